@@ -1,0 +1,132 @@
+"""The function's entry point: records in, ``batchItemFailures`` out.
+
+Everything that a warm container keeps is made here, when the module is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from botocore.config import Config as ClientConfig
+
+from price_alerts.config import Config
+from price_alerts.notifier import Notifier
+from price_alerts.processing import Batch, Processor
+from price_alerts.rules import high_price_rule
+from price_alerts.store import Store
+from price_alerts.ticks import InvalidMessage, Tick, parse_message
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+# Without a context (a call from a test or a shell) there is no deadline to ask for.
+_DEFAULT_TIME_MILLISECONDS = 10_000
+
+config = Config.from_environment(os.environ)
+logger = Logger(service=config.service_name, level=config.log_level, utc=True)
+metrics = Metrics(namespace=config.metrics_namespace, service=config.service_name)
+
+# A call that hangs must fail while there is still time to try it again.
+_CLIENTS = ClientConfig(
+    connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3}
+)
+table = boto3.resource("dynamodb", config=_CLIENTS).Table(config.table_name)
+sns = boto3.client("sns", config=_CLIENTS)
+
+
+def _now_microseconds() -> int:
+    return time.time_ns() // 1_000
+
+
+_processor = Processor(
+    store=Store(table),
+    notifier=Notifier(sns, config.topic_arn),
+    high_price=(
+        high_price_rule(config.high_price_threshold) if config.high_price_threshold else None
+    ),
+    clock=_now_microseconds,
+    sleep=time.sleep,
+)
+
+
+def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str, Any]:
+    """Process a batch of SQS messages.
+
+    Parameters
+    ----------
+    event
+        What SQS's event source mapping sends: ``Records`` with ``messageId``, ``body`` and
+        ``attributes``.
+    context
+        Lambda's context, which knows the deadline; ``None`` outside Lambda.
+
+    Returns
+    -------
+    dict
+        ``batchItemFailures``: the messages that must come again, each as ``itemIdentifier``.
+        Source: AWS Lambda, "Implementing partial batch responses".
+    """
+    now = _now_microseconds()
+    remaining = context.get_remaining_time_in_millis() if context else _DEFAULT_TIME_MILLISECONDS
+    request_id = context.aws_request_id if context else None
+    logger.append_keys(request_id=request_id)
+    batch = Batch(owner=uuid.uuid4().hex, deadline_microseconds=now + remaining * 1_000)
+
+    ticks: list[Tick] = []
+    invalid: set[str] = set()
+    records = event.get("Records", [])
+    # SQS takes an empty identifier to mean the whole batch: nothing is lost that has no name.
+    message_ids = [record.get("messageId", "") for record in records]
+    for message_id, record in zip(message_ids, records, strict=True):
+        try:
+            ticks.extend(
+                parse_message(record.get("body"), message_id, _sent_at_microseconds(record), now)
+            )
+        except InvalidMessage as reason:
+            invalid.add(message_id)
+            logger.warning("message refused", message_id=message_id, reason=str(reason))
+
+    _processor.process(ticks, batch)
+    failed = invalid | batch.unfinished_message_ids
+    _report(len(ticks), len(invalid), len(failed), batch)
+    # A message can be in a batch twice; it is named once.
+    return {
+        "batchItemFailures": [
+            {"itemIdentifier": message_id}
+            for message_id in dict.fromkeys(message_ids)
+            if message_id in failed
+        ]
+    }
+
+
+def _sent_at_microseconds(record: Mapping[str, Any]) -> int | None:
+    sent = (record.get("attributes") or {}).get("SentTimestamp", "")
+    return int(sent) * 1_000 if sent.isdecimal() else None
+
+
+def _report(ticks: int, invalid: int, failed: int, batch: Batch) -> None:
+    for symbol, error in batch.errors.items():
+        logger.error("symbol failed", symbol=symbol, exc_info=error)
+    for firing in batch.announced:
+        logger.info(
+            "firing announced",
+            firing_id=firing.firing_id,
+            rule_id=firing.rule_id,
+            symbol=firing.symbol,
+        )
+    for name, count in (
+        ("Ticks", ticks),
+        ("Firings", len(batch.announced)),
+        ("InvalidMessages", invalid),
+        ("FailedMessages", failed),
+        ("Conflicts", batch.conflicts),
+    ):
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
+    metrics.flush_metrics()

@@ -1,0 +1,217 @@
+"""The commit protocol: nothing lost, nothing doubled.
+
+For each symbol: commit the new state and its outbox in one conditional write, deliver the
+outbox, clear it. Before the commit nothing is visible; after it nothing can be lost, because
+whoever finds an outbox whose lease has run out delivers it first.
+"""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from price_alerts.engine import Firing, Lease, State, evaluate
+from price_alerts.notifier import MAX_FIRINGS_PER_PUBLISH, Notifier
+from price_alerts.rules import Rule
+from price_alerts.store import Conflict, Store
+from price_alerts.ticks import Position, Tick
+
+__all__ = ["Batch", "Processor"]
+
+_RESERVE_MICROSECONDS = 1_000_000  # no work is begun when less is left
+_LEASE_MARGIN_MICROSECONDS = 1_000_000  # clocks differ a little between machines
+_MAX_KNOWN_STATES = 10_000  # a warm container's memory stays bounded
+# The first retry is immediate: it usually just learns a symbol's state.
+_RETRY_CEILINGS_SECONDS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 0.8)
+
+
+class AnnouncementError(Exception):
+    """SNS refused some firings; they stay in the outbox."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """One invocation's work: who does it, until when, and what has come of it.
+
+    Parameters
+    ----------
+    owner
+        A name that no other invocation has; it marks the leases taken here.
+    deadline_microseconds
+        When the invocation will be ended, come what may.
+
+    Attributes
+    ----------
+    announced
+        The firings that went out.
+    conflicts
+        How often somebody else was found to have moved, or to be delivering, a symbol.
+    errors
+        What went wrong, by symbol.
+    unfinished_message_ids
+        The messages that must come again.
+    """
+
+    owner: str
+    deadline_microseconds: int
+    announced: list[Firing] = field(default_factory=list)
+    conflicts: int = 0
+    errors: dict[str, Exception] = field(default_factory=dict)
+    unfinished_message_ids: set[str] = field(default_factory=set)
+
+
+class Processor:
+    """Takes batches of ticks through commit and delivery.
+
+    It remembers the states that it wrote, so that a warm symbol needs no read.
+
+    Parameters
+    ----------
+    store, notifier
+        Where states and firings are kept, and where firings are announced.
+    high_price
+        The stack's own rule, if there is one.
+    clock
+        Tells the present in microseconds since 1970.
+    sleep
+        Waits for some seconds; another invocation's delivery raises no event to wait for.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        notifier: Notifier,
+        high_price: Rule | None,
+        clock: Callable[[], int],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._store = store
+        self._notifier = notifier
+        self._high_price = high_price
+        self._clock = clock
+        self._sleep = sleep
+        self._states: dict[str, State] = {}
+
+    def process(self, ticks: Iterable[Tick], batch: Batch) -> None:
+        """Move every symbol along its ticks; what could not be finished is noted in ``batch``."""
+        waiting = _paths(ticks)
+        for _ in self._rounds(batch):
+            waiting = {
+                symbol: path for symbol, path in waiting.items() if not self._try(path, batch)
+            }
+            if not waiting:
+                break
+        for symbol, path in waiting.items():
+            state = self._states.get(symbol, State(symbol))
+            done = 0 if state.outbox else _count_seen(path, state)
+            batch.unfinished_message_ids.update(tick.position.message_id for tick in path[done:])
+
+    def _rounds(self, batch: Batch) -> Iterator[None]:
+        yield
+        for ceiling_seconds in _RETRY_CEILINGS_SECONDS:
+            if self._is_late(batch):
+                return
+            # Full jitter keeps those that wait for the same symbol apart.
+            self._sleep(ceiling_seconds * random.random())  # noqa: S311  # not cryptography
+            yield
+
+    def _try(self, path: Sequence[Tick], batch: Batch) -> bool:
+        symbol = path[0].symbol
+        try:
+            return self._advance(path, batch)
+        except Conflict as conflict:
+            if self._states.get(symbol):
+                batch.conflicts += 1
+            self._remember(conflict.current)
+            return False
+        except Exception as error:  # noqa: BLE001  # one symbol's trouble must not touch the others
+            self._states.pop(symbol, None)
+            batch.errors[symbol] = error
+            batch.unfinished_message_ids.update(tick.position.message_id for tick in path)
+            return True
+
+    def _advance(self, path: Sequence[Tick], batch: Batch) -> bool:
+        symbol = path[0].symbol
+        state = self._states.get(symbol, State(symbol))
+        if self._is_delivered_elsewhere(state, batch):
+            state = self._store.load(symbol)
+            self._remember(state)
+            if self._is_delivered_elsewhere(state, batch):
+                batch.conflicts += 1
+                return False
+        while not self._is_late(batch):
+            if state.outbox:
+                state = self._deliver(state, batch)
+            elif unseen := path[_count_seen(path, state) :]:
+                moved = evaluate(state, unseen, self._high_price, self._clock())
+                state = self._commit(state, self._leased(moved, batch) if moved.outbox else moved)
+            else:
+                return True
+        return False
+
+    def _deliver(self, state: State, batch: Batch) -> State:
+        """Announce an outbox and clear it; returns it uncleared if time runs out."""
+        if state.lease is None or state.lease.owner != batch.owner:
+            claimed = replace(state, version=state.version + 1)
+            state = self._commit(state, self._leased(claimed, batch))
+        for start in range(0, len(state.outbox), MAX_FIRINGS_PER_PUBLISH):
+            if self._is_late(batch):
+                return state
+            self._announce(state.outbox[start : start + MAX_FIRINGS_PER_PUBLISH], batch)
+        return self._commit(state, replace(state, version=state.version + 1, outbox=(), lease=None))
+
+    def _announce(self, firings: Sequence[Firing], batch: Batch) -> None:
+        unsent = [firing for firing in firings if not self._store.record(firing)]
+        if not unsent:
+            return
+        announced = self._notifier.publish(unsent)
+        batch.announced.extend(announced)
+        for firing in announced:
+            self._store.mark_sent(firing, self._clock())
+        if len(announced) < len(unsent):
+            raise AnnouncementError(f"{len(unsent) - len(announced)} of {len(unsent)} refused")
+
+    def _commit(self, before: State, after: State) -> State:
+        self._store.commit(before, after)
+        self._remember(after)
+        return after
+
+    def _remember(self, state: State) -> None:
+        self._states.pop(state.symbol, None)  # the one written last is the last to be forgotten
+        self._states[state.symbol] = state
+        if len(self._states) > _MAX_KNOWN_STATES:
+            del self._states[next(iter(self._states))]
+
+    def _leased(self, state: State, batch: Batch) -> State:
+        until = batch.deadline_microseconds + _LEASE_MARGIN_MICROSECONDS
+        return replace(state, lease=Lease(batch.owner, until))
+
+    def _is_delivered_elsewhere(self, state: State, batch: Batch) -> bool:
+        lease = state.lease
+        return (
+            lease is not None
+            and lease.owner != batch.owner
+            and lease.until_microseconds > self._clock()
+        )
+
+    def _is_late(self, batch: Batch) -> bool:
+        return self._clock() > batch.deadline_microseconds - _RESERVE_MICROSECONDS
+
+
+def _paths(ticks: Iterable[Tick]) -> dict[str, list[Tick]]:
+    """Order each symbol's ticks; a message that came twice counts once."""
+    by_symbol: dict[str, dict[Position, Tick]] = {}
+    for tick in ticks:
+        by_symbol.setdefault(tick.symbol, {})[tick.position] = tick
+    return {
+        symbol: [unique[position] for position in sorted(unique)]
+        for symbol, unique in by_symbol.items()
+    }
+
+
+def _count_seen(path: Sequence[Tick], state: State) -> int:
+    if state.position is None:
+        return 0
+    return bisect_right(path, state.position, key=lambda tick: tick.position)
