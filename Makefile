@@ -1,0 +1,85 @@
+# Everything a developer types. What CI runs is here too, so that both mean the same.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+ENV ?= dev
+venv := .venv/bin
+
+# Node's end of life is no news to whoever reads our output.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+export CHECKPOINT_DISABLE := 1
+export TAP_ENVIRONMENT := $(ENV)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: setup ## deploy to an embedded AWS and watch prices become alerts
+	@$(venv)/python -m lib.local.demo
+
+.PHONY: test
+test: setup ## run all tests; coverage of lib/ must be complete
+	@$(venv)/python -m pytest --cov --cov-report=term
+
+.PHONY: unit
+unit: setup ## run the tests that need no deployment
+	@$(venv)/python -m pytest --cov --cov-report=term tests/unit
+
+.PHONY: check
+check: lint test ## run all that CI runs
+
+.PHONY: lint
+lint: setup ## ruff and mypy
+	@$(venv)/ruff check .
+	@$(venv)/ruff format --check .
+	@$(venv)/mypy
+
+.PHONY: synth
+synth: setup ## write the Terraform configuration to cdktf.out/ (ENV=dev)
+	@$(cdktf) synth
+
+.PHONY: deploy
+deploy: setup ## deploy to the AWS account that your credentials name (ENV=dev)
+	@$(cdktf) deploy tap-$(ENV)
+
+.PHONY: destroy
+destroy: setup ## destroy what deploy made (ENV=dev)
+	@$(cdktf) destroy tap-$(ENV)
+
+cdktf := node_modules/.bin/cdktf
+
+.PHONY: setup
+setup: .venv/installed node_modules/installed ## install what is needed, once
+
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12")'
+	@echo "Installing Python packages into .venv (a minute or two, once) ..."
+	@$(PYTHON) -m venv .venv
+	@$(venv)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements.txt
+	@touch $@
+
+node_modules/installed: package-lock.json
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' \
+		|| { echo "Node 20 or newer is needed" >&2; exit 1; }
+	@echo "Installing the cdktf command into node_modules (half a minute, once) ..."
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+# The lock names no index: each installation uses the one that its pip is set up for.
+.PHONY: lock
+lock: ## resolve Pipfile and package.json anew and generate the requirement files
+	@$(PYTHON) -m venv .cache/pipenv
+	@.cache/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==2026.10.3
+	@PIPENV_IGNORE_VIRTUALENVS=1 WORKON_HOME=.cache PIPENV_QUIET=1 .cache/pipenv/bin/pipenv lock \
+		--categories "packages dev-packages emulator terraform"
+	@$(PYTHON) -c 'import json, pathlib; path = pathlib.Path("Pipfile.lock"); lock = json.loads(path.read_text()); \
+		lock["_meta"]["sources"] = []; path.write_text(json.dumps(lock, indent=4) + "\n")'
+	@export PIPENV_IGNORE_VIRTUALENVS=1 WORKON_HOME=.cache; requirements=".cache/pipenv/bin/pipenv requirements --hash --exclude-index"; \
+		$$requirements --dev > requirements.txt; \
+		$$requirements --categories emulator > lib/local/emulator-requirements.txt; \
+		$$requirements --categories terraform > lib/local/terraform-requirements.txt
+	@npm install --package-lock-only --silent
