@@ -1,0 +1,51 @@
+"""The AWS provider, and the quick way to its bindings.
+
+``import cdktf_cdktf_provider_aws.sqs_queue`` first runs the package's ``__init__``, which imports
+2,200 modules: most of a synth's time. A bare module of that name with the right ``__path__``,
+registered before the first import of a binding, leaves only the submodules that are used.
+Whoever imports a binding therefore imports this module first; ``lib.tap_stack`` sees to that.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.machinery import PathFinder
+from types import ModuleType
+
+from cdktf import TerraformStack
+
+BINDINGS = "cdktf_cdktf_provider_aws"
+
+# The bindings are the last of their kind (for provider 6.25) and ask for that version. What
+# the stack uses of it is the same in every release from 5.100 on.
+PROVIDER_VERSIONS = ">= 5.100.0, < 7.0.0"
+
+
+def register_bare_package(name: str) -> None:
+    """Make ``import name.submodule`` possible without running the package's ``__init__``.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If no such package is installed.
+    """
+    if name in sys.modules:
+        return
+    spec = PathFinder.find_spec(name)
+    if spec is None or spec.submodule_search_locations is None:
+        raise ModuleNotFoundError(f"{name} is not installed: run make setup", name=name)
+    package = ModuleType(name)
+    package.__spec__ = spec
+    package.__path__ = list(spec.submodule_search_locations)
+    sys.modules[name] = package
+
+
+register_bare_package(BINDINGS)
+
+from cdktf_cdktf_provider_aws.provider import AwsProvider  # noqa: E402  # after the line above
+
+
+def add_aws_provider(stack: TerraformStack, region: str) -> None:
+    """Give a stack the AWS provider, in any version that the stack is known to work with."""
+    AwsProvider(stack, "aws", region=region)
+    stack.add_override("terraform.required_providers.aws.version", PROVIDER_VERSIONS)

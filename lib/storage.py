@@ -1,0 +1,47 @@
+"""Storage: the one table of rules, states, watches and firings."""
+
+from __future__ import annotations
+
+from cdktf_cdktf_provider_aws.dynamodb_table import (
+    DynamodbTable,
+    DynamodbTableAttribute,
+    DynamodbTableGlobalSecondaryIndex,
+    DynamodbTableTtl,
+)
+from constructs import Construct
+
+from lib.settings import Settings
+
+__all__ = ["Storage"]
+
+
+class Storage(Construct):
+    """The table, paid by request.
+
+    ``by_day`` lists all symbols' firings in the order in which they were decided; ``by_rule``
+    finds a rule by its id alone. Both hold only the items that have their key.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, settings: Settings) -> None:
+        super().__init__(scope, construct_id)
+        self.table = DynamodbTable(
+            self,
+            "table",
+            name=settings.prefix + "-alerts",
+            billing_mode="PAY_PER_REQUEST",
+            hash_key="pk",
+            range_key="sk",
+            attribute=[
+                DynamodbTableAttribute(name=name, type="S")
+                for name in ("pk", "sk", "day", "fired_at", "rule_id")
+            ],
+            global_secondary_index=[
+                DynamodbTableGlobalSecondaryIndex(
+                    name="by_day", hash_key="day", range_key="fired_at", projection_type="ALL"
+                ),
+                DynamodbTableGlobalSecondaryIndex(
+                    name="by_rule", hash_key="rule_id", projection_type="KEYS_ONLY"
+                ),
+            ],
+            ttl=DynamodbTableTtl(attribute_name="expires_at_epoch", enabled=True),
+        )
