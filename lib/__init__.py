@@ -1,0 +1,1 @@
+"""TapStack: its constructs, their settings, and the means to run it without AWS."""

@@ -59,6 +59,8 @@ class AlertFunction(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings
+        self._messaging = messaging
+        self._table = table
         self._name = settings.prefix + "-price-alerts"
         log_group = CloudwatchLogGroup(
             self,
@@ -67,11 +69,9 @@ class AlertFunction(Construct):
             retention_in_days=settings.log_retention_days,
         )
         role = self._build_role()
-        permissions = self._build_permissions(role, messaging, table, log_group)
-        self.function = self._build_function(
-            package, role, messaging, table, log_group, permissions
-        )
-        self._build_mapping(messaging, permissions)
+        permissions = self._build_permissions(role, log_group)
+        self.function = self._build_function(package, role, log_group, permissions)
+        self._build_mapping(permissions)
 
     def _build_role(self) -> IamRole:
         trust = DataAwsIamPolicyDocument(
@@ -97,11 +97,7 @@ class AlertFunction(Construct):
         )
 
     def _build_permissions(
-        self,
-        role: IamRole,
-        messaging: Messaging,
-        table: DynamodbTable,
-        log_group: CloudwatchLogGroup,
+        self, role: IamRole, log_group: CloudwatchLogGroup
     ) -> IamRolePolicyAttachment:
         document = DataAwsIamPolicyDocument(
             self,
@@ -112,14 +108,14 @@ class AlertFunction(Construct):
                     (
                         "TakeMessages",
                         ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
-                        messaging.queue.arn,
+                        self._messaging.queue.arn,
                     ),
                     (
                         "KeepStatesAndFirings",
                         ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-                        table.arn,
+                        self._table.arn,
                     ),
-                    ("Announce", ["sns:Publish"], messaging.topic.arn),
+                    ("Announce", ["sns:Publish"], self._messaging.topic.arn),
                     (
                         "Log",
                         ["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -131,24 +127,20 @@ class AlertFunction(Construct):
         policy = IamPolicy(
             self, "policy", name=f"{self._name}-{self._settings.region}", policy=document.json
         )
-        return IamRolePolicyAttachment(
-            self, "attachment", role=role.name, policy_arn=policy.arn
-        )
+        return IamRolePolicyAttachment(self, "attachment", role=role.name, policy_arn=policy.arn)
 
-    def _build_function(  # noqa: PLR0913  # what it is wired to
+    def _build_function(
         self,
         package: Path,
         role: IamRole,
-        messaging: Messaging,
-        table: DynamodbTable,
         log_group: CloudwatchLogGroup,
         permissions: IamRolePolicyAttachment,
     ) -> LambdaFunction:
         settings = self._settings
         asset = TerraformAsset(self, "package", path=str(package), type=AssetType.FILE)
         environment = {
-            "TABLE_NAME": table.name,
-            "TOPIC_ARN": messaging.topic.arn,
+            "TABLE_NAME": self._table.name,
+            "TOPIC_ARN": self._messaging.topic.arn,
             "POWERTOOLS_LOG_LEVEL": settings.log_level,
             "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
             "POWERTOOLS_SERVICE_NAME": self._name,
@@ -170,15 +162,11 @@ class AlertFunction(Construct):
             memory_size=settings.memory_mebibytes,
             reserved_concurrent_executions=settings.reserved_concurrency,
             environment=LambdaFunctionEnvironment(variables=environment),
-            logging_config=LambdaFunctionLoggingConfig(
-                log_format="JSON", log_group=log_group.name
-            ),
+            logging_config=LambdaFunctionLoggingConfig(log_format="JSON", log_group=log_group.name),
             depends_on=[permissions],
         )
 
-    def _build_mapping(
-        self, messaging: Messaging, permissions: IamRolePolicyAttachment
-    ) -> None:
+    def _build_mapping(self, permissions: IamRolePolicyAttachment) -> None:
         settings = self._settings
         scaling = None
         if settings.maximum_concurrency is not None:
@@ -189,7 +177,7 @@ class AlertFunction(Construct):
         LambdaEventSourceMapping(
             self,
             "mapping",
-            event_source_arn=messaging.queue.arn,
+            event_source_arn=self._messaging.queue.arn,
             function_name=self.function.function_name,
             batch_size=settings.batch_size,
             maximum_batching_window_in_seconds=settings.batch_window_seconds,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from cdktf import Fn
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
@@ -38,7 +37,8 @@ class Messaging(Construct):
             self,
             "redrive",
             queue_url=self.queue.url,
-            redrive_policy=json.dumps(
+            # Not json.dumps: its blanks would come back as a change in every plan.
+            redrive_policy=Fn.jsonencode(
                 {
                     "deadLetterTargetArn": self.dead_letter_queue.arn,
                     "maxReceiveCount": settings.max_receive_count,

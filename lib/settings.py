@@ -162,7 +162,7 @@ def _values_of(context: Mapping[str, Any], name: str) -> dict[str, Any]:
         raise SettingsError(f"context.environments has no {name!r}: set TAP_ENVIRONMENT to {known}")
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", name):
         raise SettingsError(
-            f"context.environments.{name}: a name is 1 to 16 characters of a-z 0-9 -, a letter first"
+            f"context.environments.{name}: a name is a letter and up to 15 more of a-z 0-9 -"
         )
     common = _object(context.get("common", {}), "context.common")
     own = _object(environments[name], f"context.environments.{name}")
@@ -214,9 +214,7 @@ def _object(value: Any, where: str) -> Mapping[str, Any]:
 def _refuse_unknown(values: Mapping[str, Any], known: set[str], where: str) -> None:
     for key in values:
         if key not in known:
-            raise SettingsError(
-                f"{where}{key} is not known: it takes {', '.join(sorted(known))}"
-            )
+            raise SettingsError(f"{where}{key} is not known: it takes {', '.join(sorted(known))}")
 
 
 def _check_values(settings: Settings) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Without a context (a call from a test or a shell) there is no deadline to ask for.
 _DEFAULT_TIME_MILLISECONDS = 10_000
+# No work is begun in the last second, or in the last quarter of a shorter time.
+_RESERVE_MILLISECONDS = 1_000
 
 config = Config.from_environment(os.environ)
 logger = Logger(service=config.service_name, level=config.log_level, utc=True)
@@ -77,7 +79,11 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
     remaining = context.get_remaining_time_in_millis() if context else _DEFAULT_TIME_MILLISECONDS
     request_id = context.aws_request_id if context else None
     logger.append_keys(request_id=request_id)
-    batch = Batch(owner=uuid.uuid4().hex, deadline_microseconds=now + remaining * 1_000)
+    batch = Batch(
+        owner=uuid.uuid4().hex,
+        stop_at_microseconds=now + (remaining - min(_RESERVE_MILLISECONDS, remaining // 4)) * 1_000,
+        deadline_microseconds=now + remaining * 1_000,
+    )
 
     ticks: list[Tick] = []
     invalid: set[str] = set()

@@ -1,0 +1,1 @@
+"""The embedded AWS: TapStack deployed by the real tools, without an account."""

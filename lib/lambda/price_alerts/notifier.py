@@ -58,6 +58,7 @@ def message(firing: Firing) -> PublishBatchRequestEntryTypeDef:
     """Write a firing as the entry of a PublishBatch request."""
     price, levels = _text(firing.price), " ".join(map(_text, firing.levels))
     sentence = _sentence(firing, price, levels)
+    subject = f"{firing.symbol} {firing.condition} {levels}: {price}"
     body = {
         "firing_id": firing.firing_id,
         "rule_id": firing.rule_id,
@@ -85,7 +86,9 @@ def message(firing: Firing) -> PublishBatchRequestEntryTypeDef:
     attributes["price"] = {"DataType": "Number", "StringValue": price}
     return {
         "Id": firing.firing_id,
-        "Subject": f"{firing.symbol} {firing.condition} {levels}: {price}"[:_MAX_SUBJECT_CHARACTERS],
+        "Subject": subject[:_MAX_SUBJECT_CHARACTERS],
+            :_MAX_SUBJECT_CHARACTERS
+        ],
         "Message": json.dumps({"default": json.dumps(body), "email": sentence, "sms": sentence}),
         "MessageStructure": "json",
         "MessageAttributes": attributes,

@@ -20,7 +20,6 @@ from price_alerts.ticks import Position, Tick
 
 __all__ = ["Batch", "Processor"]
 
-_RESERVE_MICROSECONDS = 1_000_000  # no work is begun when less is left
 _LEASE_MARGIN_MICROSECONDS = 1_000_000  # clocks differ a little between machines
 _MAX_KNOWN_STATES = 10_000  # a warm container's memory stays bounded
 # The first retry is immediate: it usually just learns a symbol's state.
@@ -39,6 +38,8 @@ class Batch:
     ----------
     owner
         A name that no other invocation has; it marks the leases taken here.
+    stop_at_microseconds
+        When no more work is begun.
     deadline_microseconds
         When the invocation will be ended, come what may.
 
@@ -55,6 +56,7 @@ class Batch:
     """
 
     owner: str
+    stop_at_microseconds: int
     deadline_microseconds: int
     announced: list[Firing] = field(default_factory=list)
     conflicts: int = 0
@@ -197,7 +199,7 @@ class Processor:
         )
 
     def _is_late(self, batch: Batch) -> bool:
-        return self._clock() > batch.deadline_microseconds - _RESERVE_MICROSECONDS
+        return self._clock() >= batch.stop_at_microseconds
 
 
 def _paths(ticks: Iterable[Tick]) -> dict[str, list[Tick]]:

@@ -1,4 +1,4 @@
-"""The store: states and firings as DynamoDB items, written so that repeating a write is harmless."""
+"""The store: states and firings as DynamoDB items; to repeat a write is harmless."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STATE_ATTRIBUTES = (
     "price",
     "timestamp_microseconds",
     "message_id",
-    "message_index",
+    "message_ordinal",
     "threshold",
     "outbox",
     "lease_owner",
@@ -123,7 +123,11 @@ def _item_in_the_way(error: ClientError) -> dict[str, Any] | None:
         raise error
     # boto3's resource layer converts the items of answers, not those of errors.
     item: Mapping[str, Any] | None = error.response.get("Item")  # type: ignore[assignment]  # stubs lack it
-    return item and {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
+    return (
+        None
+        if item is None
+        else {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
+    )
 
 
 def _state_key(symbol: str) -> dict[str, str]:
@@ -139,7 +143,7 @@ def _state_attributes(state: State) -> dict[str, Any]:
     if state.position:
         attributes["timestamp_microseconds"] = state.position.timestamp_microseconds
         attributes["message_id"] = state.position.message_id
-        attributes["message_index"] = state.position.index
+        attributes["message_ordinal"] = state.position.ordinal
     if state.outbox:
         attributes["outbox"] = [_firing_attributes(firing) for firing in state.outbox]
     if state.lease:
@@ -154,7 +158,7 @@ def _state(symbol: str, item: Mapping[str, Any] | None) -> State:
     position = lease = None
     if "message_id" in item:
         position = Position(
-            int(item["timestamp_microseconds"]), item["message_id"], int(item["message_index"])
+            int(item["timestamp_microseconds"]), item["message_id"], int(item["message_ordinal"])
         )
     if "lease_owner" in item:
         lease = Lease(item["lease_owner"], int(item["lease_until_microseconds"]))

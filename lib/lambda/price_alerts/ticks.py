@@ -34,11 +34,14 @@ class InvalidMessage(ValueError):
 
 
 class Position(NamedTuple):
-    """Where a tick stands among all ticks of its symbol; compares in that order."""
+    """Where a tick stands among all ticks of its symbol; compares in that order.
+
+    ``ordinal`` is its place in its message.
+    """
 
     timestamp_microseconds: int
     message_id: str
-    index: int
+    ordinal: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +208,7 @@ def _refuse_constant(_name: str) -> NoReturn:
 
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique,
-    parse_float=_NumberLiteral,  # type: ignore[arg-type]  # typeshed wants float; any object will do
-    parse_int=_NumberLiteral,  # type: ignore[arg-type]  # typeshed wants int; any object will do
+    parse_float=_NumberLiteral,
+    parse_int=_NumberLiteral,
     parse_constant=_refuse_constant,
 )
