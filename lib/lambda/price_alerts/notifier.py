@@ -87,8 +87,6 @@ def message(firing: Firing) -> PublishBatchRequestEntryTypeDef:
     return {
         "Id": firing.firing_id,
         "Subject": subject[:_MAX_SUBJECT_CHARACTERS],
-            :_MAX_SUBJECT_CHARACTERS
-        ],
         "Message": json.dumps({"default": json.dumps(body), "email": sentence, "sms": sentence}),
         "MessageStructure": "json",
         "MessageAttributes": attributes,
