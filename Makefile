@@ -55,11 +55,13 @@ cdktf := node_modules/.bin/cdktf
 .PHONY: setup
 setup: .venv/installed node_modules/installed ## install what is needed, once
 
+# Compiling the 2,200 modules of the AWS bindings would take longer than all the rest.
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12")'
 	@echo "Installing Python packages into .venv (a minute or two, once) ..."
 	@$(PYTHON) -m venv .venv
 	@$(venv)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements.txt
+	@$(venv)/python -m compileall -q -j 0 -x cdktf_cdktf_provider_aws .venv/lib || true
 	@touch $@
 
 node_modules/installed: package-lock.json

