@@ -140,7 +140,8 @@ def load_settings(path: Path, environment: str | None = None) -> Settings:
         values = _values_of(context, name)
         return Settings(environment=name, **_converted(values))
     except SettingsError as reason:
-        raise SettingsError(f"{path.name}: {reason} (environment {name})") from None
+        text = f"{path.name}: {reason} (environment {name})"
+        raise SettingsError(" ".join(text.splitlines())) from None  # a name may hold a line end
 
 
 def _context(path: Path) -> Mapping[str, Any]:
@@ -148,7 +149,9 @@ def _context(path: Path) -> Mapping[str, Any]:
         document = json.loads(path.read_text("utf-8"), parse_float=Decimal)
     except OSError as error:
         raise SettingsError(f"cannot be read: {error.strerror}") from error
-    except (ValueError, ArithmeticError) as error:
+    except ArithmeticError as error:
+        raise SettingsError("holds a number that is beyond all bounds") from error
+    except ValueError as error:
         raise SettingsError(f"is not JSON: {error}") from error
     context = _object(_object(document, "the document").get("context"), "context")
     _refuse_unknown(context, {"common", "environments", *_CDKTF_FLAGS}, "context.")
@@ -193,12 +196,12 @@ def _subscriptions(value: Any) -> tuple[Subscription, ...]:
         where = f"subscriptions[{index}]"
         _refuse_unknown(_object(entry, where), {"protocol", "endpoint"}, f"{where}.")
         subscription = Subscription(entry.get("protocol", ""), entry.get("endpoint", ""))
-        if subscription.protocol not in _ENDPOINTS:
+        protocol, endpoint = subscription.protocol, subscription.endpoint
+        if not isinstance(protocol, str) or protocol not in _ENDPOINTS:
             raise SettingsError(f"{where}.protocol must be one of {', '.join(_ENDPOINTS)}")
-        pattern = _ENDPOINTS[subscription.protocol]
-        endpoint = subscription.endpoint
+        pattern = _ENDPOINTS[protocol]
         if not isinstance(endpoint, str) or not re.fullmatch(pattern, endpoint):
-            raise SettingsError(f"{where}.endpoint is none that {subscription.protocol} takes")
+            raise SettingsError(f"{where}.endpoint is none that {protocol} takes")
         if subscription in subscriptions:
             raise SettingsError(f"{where} is there twice")
         subscriptions.append(subscription)
@@ -223,6 +226,7 @@ def _check_values(settings: Settings) -> None:
     threshold = settings.high_price_threshold
     if threshold is not None and not (
         isinstance(threshold, Decimal)
+        and threshold.is_finite()
         and threshold > 0
         and threshold.adjusted() < 18
         and int(threshold.as_tuple().exponent) >= -18

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
+import re
 import signal
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from statistics import median
-from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.status import Status
@@ -26,5 +23,237 @@ from lib.local.deployment import QUICK_RETRIES, Deployment, check
 from lib.local.emulator import Emulator, running_emulator
 from lib.local.errors import LocalError
 from lib.local.processes import Running
+from lib.local.replay import Announcement, Pipeline, Subscriber, find_pipeline, read_prices
 from lib.local.toolchain import find_toolchain
 from lib.local.virtual_environment import is_installed, virtual_environment
+
+__all__ = ["main"]
+
+_REGION = "us-east-1"
+_HIGH_PRICE_THRESHOLD = 100
+_BAD_MESSAGE = '{"symbol": "AAPL", "price": "a lot"}'
+_PRICES = Path(__file__).with_name("prices.csv")
+_PATIENCE_SECONDS = 90.0
+_SETTLING = "the AWS provider lets every queue's attributes settle for some 25 s"
+
+_CREATED = re.compile(r"(\w+)\.\w+ \((.+)\): Creation complete after (\w+)")
+_CREATING = re.compile(r"\w+\.\w+ \((.+)\): Still creating\.\.\. \[(\w+) elapsed\]")
+
+
+class Screen:
+    """What the demo shows: lines that stay, and below them what it is doing now."""
+
+    def __init__(self, console: Console, status: Status) -> None:
+        self._console = console
+        self._status = status
+        self._started_at = time.monotonic()
+
+    def doing(self, what: str) -> None:
+        """Say what is waited for."""
+        self._status.update(what)
+
+    def line(self, text: str) -> None:
+        """Print a line, with the seconds since the start before it."""
+        elapsed_seconds = time.monotonic() - self._started_at
+        self._console.print(f"[dim]{elapsed_seconds:5.1f} s[/]  {text}", highlight=False)
+
+    def table(self, title: str, rows: dict[str, str]) -> None:
+        """Print a table of two columns."""
+        table = Table(title=title, show_header=False, title_justify="left")
+        for name, value in rows.items():
+            table.add_row(name, value)
+        self._console.print(table)
+
+
+class Listener:
+    """Takes announcements off a subscriber's queue, in a thread of its own, and prints them."""
+
+    def __init__(self, screen: Screen, subscriber: Subscriber, pipeline: Pipeline) -> None:
+        self.announcements: list[Announcement] = []
+        self._screen = screen
+        self._subscriber = subscriber
+        self._pipeline = pipeline
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen until the context is left."""
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._is_over.set()
+            self._thread.join()
+
+    def firing_ids(self) -> set[str]:
+        """List the firings that have arrived."""
+        return {announcement.firing["firing_id"] for announcement in list(self.announcements)}
+
+    def _listen(self) -> None:
+        while not self._is_over.is_set():
+            for firing in self._subscriber.receive():
+                sent_at = self._pipeline.sent_at[datetime.fromisoformat(firing["timestamp"])]
+                latency_seconds = time.monotonic() - sent_at
+                self.announcements.append(Announcement(firing, latency_seconds))
+                self._screen.line(
+                    f"[bold yellow]alert[/] {firing['text']} "
+                    f"[dim]{latency_seconds * 1_000:.0f} ms after its price was sent[/]"
+                )
+
+
+class Demo:
+    """The demo's steps, in the order in which they are seen."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._activity = threading.Event()
+
+    def run(self) -> None:
+        """Run the demo.
+
+        Raises
+        ------
+        LocalError
+            If something is missing on the machine, or does not do what it should.
+        """
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tapstack-")))
+            emulator = stack.enter_context(self._start_emulator())
+            subscriber = Subscriber(emulator)
+            deployment = self._prepare_deployment(folder, emulator, subscriber)
+            running = stack.enter_context(deployment.deploying(self._show_progress))
+            pipeline = self._wait_for_pipeline(emulator, running)
+            listener = Listener(self._screen, subscriber, pipeline)
+            stack.enter_context(listener.listening())
+            bad_message_id = pipeline.send(_BAD_MESSAGE)
+            self._screen.line(f"sent a message that cannot be understood: {_BAD_MESSAGE}")
+            count = self._replay(pipeline)
+            self._wait(
+                lambda: listener.firing_ids() >= pipeline.recorded_firing_ids(),
+                "Waiting for the last alerts",
+                "firings were recorded that did not arrive",
+            )
+            self._screen.doing("Waiting for the deployment: " + _SETTLING)
+            check(running)
+            self._screen.line("[green]deployed[/], every resource settled")
+            reason = self._wait_for_dead_letter(pipeline, bad_message_id)
+            self._summarize(pipeline, listener, count, reason)
+
+    @contextmanager
+    def _start_emulator(self) -> Iterator[Emulator]:
+        if not is_installed("emulator"):
+            self._screen.doing("Installing the embedded AWS (once)")
+        executables = virtual_environment("emulator")
+        self._screen.doing("Starting the embedded AWS")
+        with running_emulator(executables / "ministack", _REGION) as emulator:
+            self._screen.line(f"[green]started[/] the embedded AWS (MiniStack) {emulator.endpoint}")
+            yield emulator
+
+    def _prepare_deployment(
+        self, folder: Path, emulator: Emulator, subscriber: Subscriber
+    ) -> Deployment:
+        self._screen.doing("Looking for Terraform and the AWS provider")
+        toolchain = find_toolchain(os.environ)
+        self._screen.line(f"deploying TapStack with cdktf and {toolchain.terraform}")
+        self._screen.doing("Synthesizing")
+        return Deployment(
+            folder,
+            toolchain,
+            emulator,
+            {
+                **QUICK_RETRIES,
+                "region": _REGION,
+                "high_price_threshold": _HIGH_PRICE_THRESHOLD,
+                "subscriptions": [{"protocol": "sqs", "endpoint": subscriber.arn}],
+            },
+        )
+
+    def _show_progress(self, line: str) -> None:
+        if created := _CREATED.match(line):
+            kind, path, duration = created.groups()
+            self._screen.line(f"[green]created[/] {path} [dim]{kind}, {duration}[/]")
+            self._activity.set()
+        elif creating := _CREATING.match(line):
+            path, elapsed = creating.groups()
+            self._screen.doing(f"Creating {path}, {elapsed}: {_SETTLING}")
+        elif line.startswith("Initializing"):
+            self._screen.doing("Initializing Terraform and the AWS provider")
+
+    def _wait_for_pipeline(self, emulator: Emulator, running: Running) -> Pipeline:
+        while (pipeline := find_pipeline(emulator)) is None:
+            if running.has_ended():
+                check(running)
+                raise LocalError("cdktf deployed no event source mapping")
+            self._activity.wait(timeout=1.0)
+            self._activity.clear()
+        return pipeline
+
+    def _replay(self, pipeline: Pipeline) -> int:
+        moments = read_prices(_PRICES)
+        count = 0
+        for prices in moments:
+            self._screen.doing(f"Replaying real prices: {prices[0]['timestamp'][:7]}")
+            pipeline.replay(prices)
+            count += len(prices)
+        self._screen.line(
+            f"replayed {count} prices of {moments[0][0]['timestamp'][:7]} "
+            f"to {moments[-1][0]['timestamp'][:7]}"
+        )
+        return count
+
+    def _wait_for_dead_letter(self, pipeline: Pipeline, message_id: str) -> str:
+        self._wait(
+            lambda: message_id in pipeline.dead_letter_ids(),
+            "Waiting for the bad message: it is tried five times, "
+            f"{QUICK_RETRIES['visibility_timeout_seconds']} s apart here",
+            "the bad message did not reach the dead-letter queue",
+        )
+        reasons = pipeline.refusals(message_id)
+        self._screen.line(
+            f"[bold red]refused[/] after {len(reasons)} tries, now in the dead-letter queue: "
+            f"{reasons[-1]}"
+        )
+        return reasons[-1]
+
+    def _wait(self, is_so: Callable[[], bool], doing: str, otherwise: str) -> None:
+        self._screen.doing(doing)
+        give_up_at = time.monotonic() + _PATIENCE_SECONDS
+        while not is_so():
+            if time.monotonic() > give_up_at:
+                raise LocalError(f"{otherwise} within {_PATIENCE_SECONDS:.0f} s")
+
+    def _summarize(self, pipeline: Pipeline, listener: Listener, count: int, reason: str) -> None:
+        latencies = [announcement.latency_seconds for announcement in listener.announcements]
+        self._screen.table(
+            "What happened",
+            {
+                "prices replayed": str(count),
+                "alerts recorded": str(len(pipeline.recorded_firing_ids())),
+                "alerts received": str(len(listener.firing_ids())),
+                "from price to alert": f"median {median(latencies) * 1_000:.0f} ms, "
+                f"longest {max(latencies) * 1_000:.0f} ms",
+                "in the dead-letter queue": f"1 message: {reason}",
+            },
+        )
+
+
+def main() -> int:
+    """Run the demo on this terminal; returns its exit code."""
+    console = Console()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        with console.status("Looking around") as status:
+            Demo(Screen(console, status)).run()
+    except LocalError as reason:
+        sys.stderr.write(f"error: {reason}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: everything that was started is stopped\n")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

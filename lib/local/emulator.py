@@ -44,7 +44,8 @@ class Emulator:
                 "profile": (None, None, None, None),
             }
         )
-        return boto3.Session(botocore_session=core).client(
+        session: Any = boto3.Session(botocore_session=core)
+        return session.client(
             service,
             region_name=self.region,
             endpoint_url=self.endpoint,

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, cast
 
 __all__ = ["Running", "supervised"]
 
@@ -26,6 +27,8 @@ class Running:
     def __init__(self, process: subprocess.Popen[str], on_line: Callable[[str], None]) -> None:
         self.lines: list[str] = []
         self._process = process
+        self._lifeline = cast("IO[str]", process.stdin)
+        self._output = cast("IO[str]", process.stdout)
         self._on_line = on_line
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -41,13 +44,12 @@ class Running:
 
     def stop(self) -> None:
         """End the command and all that it started, if it is still there."""
-        assert self._process.stdin and self._process.stdout  # noqa: S101  # both are pipes
-        self._process.stdin.close()
+        self._lifeline.close()
         self.wait()
-        self._process.stdout.close()
+        self._output.close()
 
     def _read(self) -> None:
-        for line in self._process.stdout or ():
+        for line in self._output:
             self.lines.append(line.rstrip())
             self._on_line(self.lines[-1])
 

@@ -19,9 +19,7 @@ __all__ = ["supervise"]
 GRACE_SECONDS = 10.0
 
 
-def supervise(
-    command: Sequence[str], lifeline: int, grace_seconds: float = GRACE_SECONDS
-) -> int:
+def supervise(command: Sequence[str], lifeline: int, grace_seconds: float = GRACE_SECONDS) -> int:
     """Run a command to its end, or until ``lifeline`` has come to its own.
 
     Parameters

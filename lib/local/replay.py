@@ -1,0 +1,173 @@
+"""Prices sent through a deployed pipeline, and what comes out at its ends."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from lib.local.emulator import Emulator
+from lib.local.errors import LocalError
+
+__all__ = ["Announcement", "Pipeline", "Subscriber", "find_pipeline", "read_prices"]
+
+_POLL_SECONDS = 0.01
+_PATIENCE_SECONDS = 60.0
+
+Price = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A firing as a subscriber got it; the latency counts from the sending of its price."""
+
+    firing: Mapping[str, Any]
+    latency_seconds: float
+
+
+def read_prices(path: Path) -> list[list[Price]]:
+    """Read a prices file (CSV with ``timestamp``, ``symbol`` and ``price``), grouped by time."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: row["timestamp"])
+    return [list(group) for _, group in groupby(rows, key=lambda row: row["timestamp"])]
+
+
+class Subscriber:
+    """An SQS queue that can be subscribed to the alert topic."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._sqs = emulator.client("sqs")
+        self._url = self._sqs.create_queue(QueueName="demo-subscriber")["QueueUrl"]
+        attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        self.arn: str = attributes["Attributes"]["QueueArn"]
+
+    def receive(self, wait_seconds: int = 1) -> Iterator[Mapping[str, Any]]:
+        """Wait for firings and take them off the queue."""
+        answer = self._sqs.receive_message(
+            QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_seconds
+        )
+        for message in answer.get("Messages", ()):
+            yield json.loads(json.loads(message["Body"])["Message"])
+            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """A deployed pipeline, as those see it who send prices and look after it.
+
+    Attributes
+    ----------
+    sent_at
+        When the prices of each timestamp were sent, by a clock that only goes forward.
+    """
+
+    sqs: Any
+    dynamodb: Any
+    logs: Any
+    queue_url: str
+    dlq_url: str
+    table_name: str
+    log_group: str
+    sent_at: dict[datetime, float] = field(default_factory=dict)
+
+    def send(self, body: str) -> str:
+        """Send one message; returns its identifier."""
+        identifier: str = self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=body)[
+            "MessageId"
+        ]
+        return identifier
+
+    def replay(self, prices: Sequence[Price]) -> None:
+        """Send the prices of one moment and wait until they have been dealt with.
+
+        A standard queue may swap messages, and years pass here in seconds: the next moment's
+        prices must not overtake these.
+        """
+        timestamp = prices[0]["timestamp"]
+        self.sent_at[datetime.fromisoformat(timestamp)] = time.monotonic()
+        identifier = self.send(json.dumps(list(prices)))
+        _wait_for(
+            lambda: all(self._has_dealt_with(price["symbol"], identifier) for price in prices),
+            f"the prices of {timestamp} are not dealt with",
+        )
+
+    def recorded_firing_ids(self) -> set[str]:
+        """List the firings that the table holds."""
+        pages = self.dynamodb.get_paginator("scan").paginate(
+            TableName=self.table_name,
+            FilterExpression="begins_with(pk, :firings)",
+            ExpressionAttributeValues={":firings": {"S": "FIRINGS#"}},
+        )
+        return {item["firing_id"]["S"] for page in pages for item in page["Items"]}
+
+    def dead_letter_ids(self, wait_seconds: int = 1) -> list[str]:
+        """Take what lies in the dead-letter queue off it; returns the messages' identifiers."""
+        answer = self.sqs.receive_message(
+            QueueUrl=self.dlq_url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_seconds
+        )
+        return [message["MessageId"] for message in answer.get("Messages", ())]
+
+    def refusals(self, message_id: str) -> list[str]:
+        """Read from the function's log why a message was refused, once for each try."""
+        pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=self.log_group)
+        lines = (event["message"] for page in pages for event in page["events"])
+        records = [json.loads(line) for line in lines if line.startswith("{")]
+        return [
+            record["reason"]
+            for record in records
+            if record.get("message_id") == message_id and "reason" in record
+        ]
+
+    def _has_dealt_with(self, symbol: str, message_id: str) -> bool:
+        state = self.dynamodb.get_item(
+            TableName=self.table_name,
+            Key={"pk": {"S": f"SYMBOL#{symbol}"}, "sk": {"S": "STATE"}},
+            ConsistentRead=True,
+        ).get("Item", {})
+        return state.get("message_id", {}).get("S") == message_id and "outbox" not in state
+
+
+def find_pipeline(emulator: Emulator) -> Pipeline | None:
+    """Find the pipeline that is deployed, by its event source mapping.
+
+    Returns
+    -------
+    Pipeline or None
+        The pipeline as soon as it works, which is long before the deployment that makes it has
+        ended; ``None`` until then.
+    """
+    functions, sqs = emulator.client("lambda"), emulator.client("sqs")
+    mappings = functions.list_event_source_mappings()["EventSourceMappings"]
+    if not mappings:
+        return None
+    function = functions.get_function_configuration(FunctionName=mappings[0]["FunctionArn"])
+    queue_name = mappings[0]["EventSourceArn"].rpartition(":")[2]
+    queue_url = sqs.get_queue_url(QueueName=queue_name)["QueueUrl"]
+    answer = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["RedrivePolicy"])
+    policy = answer.get("Attributes", {}).get("RedrivePolicy")
+    if not policy:
+        return None
+    dlq_arn = json.loads(policy)["deadLetterTargetArn"]
+    return Pipeline(
+        sqs=sqs,
+        dynamodb=emulator.client("dynamodb"),
+        logs=emulator.client("logs"),
+        queue_url=queue_url,
+        dlq_url=sqs.get_queue_url(QueueName=dlq_arn.rpartition(":")[2])["QueueUrl"],
+        table_name=function["Environment"]["Variables"]["TABLE_NAME"],
+        log_group=function["LoggingConfig"]["LogGroup"],
+    )
+
+
+def _wait_for(is_so: Callable[[], bool], otherwise: str) -> None:
+    give_up_at = time.monotonic() + _PATIENCE_SECONDS
+    while not is_so():
+        if time.monotonic() > give_up_at:
+            raise LocalError(f"{otherwise} after {_PATIENCE_SECONDS:.0f} s")
+        time.sleep(_POLL_SECONDS)
