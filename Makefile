@@ -6,6 +6,7 @@ SHELL := bash
 
 PYTHON ?= python3
 ENV ?= dev
+ARGS ?=
 venv := .venv/bin
 
 # Node's end of life is no news to whoever reads our output.
@@ -40,15 +41,15 @@ lint: setup ## ruff and mypy
 
 .PHONY: synth
 synth: setup ## write the Terraform configuration to cdktf.out/ (ENV=dev)
-	@$(cdktf) synth
+	@$(cdktf) synth $(ARGS)
 
 .PHONY: deploy
 deploy: setup ## deploy to the AWS account that your credentials name (ENV=dev)
-	@$(cdktf) deploy tap-$(ENV)
+	@$(cdktf) deploy tap-$(ENV) $(ARGS)
 
 .PHONY: destroy
 destroy: setup ## destroy what deploy made (ENV=dev)
-	@$(cdktf) destroy tap-$(ENV)
+	@$(cdktf) destroy tap-$(ENV) $(ARGS)
 
 cdktf := node_modules/.bin/cdktf
 

@@ -32,7 +32,7 @@ _DEFAULT_TIME_MILLISECONDS = 10_000
 _RESERVE_MILLISECONDS = 1_000
 
 config = Config.from_environment(os.environ)
-logger = Logger(service=config.service_name, level=config.log_level, utc=True)
+logger = Logger(service=config.service_name, level=config.log_level, utc=True, use_rfc3339=True)
 metrics = Metrics(namespace=config.metrics_namespace, service=config.service_name)
 
 # A call that hangs must fail while there is still time to try it again.

@@ -26,7 +26,8 @@ QUICK_RETRIES = {"function_timeout_seconds": 1, "visibility_timeout_seconds": 6}
 _PROJECT = Path(__file__).parents[2]
 _ENVIRONMENT = "dev"
 _STACK = f"tap-{_ENVIRONMENT}"
-_CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# Colours and cursor movements; and the frames of the spinner, which are whole lines here.
+_DECORATION = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|^[\u2800-\u28ff].*")
 # The user's own of these would lead to the user's own account, state or settings.
 _FOREIGN_VARIABLES = ("AWS_", "CDKTF_", "TAP_", "TERRAFORM_", "TF_")
 
@@ -116,8 +117,8 @@ def check(running: Running) -> str:
 
 
 def plain(line: str) -> str:
-    """Take colours, cursor movements and the stack's name off a line of cdktf's output."""
-    return _CONTROL_SEQUENCE.sub("", line).removeprefix(_STACK).strip()
+    """Take the decoration and the stack's name off a line of cdktf's output."""
+    return _DECORATION.sub("", line).removeprefix(_STACK).strip()
 
 
 def _copy_project(folder: Path, settings: Mapping[str, Any]) -> None:

@@ -96,7 +96,7 @@ def message(firing: Firing) -> PublishBatchRequestEntryTypeDef:
 def _sentence(firing: Firing, price: str, levels: str) -> str:
     before = "" if firing.previous_price is None else f", {_text(firing.previous_price)} before"
     note = f" {firing.note}" if firing.note else ""
-    timestamp = format_timestamp(firing.timestamp_microseconds)
+    timestamp = format_timestamp(firing.timestamp_microseconds).replace(".000000", "")
     return f"{firing.symbol} is {firing.condition} {levels}: {price} at {timestamp}{before}.{note}"
 
 

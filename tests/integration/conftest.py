@@ -1,0 +1,77 @@
+"""One deployment for the whole session, made by the real tools on the embedded AWS."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lib.local.deployment import QUICK_RETRIES, Deployment
+from lib.local.emulator import Emulator, running_emulator
+from lib.local.errors import LocalError
+from lib.local.replay import Pipeline, Subscriber, find_pipeline
+from lib.local.toolchain import Toolchain, find_toolchain
+from lib.local.virtual_environment import virtual_environment
+
+THRESHOLD = 150
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The deployed stack and the means to look at it."""
+
+    deployment: Deployment
+    emulator: Emulator
+    outputs: dict[str, str]
+    pipeline: Pipeline
+    subscriber: Subscriber
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is here; what destroys the deployment comes last."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+    items.sort(key=lambda item: item.get_closest_marker("destroys") is not None)
+
+
+@pytest.fixture(scope="session")
+def toolchain() -> Toolchain:
+    try:
+        return find_toolchain(os.environ)
+    except LocalError as reason:
+        # On a developer's machine that is a pity; in CI it would hide all that is tested here.
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"cannot be skipped in CI: {reason}", pytrace=False)
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def emulator(toolchain: Toolchain) -> Iterator[Emulator]:
+    ministack = virtual_environment("emulator") / "ministack"
+    with running_emulator(ministack, "us-east-1") as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def deployed(
+    toolchain: Toolchain, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> Deployed:
+    subscriber = Subscriber(emulator)
+    deployment = Deployment(
+        tmp_path_factory.mktemp("deployment"),
+        toolchain,
+        emulator,
+        {
+            **QUICK_RETRIES,
+            "high_price_threshold": THRESHOLD,
+            "subscriptions": [{"protocol": "sqs", "endpoint": subscriber.arn}],
+        },
+    )
+    outputs = deployment.deploy()
+    pipeline = find_pipeline(emulator)
+    assert pipeline is not None
+    return Deployed(deployment, emulator, outputs, pipeline, subscriber)

@@ -1,0 +1,190 @@
+"""Messages through the deployed pipeline: the real zip, queue, table and topic."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Deployed
+
+PATIENCE_SECONDS = 60.0
+
+
+def eventually(is_so: Callable[[], bool]) -> bool:
+    """Poll until something is so: the emulator raises no event."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while not is_so() and time.monotonic() < give_up_at:
+        time.sleep(0.05)
+    return is_so()
+
+
+@pytest.fixture
+def symbol() -> str:
+    """A symbol that no other test uses."""
+    return f"T{uuid.uuid4().hex[:12].upper()}"
+
+
+def firings_in_table(deployed: Deployed, symbol: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = deployed.emulator.client("dynamodb").query(
+        TableName=deployed.outputs["table_name"],
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": f"FIRINGS#{symbol}"}},
+    )["Items"]
+    return items
+
+
+def announcements(deployed: Deployed, symbol: str, count: int) -> list[Mapping[str, Any]]:
+    """Take announcements off the subscriber's queue until those of the symbol are there."""
+    found: list[Mapping[str, Any]] = []
+
+    def enough() -> bool:
+        found.extend(a for a in deployed.subscriber.receive() if a["symbol"] == symbol)
+        return len(found) >= count
+
+    eventually(enough)
+    return found
+
+
+def invoke(deployed: Deployed, *records: tuple[str, str]) -> Any:
+    """Call the deployed function as the event source mapping does."""
+    answer = deployed.emulator.client("lambda").invoke(
+        FunctionName=deployed.outputs["function_name"],
+        Payload=json.dumps(
+            {
+                "Records": [
+                    {"messageId": message_id, "body": body, "attributes": {}}
+                    for message_id, body in records
+                ]
+            }
+        ),
+    )
+    return json.loads(answer["Payload"].read())
+
+
+def test_a_price_above_the_threshold_is_recorded_and_announced(
+    deployed: Deployed, symbol: str
+) -> None:
+    deployed.pipeline.send(json.dumps({"symbol": symbol, "price": 200.5}))
+
+    (announced,) = announcements(deployed, symbol, 1)
+    assert eventually(
+        lambda: [item["sent"]["BOOL"] for item in firings_in_table(deployed, symbol)] == [True]
+    )
+    (recorded,) = firings_in_table(deployed, symbol)
+    assert announced["firing_id"] == recorded["firing_id"]["S"]
+    assert (announced["price"], announced["levels"]) == ("200.5", ["150"])
+
+
+def test_a_price_that_stays_high_fires_once(deployed: Deployed, symbol: str) -> None:
+    prices = [200, 210, 190, 300]
+    for price in prices:
+        answer = invoke(
+            deployed, (uuid.uuid4().hex, json.dumps({"symbol": symbol, "price": price}))
+        )
+        assert answer == {"batchItemFailures": []}
+
+    assert len(firings_in_table(deployed, symbol)) == 1
+
+
+def test_a_redelivered_message_fires_nothing(deployed: Deployed, symbol: str) -> None:
+    fall = {"symbol": symbol, "price": 100, "timestamp": "2026-01-01T00:00:01Z"}
+    rise = {"symbol": symbol, "price": 200, "timestamp": "2026-01-01T00:00:02Z"}
+    records = [("fall", json.dumps(fall)), ("rise", json.dumps(rise))]
+
+    for _ in range(3):
+        assert invoke(deployed, *records) == {"batchItemFailures": []}
+
+    assert len(firings_in_table(deployed, symbol)) == 1
+
+
+def test_of_a_batch_only_the_bad_message_comes_back(deployed: Deployed, symbol: str) -> None:
+    good = json.dumps({"symbol": symbol, "price": 200})
+
+    answer = invoke(deployed, ("first", good), ("bad", '{"symbol": 1}'), ("last", good))
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
+
+
+def test_a_bad_message_lies_in_the_dead_letter_queue_after_five_tries(
+    deployed: Deployed, symbol: str
+) -> None:
+    good = json.dumps({"symbol": symbol, "price": 200})
+    sent = deployed.pipeline.sqs.send_message_batch(
+        QueueUrl=deployed.outputs["queue_url"],
+        Entries=[
+            {"Id": name, "MessageBody": body}
+            for name, body in (("before", good), ("bad", "no JSON"), ("after", good))
+        ],
+    )
+    bad_id = {entry["Id"]: entry["MessageId"] for entry in sent["Successful"]}["bad"]
+    dead: list[str] = []
+
+    def has_died() -> bool:
+        dead.extend(deployed.pipeline.dead_letter_ids())
+        return bad_id in dead
+
+    assert eventually(has_died)
+    assert dead == [bad_id]
+    assert deployed.pipeline.refusals(bad_id) == ["the body is not JSON"] * 5
+    assert len(firings_in_table(deployed, symbol)) == 1
+
+
+def test_the_outputs_name_what_was_deployed(deployed: Deployed) -> None:
+    outputs, pipeline = deployed.outputs, deployed.pipeline
+
+    assert set(outputs) == {"queue_url", "dlq_url", "topic_arn", "table_name", "function_name"}
+    assert (outputs["queue_url"], outputs["dlq_url"], outputs["table_name"]) == (
+        pipeline.queue_url,
+        pipeline.dlq_url,
+        pipeline.table_name,
+    )
+    subscriptions = deployed.emulator.client("sns").list_subscriptions_by_topic(
+        TopicArn=outputs["topic_arn"]
+    )["Subscriptions"]
+    assert [s["Endpoint"] for s in subscriptions] == [deployed.subscriber.arn]
+
+
+def test_every_line_that_the_function_logs_is_json_and_holds_no_body(
+    deployed: Deployed, symbol: str
+) -> None:
+    secret = f"secret-{uuid.uuid4().hex}"
+    body = json.dumps({"symbol": symbol, "price": 200, "secret": secret})
+    invoke(deployed, ("good", body), ("bad", f'{{"symbol": "{secret}"}}'))
+    logs = deployed.emulator.client("logs")
+
+    def lines() -> list[str]:
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=deployed.pipeline.log_group
+        )
+        return [event["message"] for page in pages for event in page["events"]]
+
+    assert eventually(lambda: any(symbol in line for line in lines()))
+    # These three the platform writes; AWS does so in JSON as well, the emulator does not.
+    ours = [line for line in lines() if not line.startswith(("START ", "END ", "REPORT "))]
+    assert all(isinstance(json.loads(line), dict) for line in ours)
+    assert not any(secret in line for line in lines())
+
+
+def test_a_second_plan_shows_no_change(deployed: Deployed) -> None:
+    assert "No changes." in deployed.deployment.plan()
+
+
+@pytest.mark.destroys
+def test_destroy_leaves_nothing(deployed: Deployed) -> None:
+    deployed.deployment.destroy()
+
+    client = deployed.emulator.client
+    subscriber_url = client("sqs").get_queue_url(QueueName=deployed.subscriber.arn.split(":")[-1])
+    assert client("sqs").list_queues()["QueueUrls"] == [subscriber_url["QueueUrl"]]
+    assert client("dynamodb").list_tables()["TableNames"] == []
+    assert client("lambda").list_functions()["Functions"] == []
+    assert client("lambda").list_event_source_mappings()["EventSourceMappings"] == []
+    assert client("sns").list_topics()["Topics"] == []
+    assert client("iam").list_roles()["Roles"] == []
+    assert client("iam").list_policies(Scope="Local")["Policies"] == []
+    assert client("logs").describe_log_groups()["logGroups"] == []
