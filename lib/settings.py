@@ -200,7 +200,8 @@ def _subscriptions(value: Any) -> tuple[Subscription, ...]:
         if not isinstance(protocol, str) or protocol not in _ENDPOINTS:
             raise SettingsError(f"{where}.protocol must be one of {', '.join(_ENDPOINTS)}")
         pattern = _ENDPOINTS[protocol]
-        if not isinstance(endpoint, str) or not re.fullmatch(pattern, endpoint):
+        # Terraform would take "${" for the beginning of an expression of its own.
+        if not isinstance(endpoint, str) or not re.fullmatch(rf"(?!.*\$\{{){pattern}", endpoint):
             raise SettingsError(f"{where}.endpoint is none that {protocol} takes")
         if subscription in subscriptions:
             raise SettingsError(f"{where} is there twice")
