@@ -5,7 +5,10 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-ENV ?= dev
+# Not from the environment: there, ENV is the name of a start-up file of sh.
+ifneq ($(origin ENV),command line)
+ENV := $(or $(TAP_ENVIRONMENT),dev)
+endif
 ARGS ?=
 venv := .venv/bin
 

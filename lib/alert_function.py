@@ -162,7 +162,12 @@ class AlertFunction(Construct):
             memory_size=settings.memory_mebibytes,
             reserved_concurrent_executions=settings.reserved_concurrency,
             environment=LambdaFunctionEnvironment(variables=environment),
-            logging_config=LambdaFunctionLoggingConfig(log_format="JSON", log_group=log_group.name),
+            logging_config=LambdaFunctionLoggingConfig(
+                # Lambda's own level has the last word, over Powertools' as well.
+                log_format="JSON",
+                application_log_level=settings.log_level,
+                log_group=log_group.name,
+            ),
             depends_on=[permissions],
         )
 

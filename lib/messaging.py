@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from cdktf import Fn
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
@@ -46,10 +48,12 @@ class Messaging(Construct):
             ),
         )
         self.topic = SnsTopic(self, "topic", name=settings.prefix + "-alerts")
-        for number, subscription in enumerate(settings.subscriptions):
+        for subscription in settings.subscriptions:
+            # Called after its content: with numbers, taking one away would move all behind it.
+            content = f"{subscription.protocol} {subscription.endpoint}"
             SnsTopicSubscription(
                 self,
-                f"subscription-{number}",
+                f"subscription-{hashlib.sha256(content.encode()).hexdigest()[:8]}",
                 topic_arn=self.topic.arn,
                 protocol=subscription.protocol,
                 endpoint=subscription.endpoint,

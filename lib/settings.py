@@ -23,7 +23,8 @@ _LOG_RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
-_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+# Above INFO, Lambda would drop the lines that the metrics are written in: they have no level.
+_LOG_LEVELS = ("DEBUG", "INFO")
 _REGION = r"[a-z]{2}(-[a-z]+)+-[0-9]"
 _ARN = r"arn:[a-z-]+:{}:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_.:/-]+"
 _ENDPOINTS = {
@@ -84,7 +85,7 @@ class Settings:
         How long a message is kept, 60 to 1,209,600; longer in the dead-letter queue, where its
         age still counts from the first sending.
     log_level
-        The least that the function logs.
+        ``INFO`` or ``DEBUG``: the least that the function logs.
     log_retention_days
         How long CloudWatch keeps the function's log.
     subscriptions

@@ -35,7 +35,7 @@ config = Config.from_environment(os.environ)
 logger = Logger(service=config.service_name, level=config.log_level, utc=True, use_rfc3339=True)
 metrics = Metrics(namespace=config.metrics_namespace, service=config.service_name)
 
-# A call that hangs must fail while there is still time to try it again.
+# A call that hangs is given up and tried again; boto3 would wait a minute for it.
 _CLIENTS = ClientConfig(
     connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3}
 )
@@ -87,7 +87,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
 
     ticks: list[Tick] = []
     invalid: set[str] = set()
-    records = event.get("Records", [])
+    records = event.get("Records") or []
     # SQS takes an empty identifier to mean the whole batch: nothing is lost that has no name.
     message_ids = [record.get("messageId", "") for record in records]
     for message_id, record in zip(message_ids, records, strict=True):

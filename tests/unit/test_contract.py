@@ -25,7 +25,7 @@ DOMAIN = LIB / "lambda" / "price_alerts"
 # index → processing → store, notifier → engine → rules, ticks
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
-    "config": set(),
+    "config": {"ticks"},
     "ticks": set(),
     "rules": set(),
     "engine": {"rules", "ticks"},
@@ -115,7 +115,7 @@ def test_the_stack_sets_what_the_function_reads_and_nothing_more(
 
 
 def test_the_function_reads_the_threshold_exactly_as_it_was_set(variables: dict[str, str]) -> None:
-    assert str(Config.from_environment(variables).high_price_threshold) == "150.10"
+    assert Config.from_environment(variables).high_price_threshold == Decimal("150.10")
 
 
 def test_the_queue_takes_a_message_as_long_as_the_function_reads(stack: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ VARIANTS = {
         max_receive_count=6,
         queue_retention_seconds=3_600,
         dlq_retention_seconds=7_200,
-        log_level="WARNING",
+        log_level="DEBUG",
         log_retention_days=14,
         subscriptions=(
             Subscription("email", "a@example.com"),
@@ -68,12 +68,14 @@ PACKAGE = "assets/alerts_package/HASH/price-alerts.zip"
 @pytest.fixture(scope="module")
 def stacks(package: Path) -> dict[str, Stack]:
     """Each variant's configuration, its hashes taken out of ids and paths."""
-    stacks = {}
-    for name, settings in VARIANTS.items():
-        text = cdktf.Testing.synth(TapStack(cdktf.Testing.app(), settings, package))
-        text = re.sub(r"/[0-9A-F]{32}/", "/HASH/", text)
-        stacks[name] = json.loads(re.sub(r"_[0-9A-F]{8}\b", "", text))
-    return stacks
+    return {name: synthesize(settings, package) for name, settings in VARIANTS.items()}
+
+
+def synthesize(settings: Settings, package: Path) -> Stack:
+    text = cdktf.Testing.synth(TapStack(cdktf.Testing.app(), settings, package))
+    text = re.sub(r"/[0-9A-F]{32}/", "/HASH/", text)
+    stack: Stack = json.loads(re.sub(r"_[0-9A-F]{8}\b", "", text))
+    return stack
 
 
 @pytest.fixture(params=VARIANTS)
@@ -221,14 +223,31 @@ def test_the_topic_is(settings: Settings, stack: Stack) -> None:
 
 
 def test_everybody_in_the_settings_hears_the_topic(settings: Settings, stack: Stack) -> None:
-    assert stack["resource"].get("aws_sns_topic_subscription", {}) == {
-        f"messaging_subscription-{number}": {
-            "topic_arn": f"${{{TOPIC}.arn}}",
-            "protocol": subscription.protocol,
-            "endpoint": subscription.endpoint,
-        }
-        for number, subscription in enumerate(settings.subscriptions)
-    }
+    subscriptions = stack["resource"].get("aws_sns_topic_subscription", {})
+    assert sorted(subscriptions.values(), key=str) == sorted(
+        (
+            {
+                "topic_arn": f"${{{TOPIC}.arn}}",
+                "protocol": subscription.protocol,
+                "endpoint": subscription.endpoint,
+            }
+            for subscription in settings.subscriptions
+        ),
+        key=str,
+    )
+
+
+def test_a_subscription_keeps_its_address_when_one_before_it_goes(package: Path) -> None:
+    settings = VARIANTS["full"]
+    fewer = replace(settings, subscriptions=settings.subscriptions[1:])
+
+    before, after = (
+        synthesize(variant, package)["resource"]["aws_sns_topic_subscription"]
+        for variant in (settings, fewer)
+    )
+
+    assert len(after) == len(before) - 1
+    assert after.items() <= before.items()
 
 
 # --- storage -----------------------------------------------------------------------------
@@ -281,7 +300,11 @@ def test_the_function_is(settings: Settings, stack: Stack) -> None:
         "timeout": settings.function_timeout_seconds,
         "memory_size": settings.memory_mebibytes,
         **({} if reserved is None else {"reserved_concurrent_executions": reserved}),
-        "logging_config": {"log_format": "JSON", "log_group": f"${{{LOG}.name}}"},
+        "logging_config": {
+            "log_format": "JSON",
+            "application_log_level": settings.log_level,
+            "log_group": f"${{{LOG}.name}}",
+        },
         "depends_on": [ATTACHMENT],
     }
 

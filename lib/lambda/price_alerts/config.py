@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+
+from price_alerts.ticks import InvalidMessage, parse_price
 
 __all__ = ["ENVIRONMENT_VARIABLES", "Config", "ConfigError"]
 
@@ -59,9 +61,6 @@ def _threshold(text: str) -> Decimal | None:
     if not text:
         return None
     try:
-        threshold = Decimal(text)
-    except InvalidOperation:
-        threshold = Decimal("NaN")
-    if not (threshold.is_finite() and threshold > 0):
-        raise ConfigError("HIGH_PRICE_THRESHOLD must be a number greater than zero")
-    return threshold
+        return parse_price(text)
+    except InvalidMessage as reason:
+        raise ConfigError(f"HIGH_PRICE_THRESHOLD: {reason}") from None

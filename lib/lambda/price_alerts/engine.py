@@ -89,7 +89,7 @@ def evaluate(
         if high_price and high_price.fires(None if is_new_rule else previous, tick.price):
             firings.append(
                 Firing(
-                    firing_id=_firing_id(state.symbol, high_price.rule_id, version, len(firings)),
+                    firing_id=_firing_id(state.symbol, high_price.rule_id, version, tick.position),
                     rule_id=high_price.rule_id,
                     symbol=state.symbol,
                     condition=high_price.condition,
@@ -116,7 +116,8 @@ def evaluate(
     )
 
 
-def _firing_id(symbol: str, rule_id: str, version: int, ordinal: int) -> str:
-    # Derived, so that whoever repeats a delivery writes the very same item.
-    name = f"{symbol}\n{rule_id}\n{version}\n{ordinal}"
+def _firing_id(symbol: str, rule_id: str, version: int, position: Position) -> str:
+    # Derived, so that whoever repeats a delivery writes the very same item; and from the tick as
+    # well, since versions begin anew when a table is made anew.
+    name = "\n".join(map(str, (symbol, rule_id, version, *position)))
     return hashlib.sha256(name.encode()).hexdigest()[:32]

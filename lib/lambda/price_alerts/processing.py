@@ -16,14 +16,13 @@ from price_alerts.engine import Firing, Lease, State, evaluate
 from price_alerts.notifier import MAX_FIRINGS_PER_PUBLISH, Notifier
 from price_alerts.rules import Rule
 from price_alerts.store import Conflict, Store
-from price_alerts.ticks import Position, Tick
+from price_alerts.ticks import Tick
 
 __all__ = ["Batch", "Processor"]
 
 _LEASE_MARGIN_MICROSECONDS = 1_000_000  # clocks differ a little between machines
 _MAX_KNOWN_STATES = 10_000  # a warm container's memory stays bounded
-# The first retry is immediate: it usually just learns a symbol's state.
-_RETRY_CEILINGS_SECONDS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 0.8)
+_RETRY_CEILINGS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 0.8)
 
 
 class AnnouncementError(Exception):
@@ -121,12 +120,14 @@ class Processor:
 
     def _try(self, path: Sequence[Tick], batch: Batch) -> bool:
         symbol = path[0].symbol
+        is_known = symbol in self._states
         try:
             return self._advance(path, batch)
         except Conflict as conflict:
-            if self._states.get(symbol):
-                batch.conflicts += 1
             self._remember(conflict.current)
+            if not is_known:  # it was just met: one more call, and not only next round, gets it on
+                return self._try(path, batch)
+            batch.conflicts += 1
             return False
         except Exception as error:  # noqa: BLE001  # one symbol's trouble must not touch the others
             self._states.pop(symbol, None)
@@ -203,14 +204,11 @@ class Processor:
 
 
 def _paths(ticks: Iterable[Tick]) -> dict[str, list[Tick]]:
-    """Order each symbol's ticks; a message that came twice counts once."""
-    by_symbol: dict[str, dict[Position, Tick]] = {}
-    for tick in ticks:
-        by_symbol.setdefault(tick.symbol, {})[tick.position] = tick
-    return {
-        symbol: [unique[position] for position in sorted(unique)]
-        for symbol, unique in by_symbol.items()
-    }
+    """Part the ticks by symbol, each symbol's in order."""
+    paths: dict[str, list[Tick]] = {}
+    for tick in sorted(ticks, key=lambda tick: tick.position):
+        paths.setdefault(tick.symbol, []).append(tick)
+    return paths
 
 
 def _count_seen(path: Sequence[Tick], state: State) -> int:

@@ -9,7 +9,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any, NamedTuple, NoReturn
 
-__all__ = ["InvalidMessage", "Position", "Tick", "format_timestamp", "parse_message"]
+__all__ = [
+    "InvalidMessage",
+    "Position",
+    "Tick",
+    "format_timestamp",
+    "parse_message",
+    "parse_price",
+]
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_TICKS_PER_MESSAGE = 500
@@ -92,6 +99,27 @@ def parse_message(
     )
 
 
+def parse_price(value: Any) -> Decimal:
+    """Read a price from a JSON number's text.
+
+    Raises
+    ------
+    InvalidMessage
+        If it is none, is not greater than zero, or has more than 18 digits on a side.
+    """
+    number = _decimal(value) if isinstance(value, str) else None
+    if number is None:
+        raise InvalidMessage("price must be a JSON number, or a string that holds one")
+    if number <= 0:
+        raise InvalidMessage("price must be greater than zero")
+    exponent = number.as_tuple().exponent
+    if number.adjusted() >= MAX_PRICE_DIGITS or int(exponent) < -MAX_PRICE_DIGITS:
+        raise InvalidMessage(
+            f"price must have at most {MAX_PRICE_DIGITS} digits before and after the point"
+        )
+    return number.normalize(_EXACT)
+
+
 def format_timestamp(timestamp_microseconds: int) -> str:
     """Write a time as ISO 8601 in UTC, of fixed width, so that text sorts as time does."""
     moment = _EPOCH + timestamp_microseconds * _MICROSECOND
@@ -105,7 +133,7 @@ def _tick(
         raise InvalidMessage(f"tick {index}: must be a JSON object")
     try:
         symbol = _symbol(entry.get("symbol"))
-        price = _price(entry.get("price"))
+        price = parse_price(entry.get("price"))
         timestamp = default_timestamp
         if "timestamp" in entry:
             timestamp = _timestamp(entry["timestamp"])
@@ -120,20 +148,6 @@ def _symbol(value: Any) -> str:
     if type(value) is not str or not _SYMBOL.fullmatch(value):
         raise InvalidMessage("symbol must be 1 to 32 characters of A-Z 0-9 . - _ / : = ^")
     return value.upper()
-
-
-def _price(value: Any) -> Decimal:
-    number = _decimal(value) if isinstance(value, str) else None
-    if number is None:
-        raise InvalidMessage("price must be a JSON number, or a string that holds one")
-    if number <= 0:
-        raise InvalidMessage("price must be greater than zero")
-    exponent = number.as_tuple().exponent
-    if number.adjusted() >= MAX_PRICE_DIGITS or int(exponent) < -MAX_PRICE_DIGITS:
-        raise InvalidMessage(
-            f"price must have at most {MAX_PRICE_DIGITS} digits before and after the point"
-        )
-    return number.normalize(_EXACT)
 
 
 def _timestamp(value: Any) -> int:

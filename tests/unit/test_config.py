@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from price_alerts.config import ENVIRONMENT_VARIABLES, Config, ConfigError
+
+REQUIRED = {"TABLE_NAME": "alerts", "TOPIC_ARN": "arn:topic"}
+COMPLETE = {
+    **REQUIRED,
+    "HIGH_PRICE_THRESHOLD": "150.5",
+    "POWERTOOLS_LOG_LEVEL": "DEBUG",
+    "POWERTOOLS_METRICS_NAMESPACE": "Prices",
+    "POWERTOOLS_SERVICE_NAME": "handler",
+}
+
+
+def test_every_variable_is_read() -> None:
+    assert Config.from_environment(COMPLETE) == Config(
+        table_name="alerts",
+        topic_arn="arn:topic",
+        high_price_threshold=Decimal("150.5"),
+        log_level="DEBUG",
+        metrics_namespace="Prices",
+        service_name="handler",
+    )
+
+
+def test_the_list_of_variables_is_the_one_that_is_read() -> None:
+    class Recorder(dict[str, str]):
+        asked: set[str] = set()  # noqa: RUF012  # one recorder, one set
+
+        def get(self, name: str, default: str = "") -> str:  # type: ignore[override]  # narrower than dict's
+            self.asked.add(name)
+            return super().get(name, default)
+
+        def __getitem__(self, name: str) -> str:
+            self.asked.add(name)
+            return super().__getitem__(name)
+
+    recorder = Recorder(COMPLETE)
+    Config.from_environment(recorder)
+    assert recorder.asked == ENVIRONMENT_VARIABLES
+
+
+def test_table_and_topic_are_enough() -> None:
+    assert Config.from_environment(REQUIRED) == Config(
+        table_name="alerts",
+        topic_arn="arn:topic",
+        high_price_threshold=None,
+        log_level="INFO",
+        metrics_namespace="PriceAlerts",
+        service_name="price-alerts",
+    )
+
+
+def test_an_empty_threshold_switches_the_rule_off() -> None:
+    config = Config.from_environment({**REQUIRED, "HIGH_PRICE_THRESHOLD": ""})
+    assert config.high_price_threshold is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "text"),
+    [
+        ({}, "set TABLE_NAME and TOPIC_ARN in the function's environment"),
+        ({"TABLE_NAME": "alerts"}, "set TOPIC_ARN in the function's environment"),
+        ({**REQUIRED, "TABLE_NAME": ""}, "set TABLE_NAME in the function's environment"),
+    ],
+)
+def test_a_missing_variable_is_named(environment: dict[str, str], text: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        Config.from_environment(environment)
+    assert str(refusal.value) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "NaN", "sNaN", "Infinity", "high", "1,5", "1_0", "1e18"]
+)
+def test_a_threshold_that_is_no_price_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="HIGH_PRICE_THRESHOLD: price must "):
+        Config.from_environment({**REQUIRED, "HIGH_PRICE_THRESHOLD": text})

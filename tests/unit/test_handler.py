@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import boto3
+import pytest
+
+from price_alerts.processing import Batch
+from price_alerts.ticks import Position, Tick
+from tests.unit.doubles import NOW, SECOND, Container, body_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+MARKER = "confidential"
+
+
+class Context:
+    """Lambda's context, as far as it is used."""
+
+    aws_request_id = "request-1"
+
+    def __init__(self, remaining: int = 10_000) -> None:
+        self._remaining = remaining
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self._remaining
+
+
+Lines = Callable[[], list[dict[str, Any]]]
+Work = list[tuple[list[Tick], Batch]]
+
+
+class CurrentStdout:
+    """Whatever is stdout when something is written: pytest changes it after each set-up."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
+@pytest.fixture
+def load_index(table: Table, _fresh_handler: None) -> Callable[[], ModuleType]:
+    """Import the handler when its table and its topic are there."""
+    boto3.client("sns").create_topic(Name="tap-test-alerts")
+
+    def load() -> ModuleType:
+        with patch("sys.stdout", CurrentStdout()):
+            return importlib.import_module("index")
+
+    return load
+
+
+@pytest.fixture
+def index(load_index: Callable[[], ModuleType]) -> ModuleType:
+    return load_index()
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
+    """Read what was printed: every line of it is JSON."""
+    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.fixture
+def given_work(index: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Work:
+    """What the handler gives to its processor, which does nothing here, at a fixed time."""
+    work: Work = []
+    monkeypatch.setattr(index, "_now_microseconds", lambda: NOW)
+    monkeypatch.setattr(index._processor, "process", lambda *given: work.append(given))
+    return work
+
+
+def record(body: object, message_id: str = "m-1") -> dict[str, object]:
+    return {"messageId": message_id, "body": body}
+
+
+def event(*records: dict[str, object]) -> dict[str, object]:
+    return {"Records": list(records)}
+
+
+def failures(*message_ids: str) -> dict[str, object]:
+    return {"batchItemFailures": [{"itemIdentifier": name} for name in message_ids]}
+
+
+def fail_calls_for(index: ModuleType, symbol: str) -> None:
+    def fail(params: dict[str, Any], **_: Any) -> None:
+        if symbol.encode() in params["body"]:
+            raise ConnectionError("no answer")
+
+    index.table.meta.client.meta.events.register("before-call.dynamodb", fail)
+
+
+def test_a_high_price_is_recorded_in_the_table(index: ModuleType, table: Table) -> None:
+    assert index.handler(event(record(body_of(price="200.0"))), None) == failures()
+    items = [item for item in table.scan()["Items"] if item["pk"] == "FIRINGS#AAPL"]
+    assert [(item["price"], item["sent"]) for item in items] == [(200, True)]
+
+
+def test_without_a_threshold_nothing_fires(
+    load_index: Callable[[], ModuleType], table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIGH_PRICE_THRESHOLD", "")
+    assert load_index().handler(event(record(body_of(price="200.0"))), None) == failures()
+    assert [item["sk"] for item in table.scan()["Items"]] == ["STATE"]
+
+
+@pytest.mark.parametrize("nothing", [{}, {"Records": []}])
+def test_an_event_without_records_has_no_failures(
+    index: ModuleType, nothing: dict[str, object]
+) -> None:
+    assert index.handler(nothing, None) == failures()
+
+
+def test_only_the_bad_messages_come_back_in_their_order(index: ModuleType, table: Table) -> None:
+    records = [
+        record("{", "m-9"),
+        record(body_of(), "m-2"),
+        record(None, "m-1"),
+        record("[" * 200_000, "m-5"),
+        record([], "m-0"),
+    ]
+    assert index.handler(event(*records), None) == failures("m-9", "m-1", "m-5", "m-0")
+    assert [item["message_id"] for item in table.scan()["Items"]] == ["m-2"]
+
+
+def test_nothing_of_a_bad_message_is_used(index: ModuleType, table: Table) -> None:
+    body = f"[{body_of(price='200')}, {body_of(price='0')}]"
+    assert index.handler(event(record(body)), None) == failures("m-1")
+    assert table.scan()["Items"] == []
+
+
+def test_a_message_that_came_twice_is_named_once(index: ModuleType) -> None:
+    assert index.handler(event(record("{"), record("{")), None) == failures("m-1")
+
+
+def test_a_bad_message_without_a_name_brings_the_whole_batch_back(index: ModuleType) -> None:
+    assert index.handler({"Records": [{"body": "{"}]}, None) == failures("")
+
+
+def test_a_message_comes_back_if_one_of_its_symbols_fails(
+    index: ModuleType, table: Table, lines: Lines
+) -> None:
+    fail_calls_for(index, "BAD")
+    both = f"[{body_of(symbol=json.dumps('BAD'))}, {body_of(symbol=json.dumps('GOOD'))}]"
+    good = record(body_of(symbol='"FINE"'), "m-2")
+    assert index.handler(event(record(both), good), None) == failures("m-1")
+    assert {item["pk"] for item in table.scan()["Items"]} == {"SYMBOL#GOOD", "SYMBOL#FINE"}
+    (error,) = [line for line in lines() if line.get("level") == "ERROR"]
+    assert (error["message"], error["symbol"]) == ("symbol failed", "BAD")
+    assert (error["exception_name"], "no answer" in error["exception"]) == ("ConnectionError", True)
+
+
+def test_without_time_every_message_comes_back(index: ModuleType) -> None:
+    records = [record(body_of(), "m-1"), record(body_of(), "m-2")]
+    assert index.handler(event(*records), Context(remaining=0)) == failures("m-1", "m-2")
+
+
+@pytest.mark.parametrize(
+    ("context", "stop", "deadline"),
+    [
+        pytest.param(None, 9_000, 10_000, id="no context"),
+        pytest.param(Context(30_000), 29_000, 30_000, id="a second in reserve"),
+        pytest.param(Context(4_000), 3_000, 4_000, id="just a quarter"),
+        pytest.param(Context(1_000), 750, 1_000, id="a quarter of a short time"),
+    ],
+)
+def test_work_stops_in_good_time(
+    index: ModuleType,
+    given_work: Work,
+    context: Context | None,
+    stop: int,
+    deadline: int,
+) -> None:
+    index.handler(event(), context)
+    ((_, batch),) = given_work
+    assert batch.stop_at_microseconds == NOW + stop * 1_000
+    assert batch.deadline_microseconds == NOW + deadline * 1_000
+
+
+def test_every_invocation_is_an_owner_of_its_own(index: ModuleType, given_work: Work) -> None:
+    index.handler(event(), Context())
+    index.handler(event(), Context())
+    assert len({batch.owner for _, batch in given_work}) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "timestamp"),
+    [
+        ({"attributes": {"SentTimestamp": "1700000000123"}}, 1_700_000_000_123_000),
+        ({"attributes": {"SentTimestamp": "soon"}}, NOW),
+        ({"attributes": {}}, NOW),
+        ({"attributes": None}, NOW),
+        ({}, NOW),
+    ],
+)
+def test_a_tick_without_a_timestamp_is_as_old_as_its_message(
+    index: ModuleType,
+    given_work: Work,
+    more: dict[str, object],
+    timestamp: int,
+) -> None:
+    index.handler(event(record(body_of()) | more), None)
+    ((given_ticks, _),) = given_work
+    assert [tick.position for tick in given_ticks] == [Position(timestamp, "m-1", 0)]
+
+
+def test_the_clock_counts_microseconds(index: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: NOW * 1_000 + 999)
+    assert index._now_microseconds() == NOW
+
+
+def test_a_hanging_call_can_be_tried_again_in_time(index: ModuleType) -> None:
+    for client in (index.table.meta.client, index.sns):
+        config = client.meta.config
+        assert (config.connect_timeout, config.read_timeout) == (1, 3)
+        assert config.retries["total_max_attempts"] == 3
+
+
+def test_a_refusal_is_logged_with_message_and_reason(index: ModuleType, lines: Lines) -> None:
+    index.handler(event(record("{")), Context())
+    (warning,) = [line for line in lines() if line.get("level") == "WARNING"]
+    assert {
+        name: warning[name] for name in ("message", "message_id", "reason", "request_id", "service")
+    } == {
+        "message": "message refused",
+        "message_id": "m-1",
+        "reason": "the body is not JSON",
+        "request_id": "request-1",
+        "service": "tap-test-price-alerts",
+    }
+
+
+def test_an_announcement_is_logged(index: ModuleType, table: Table, lines: Lines) -> None:
+    index.handler(event(record(body_of(price="200"))), None)
+    (line,) = [line for line in lines() if line.get("level") == "INFO"]
+    (firing_id,) = [item["firing_id"] for item in table.scan()["Items"] if "firing_id" in item]
+    assert (line["message"], line["firing_id"], line["rule_id"], line["symbol"]) == (
+        "firing announced",
+        firing_id,
+        "high-price-threshold",
+        "AAPL",
+    )
+
+
+def test_a_line_names_no_request_of_an_earlier_invocation(index: ModuleType, lines: Lines) -> None:
+    index.handler(event(), Context())
+    index.handler(event(record("{")), None)
+    (warning,) = [line for line in lines() if line.get("level") == "WARNING"]
+    assert "request_id" not in warning
+
+
+def test_no_line_holds_anything_of_a_body(
+    index: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fail_calls_for(index, "BAD")
+    secret = json.dumps(MARKER)
+    bodies = [
+        MARKER,
+        body_of(price=secret),
+        body_of(timestamp=secret),
+        body_of(symbol=json.dumps(f"{MARKER} ")),
+        body_of(price="200", note=secret),
+        body_of(symbol='"BAD"', note=secret),
+    ]
+    records = [record(body, f"m-{number}") for number, body in enumerate(bodies)]
+    failed = index.handler(event(*records), None)
+    assert failed == failures("m-0", "m-1", "m-2", "m-3", "m-5")
+    printed = capsys.readouterr()
+    assert len([json.loads(line) for line in printed.out.splitlines()]) == 7
+    assert MARKER not in printed.out + printed.err
+
+
+def test_the_metrics_count_what_happened(
+    index: ModuleType, container: Container, lines: Lines
+) -> None:
+    fail_calls_for(index, "BAD")
+    index.handler(event(record(body_of(timestamp="1000"))), None)
+    container.process([Tick("AAPL", Decimal(1), Position(1_001 * SECOND, "m-2", 0))])
+    lines()
+    records = [
+        record(f"[{body_of(price='200', timestamp='1002')}, {body_of()}]", "m-3"),
+        record("{", "m-4"),
+        record(body_of(symbol='"BAD"'), "m-5"),
+    ]
+    index.handler(event(*records), None)
+    (metrics,) = [line for line in lines() if "_aws" in line]
+    (declared,) = metrics["_aws"]["CloudWatchMetrics"]
+    counts = {metric["Name"]: metrics[metric["Name"]] for metric in declared["Metrics"]}
+    assert counts == {
+        "Ticks": [3.0],
+        "Firings": [1.0],
+        "InvalidMessages": [1.0],
+        "FailedMessages": [2.0],
+        "Conflicts": [1.0],
+    }
+    assert {metric["Unit"] for metric in declared["Metrics"]} == {"Count"}
+    assert (declared["Namespace"], metrics["service"]) == ("PriceAlerts", "tap-test-price-alerts")
+
+
+def test_every_invocation_reports_its_own_counts(index: ModuleType, lines: Lines) -> None:
+    for number in range(2):
+        index.handler(event(record(body_of(), f"m-{number}")), None)
+    assert [line["Ticks"] for line in lines() if "_aws" in line] == [[1.0], [1.0]]

@@ -1,0 +1,164 @@
+"""One bad message must not harm its neighbours: nothing but InvalidMessage may come out."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from price_alerts.ticks import InvalidMessage, Tick, parse_message
+from tests.unit.doubles import NOW, SECOND, body_of, reason_of
+
+MARKER = "confidential"
+
+NOT_JSON = "the body is not JSON"
+NOT_TEXT = "the body must be text"
+TOO_LONG = "the body must not be longer than 262144 bytes"
+TOO_DEEP = "nested too deeply"
+SURROGATE = "a lone surrogate is not text"
+TWICE = "an object has the same key twice"
+CONSTANT = "NaN and Infinity are not JSON"
+NO_OBJECT = "tick 0: must be a JSON object"
+COUNT = "an array must hold 1 to 500 ticks"
+BAD_SYMBOL = "tick 0: symbol must be 1 to 32 characters of A-Z 0-9 . - _ / : = ^"
+BAD_PRICE = "tick 0: price must be a JSON number, or a string that holds one"
+
+
+def array_of(count: int) -> str:
+    return f"[{', '.join([body_of()] * count)}]"
+
+
+@pytest.mark.parametrize("count", [1, 500])
+def test_an_array_may_hold_1_to_500_ticks(count: int) -> None:
+    assert len(parse_message(array_of(count), "m-1", None, NOW)) == count
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param("", NOT_JSON, id="empty"),
+        pytest.param("price: 5", NOT_JSON, id="not JSON"),
+        pytest.param(body_of() + " x", NOT_JSON, id="text after it"),
+        pytest.param("\ufeff" + body_of(), NOT_JSON, id="byte order mark"),
+        pytest.param(None, NOT_TEXT, id="no body"),
+        pytest.param(b"{}", NOT_TEXT, id="bytes"),
+        pytest.param({"symbol": "AAPL", "price": 1}, NOT_TEXT, id="decoded already"),
+        pytest.param("null", NO_OBJECT, id="null"),
+        pytest.param("5", NO_OBJECT, id="number"),
+        pytest.param('"AAPL"', NO_OBJECT, id="string"),
+        pytest.param("[[]]", NO_OBJECT, id="array in an array"),
+        pytest.param("[]", COUNT, id="empty array"),
+        pytest.param(array_of(501), COUNT, id="501 ticks"),
+        pytest.param("[" * 200_000, TOO_DEEP, id="200,000 brackets"),
+        pytest.param(body_of().ljust(2**18 + 1), TOO_LONG, id="too long"),
+        pytest.param(body_of(extra=f'"{"é" * 2**17}"'), TOO_LONG, id="too many bytes"),
+        pytest.param(body_of(price="NaN"), CONSTANT, id="NaN"),
+        pytest.param(body_of(price="Infinity"), CONSTANT, id="Infinity"),
+        pytest.param(body_of(price="-Infinity"), CONSTANT, id="-Infinity"),
+        pytest.param(body_of(extra="NaN"), CONSTANT, id="ignored NaN"),
+        pytest.param('{"symbol": "A", "price": 1, "price": 2}', TWICE, id="key twice"),
+        pytest.param(r'{"symbol": "A", "price": 1, "\u0070rice": 2}', TWICE, id="escaped key"),
+        pytest.param(body_of(extra='{"a": 1, "a": 1}'), TWICE, id="nested key twice"),
+        pytest.param(body_of(symbol=r'"\ud800"'), SURROGATE, id="surrogate symbol"),
+        pytest.param(body_of(extra=r'"\ud800"'), SURROGATE, id="ignored surrogate"),
+        pytest.param(body_of(extra=r'["\udfff"]'), SURROGATE, id="surrogate in an array"),
+        pytest.param(body_of(extra=r'{"\ud800": 1}'), SURROGATE, id="surrogate key"),
+        pytest.param(body_of(extra='"\ud800"'), SURROGATE, id="raw surrogate"),
+        pytest.param('{"price": 1}', BAD_SYMBOL, id="no symbol"),
+        pytest.param('{"symbol": "AAPL"}', BAD_PRICE, id="no price"),
+    ],
+)
+def test_a_hostile_body_is_refused_with_its_reason(body: Any, reason: str) -> None:
+    assert reason_of(body) == reason
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "null",
+        "[1, {}]",
+        '{"a": {"b": 2}}',
+        "1" * 5_000,
+        "1e999",
+        "1e9999999999999999999",
+        r'"\ud83d\ude00"',
+        '"\U0001f600"',
+    ],
+)
+def test_unknown_fields_are_ignored(literal: str) -> None:
+    expected = parse_message(body_of(), "m-1", None, NOW)
+    assert parse_message(body_of(extra=literal), "m-1", None, NOW) == expected
+
+
+def test_a_body_of_just_the_longest_length_is_read() -> None:
+    assert len(parse_message(body_of().ljust(256 * 1024), "m-1", None, NOW)) == 1
+
+
+def test_a_reason_names_the_tick_by_its_place() -> None:
+    assert reason_of(f'[{body_of()}, {{"symbol": "A"}}]').startswith("tick 1: ")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        body_of(symbol=f'"{MARKER} "'),
+        body_of(price=f'"{MARKER}"'),
+        body_of(timestamp=f'"{MARKER}"'),
+        f'{{"{MARKER}": 1, "{MARKER}": 2}}',
+        f'{{"{MARKER}": "\\ud800"}}',
+        f'["{MARKER}"]',
+        MARKER,
+    ],
+)
+def test_a_reason_quotes_nothing_of_the_body(body: str) -> None:
+    assert MARKER not in reason_of(body)
+
+
+_hostile = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.just(MARKER) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text() | st.just(MARKER), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+_entry = st.fixed_dictionaries(
+    {"symbol": st.just("AAPL") | _hostile, "price": st.just(1) | _hostile},
+    optional={"timestamp": st.just(NOW // 1000) | _hostile, MARKER: _hostile},
+)
+_literals = st.text(alphabet='[]{}":,\\ud80123456789eE+-. \ud800')
+
+
+def outcome(body: str) -> tuple[Tick, ...] | str:
+    """Return the ticks, or the reason why there are none; any other exception goes through."""
+    try:
+        return parse_message(body, "m-1", None, NOW)
+    except InvalidMessage as refusal:
+        return str(refusal)
+
+
+@given(
+    st.text()
+    | _literals
+    | _literals.map(lambda text: body_of(extra=text))
+    | _literals.map(lambda text: body_of(price=text))
+    | _literals.map(lambda text: body_of(timestamp=text))
+)
+def test_any_text_is_read_or_refused(body: str) -> None:
+    assert outcome(body)
+
+
+@given((_hostile | _entry | st.lists(_entry)).map(json.dumps))
+def test_what_is_read_keeps_the_rules_and_a_refusal_quotes_nothing(body: str) -> None:
+    result = outcome(body)
+    if isinstance(result, str):
+        assert MARKER not in result
+        return
+    for tick in result:
+        assert re.fullmatch(r"[A-Z0-9._/:=^-]{1,32}", tick.symbol)
+        assert 0 < tick.price < 10**18
+        assert 0 <= tick.position.timestamp_microseconds <= NOW + 60 * SECOND
