@@ -34,6 +34,7 @@ _HIGH_PRICE_THRESHOLD = 100
 _BAD_MESSAGE = '{"symbol": "AAPL", "price": "a lot"}'
 _PRICES = Path(__file__).with_name("prices.csv")
 _PATIENCE_SECONDS = 90.0
+_POLL_SECONDS = 0.1
 _SETTLING = "the AWS provider lets every queue's attributes settle for some 25 s"
 
 _CREATED = re.compile(r"(\w+)\.\w+ \((.+)\): Creation complete after (\w+)")
@@ -153,7 +154,9 @@ class Demo:
     def _prepare_deployment(
         self, folder: Path, emulator: Emulator, subscriber: Subscriber
     ) -> Deployment:
-        self._screen.doing("Looking for Terraform and the AWS provider")
+        self._screen.doing(
+            "Looking for Terraform and the AWS provider; the first time, Terraform may be installed"
+        )
         toolchain = find_toolchain(os.environ)
         self._screen.line(f"deploying TapStack with cdktf and {toolchain.terraform}")
         self._screen.doing("Synthesizing")
@@ -210,8 +213,10 @@ class Demo:
             "the bad message did not reach the dead-letter queue",
         )
         reasons = pipeline.refusals(message_id)
+        if not reasons:
+            raise LocalError("the function's log does not say why the bad message was refused")
         self._screen.line(
-            f"[bold red]refused[/] after {len(reasons)} tries, now in the dead-letter queue: "
+            f"[bold red]refused[/] {len(reasons)} times, now in the dead-letter queue: "
             f"{reasons[-1]}"
         )
         return reasons[-1]
@@ -222,9 +227,12 @@ class Demo:
         while not is_so():
             if time.monotonic() > give_up_at:
                 raise LocalError(f"{otherwise} within {_PATIENCE_SECONDS:.0f} s")
+            time.sleep(_POLL_SECONDS)
 
     def _summarize(self, pipeline: Pipeline, listener: Listener, count: int, reason: str) -> None:
         latencies = [announcement.latency_seconds for announcement in listener.announcements]
+        if not latencies:
+            raise LocalError("the replayed prices fired no alert")
         self._screen.table(
             "What happened",
             {
@@ -246,7 +254,7 @@ def main() -> int:
     try:
         with console.status("Looking around") as status:
             Demo(Screen(console, status)).run()
-    except LocalError as reason:
+    except (LocalError, OSError) as reason:
         sys.stderr.write(f"error: {reason}\n")
         return 1
     except KeyboardInterrupt:

@@ -17,6 +17,7 @@ from lib.local.emulator import CREDENTIALS, Emulator
 from lib.local.errors import LocalError
 from lib.local.processes import Running, supervised
 from lib.local.toolchain import Toolchain
+from lib.local.virtual_environment import CACHE
 
 __all__ = ["QUICK_RETRIES", "Deployment"]
 
@@ -143,12 +144,14 @@ def _environment(folder: Path, toolchain: Toolchain, emulator: Emulator) -> dict
         for name, value in os.environ.items()
         if not name.startswith(_FOREIGN_VARIABLES) or name == "TF_CLI_CONFIG_FILE"
     }
+    file = Path(environment.pop("TF_CLI_CONFIG_FILE", ""))
     if toolchain.cli_configuration is not None:
         file = folder / "terraform.tfrc"
         file.write_text(toolchain.cli_configuration, "utf-8")
-        environment["TF_CLI_CONFIG_FILE"] = str(file)
-    elif not Path(environment.get("TF_CLI_CONFIG_FILE", "")).is_file():
-        environment.pop("TF_CLI_CONFIG_FILE", None)
+    if file.is_file():
+        environment["TF_CLI_CONFIG_FILE"] = str(file.absolute())  # cdktf runs in another folder
+    plugin_cache = CACHE / "terraform-plugins"
+    plugin_cache.mkdir(parents=True, exist_ok=True)
     return {
         **environment,
         **CREDENTIALS,
@@ -156,9 +159,13 @@ def _environment(folder: Path, toolchain: Toolchain, emulator: Emulator) -> dict
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL": emulator.endpoint,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "CDKTF_HOME": str(folder),
         "CHECKPOINT_DISABLE": "1",
         "CI": "1",
         "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
         "TAP_ENVIRONMENT": _ENVIRONMENT,
         "TERRAFORM_BINARY_NAME": toolchain.terraform,
+        # A provider that was downloaded once is not downloaded again. There is no lock file here.
+        "TF_PLUGIN_CACHE_DIR": str(plugin_cache),
+        "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1",
     }

@@ -10,11 +10,13 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import boto3
 import botocore.session
+from botocore.config import Config
 
 from lib.local.errors import LocalError
 from lib.local.processes import Running, supervised
@@ -51,6 +53,7 @@ class Emulator:
             endpoint_url=self.endpoint,
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            config=Config(proxies={}),
         )
 
 
@@ -98,12 +101,15 @@ def _free_port() -> int:
 
 
 def _await_health(emulator: Emulator, running: Running) -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     give_up_at = time.monotonic() + _START_SECONDS
     while time.monotonic() < give_up_at and not running.has_ended():
         try:
-            with urllib.request.urlopen(f"{emulator.endpoint}/_ministack/health", timeout=5):
+            with opener.open(f"{emulator.endpoint}/_ministack/health", timeout=5):
                 return
-        except OSError:  # it does not listen yet
+        except (OSError, HTTPException):  # it does not listen yet
             time.sleep(_POLL_SECONDS)
+    if running.has_ended():
+        running.wait()  # until its last line is there
     last_line = running.lines[-1] if running.lines else "it printed nothing"
     raise LocalError(f"the embedded AWS did not start: {last_line}")

@@ -111,7 +111,10 @@ class Pipeline:
         answer = self.sqs.receive_message(
             QueueUrl=self.dlq_url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_seconds
         )
-        return [message["MessageId"] for message in answer.get("Messages", ())]
+        messages = answer.get("Messages", ())
+        for message in messages:
+            self.sqs.delete_message(QueueUrl=self.dlq_url, ReceiptHandle=message["ReceiptHandle"])
+        return [message["MessageId"] for message in messages]
 
     def refusals(self, message_id: str) -> list[str]:
         """Read from the function's log why a message was refused, once for each try."""

