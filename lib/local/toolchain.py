@@ -65,10 +65,11 @@ def find_toolchain(environment: Mapping[str, str], cache: Path = CACHE) -> Toolc
     LocalError
         With one line that says what is missing and what would help.
     """
+    cdktf = _find_cdktf(_PROJECT)
     terraform = _find_terraform(environment, cache)
     registry = "registry.opentofu.org" if "tofu" in Path(terraform).name else _TERRAFORM_REGISTRY
     return Toolchain(
-        cdktf=_find_cdktf(_PROJECT),
+        cdktf=cdktf,
         terraform=terraform,
         cli_configuration=_cli_configuration(environment, registry),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import runpy
 import signal
@@ -39,6 +40,10 @@ def fail(_demo: object) -> None:
     raise LocalError("no AWS provider is to be had")
 
 
+def run_out_of_room(_demo: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_demo_that_ends_well_is_a_success(main: Callable[[Run], int]) -> None:
     assert main(lambda _: None) == 0
 
@@ -52,6 +57,17 @@ def test_the_demos_lines_go_to_the_terminal(
 
 def test_what_is_missing_is_a_failure(main: Callable[[Run], int]) -> None:
     assert main(fail) == 1
+
+
+def test_a_machine_that_fails_is_a_failure(main: Callable[[Run], int]) -> None:
+    assert main(run_out_of_room) == 1
+
+
+def test_a_machine_that_fails_is_said_in_one_line(
+    main: Callable[[Run], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(run_out_of_room)
+    assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"
 
 
 def test_what_is_missing_is_said_in_one_line(

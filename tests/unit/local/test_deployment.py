@@ -27,7 +27,7 @@ import json, os, sys
 with open("record.json", "w") as record:
     json.dump({"arguments": sys.argv[1:], "environment": dict(os.environ)}, record)
 print("\x1b[2Ktap-dev  \x1b[32mInitializing the backend...\x1b[0m")
-print()
+print("\u280b  Synthesizing")
 print("tap-dev  No changes.")
 if "--outputs-file" in sys.argv:
     with open(sys.argv[sys.argv.index("--outputs-file") + 1], "w") as outputs:
@@ -68,6 +68,7 @@ class Workshop:
         self.project = root / "project"
         self.folder = root / "folder"
         self.folder.mkdir()
+        self.cache = root / "cache"
         for name in ("main.py", "lib/stack.py", "lib/__pycache__/stack.pyc", "tests/test.py"):
             file = self.project / name
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -104,6 +105,7 @@ class Workshop:
 def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     workshop = Workshop(tmp_path)
     monkeypatch.setattr(module, "_PROJECT", workshop.project)
+    monkeypatch.setattr(module, "CACHE", workshop.cache)
     monkeypatch.delenv("TF_CLI_CONFIG_FILE", raising=False)
     return workshop
 
@@ -185,6 +187,20 @@ def test_cdktf_deploys_the_environment_that_the_settings_lie_over(workshop: Work
 def test_nothing_is_asked_of_a_terminal_or_of_hashicorp(workshop: Workshop) -> None:
     environment = workshop.environment()
     assert (environment["CI"], environment["CHECKPOINT_DISABLE"]) == ("1", "1")
+
+
+def test_cdktf_keeps_what_is_its_own_in_the_deployments_folder(workshop: Workshop) -> None:
+    assert workshop.environment()["CDKTF_HOME"] == str(workshop.folder)
+
+
+def test_a_provider_that_was_downloaded_is_kept_for_the_next_deployment(
+    workshop: Workshop,
+) -> None:
+    environment = workshop.environment()
+    folder = Path(environment["TF_PLUGIN_CACHE_DIR"])
+    assert folder.parent == workshop.cache
+    assert folder.is_dir()
+    assert environment["TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE"] == "1"
 
 
 def test_a_way_to_the_provider_is_written_down_for_terraform(workshop: Workshop) -> None:

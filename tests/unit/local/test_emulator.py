@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,18 @@ from tests.unit.local.doubles import http_server, make_command
 
 pytestmark = [pytest.mark.timeout(30), pytest.mark.loopback]
 
-# Answers as MiniStack does: not at once that it is healthy.
+# Answers as MiniStack does, but for its first two words: nonsense, and that it is not healthy.
 MINISTACK = """\
 import http.server, json, os, sys
-statuses = [503, 200]
+statuses = ["nonsense", 503, 200]
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(statuses.pop(0) if self.path == "/_ministack/health" else 404)
-        self.end_headers()
+        status = statuses.pop(0) if self.path == "/_ministack/health" else 404
+        if status == "nonsense":
+            self.wfile.write(b"nonsense\\r\\n\\r\\n")
+        else:
+            self.send_response(status)
+            self.end_headers()
 address = os.environ["BIND_HOST"], int(os.environ["GATEWAY_PORT"])
 with http.server.HTTPServer(address, Handler) as server:
     with open({record!r}, "w") as record:
@@ -134,6 +139,26 @@ def test_one_that_ends_at_once_is_told_by_its_last_line(tmp_path: Path) -> None:
         failure(make_command(tmp_path / "ministack", code))
         == "the embedded AWS did not start: the port is taken"
     )
+
+
+class Slow:
+    """A command that has ended, and whose output is still being read."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def has_ended(self) -> bool:
+        return True
+
+    def wait(self) -> None:
+        self.lines.append("the port is taken")
+
+
+def test_the_last_line_of_one_that_has_ended_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "supervised", lambda *_: nullcontext(Slow()))
+    assert failure(tmp_path) == "the embedded AWS did not start: the port is taken"
 
 
 def test_one_that_is_not_healthy_in_time_is_given_up(

@@ -211,6 +211,25 @@ def test_a_configuration_in_the_home_folder_may_name_a_mirror(machine: Machine) 
     assert machine.configuration() is None
 
 
+def test_a_mirror_comes_before_a_configuration_in_the_home_folder(machine: Machine) -> None:
+    (machine.root / "home").mkdir()
+    (machine.root / "home" / ".terraformrc").touch()
+    assert machine.takes(machine.mirror("opt/mirror"))
+
+
+@pytest.mark.parametrize(
+    ("terraform", "host"),
+    [("terraform", "registry.terraform.io"), ("tofu", "registry.opentofu.org")],
+)
+def test_it_is_its_own_registry_that_has_to_answer(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, terraform: str, host: str
+) -> None:
+    address = f"https://{host}/.well-known/terraform.json"
+    monkeypatch.setattr(module, "_answers", lambda url: url == address)
+    (machine.root / "bin" / "terraform").rename(machine.root / "bin" / terraform)
+    assert machine.configuration() is None
+
+
 def test_opentofu_has_a_registry_of_its_own(machine: Machine) -> None:
     machine.mirror("opt/for-terraform")
     mirror = machine.mirror("opt/for-tofu", registry="registry.opentofu.org")

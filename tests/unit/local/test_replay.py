@@ -109,9 +109,8 @@ def test_what_the_topic_publishes_reaches_the_subscriber(aws: None) -> None:
     assert list(subscriber.receive(wait_seconds=0)) == [{"firing_id": "f-1"}]
 
 
-def in_flight(sqs: SQSClient) -> tuple[str, str]:
-    """Count the subscriber's messages: those that wait, and those that were only looked at."""
-    url = sqs.get_queue_url(QueueName="demo-subscriber")["QueueUrl"]
+def in_flight(sqs: SQSClient, url: str) -> tuple[str, str]:
+    """Count a queue's messages: those that wait, and those that were only looked at."""
     counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     return (
         counts["ApproximateNumberOfMessages"],
@@ -119,23 +118,25 @@ def in_flight(sqs: SQSClient) -> tuple[str, str]:
     )
 
 
-def announce(sqs: SQSClient) -> None:
+def announce(sqs: SQSClient) -> str:
+    """Put an announcement on the subscriber's queue; returns the queue's address."""
     url = sqs.get_queue_url(QueueName="demo-subscriber")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Message": "{}"}))
+    return url
 
 
 def test_what_was_received_is_gone(sqs: SQSClient) -> None:
     subscriber = Subscriber(AWS)
-    announce(sqs)
+    url = announce(sqs)
     list(subscriber.receive(wait_seconds=0))
-    assert in_flight(sqs) == ("0", "0")
+    assert in_flight(sqs, url) == ("0", "0")
 
 
 def test_what_was_not_dealt_with_comes_again(sqs: SQSClient) -> None:
     subscriber = Subscriber(AWS)
-    announce(sqs)
+    url = announce(sqs)
     next(iter(subscriber.receive(wait_seconds=0)))
-    assert in_flight(sqs) == ("0", "1")
+    assert in_flight(sqs, url) == ("0", "1")
 
 
 def test_an_empty_queue_holds_no_firings(aws: None) -> None:
@@ -239,6 +240,12 @@ def test_the_dead_letters_are_known_by_their_identifiers(
         sqs.send_message(QueueUrl=pipeline.dlq_url, MessageBody=body)["MessageId"] for body in "ab"
     ]
     assert sorted(pipeline.dead_letter_ids(wait_seconds=0)) == sorted(sent)
+
+
+def test_a_dead_letter_is_taken_once(sqs: SQSClient, pipeline: Pipeline) -> None:
+    sqs.send_message(QueueUrl=pipeline.dlq_url, MessageBody="body")
+    pipeline.dead_letter_ids(wait_seconds=0)
+    assert in_flight(sqs, pipeline.dlq_url) == ("0", "0")
 
 
 def test_an_empty_dead_letter_queue_holds_none(pipeline: Pipeline) -> None:

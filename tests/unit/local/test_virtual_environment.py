@@ -24,9 +24,9 @@ class Commands:
         self.fail_with: str | None = None
 
     def __call__(
-        self, command: Sequence[str], **_options: object
+        self, command: Sequence[str | Path], **_options: object
     ) -> subprocess.CompletedProcess[str]:
-        self.started.append(list(command))
+        self.started.append(list(map(str, command)))
         if "venv" in command:
             Path(command[-1]).mkdir(parents=True, exist_ok=True)
         fails = "pip" in command and self.fail_with is not None
@@ -102,6 +102,14 @@ def test_another_python_needs_another_environment(
     virtual_environment("emulator", tmp_path)
     monkeypatch.setattr(sys, "version", "3.99.0")
     assert not is_installed("emulator", tmp_path)
+
+
+def test_a_cache_that_was_moved_needs_another_environment(
+    commands: Commands, tmp_path: Path
+) -> None:
+    virtual_environment("emulator", tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert not is_installed("emulator", tmp_path / "there")
 
 
 def test_a_failing_pip_is_told_by_its_last_error(commands: Commands, tmp_path: Path) -> None:
