@@ -56,7 +56,9 @@ class Screen:
     def line(self, text: str) -> None:
         """Print a line, with the seconds since the start before it."""
         elapsed_seconds = time.monotonic() - self._started_at
-        self._console.print(f"[dim]{elapsed_seconds:5.1f} s[/]  {text}", highlight=False)
+        self._console.print(
+            f"[dim]{elapsed_seconds:5.1f} s[/]  {text}", highlight=False, soft_wrap=True
+        )
 
     def table(self, title: str, rows: dict[str, str]) -> None:
         """Print a table of two columns."""
@@ -95,12 +97,10 @@ class Listener:
         while not self._is_over.is_set():
             for firing in self._subscriber.receive():
                 sent_at = self._pipeline.sent_at[datetime.fromisoformat(firing["timestamp"])]
-                latency_seconds = time.monotonic() - sent_at
-                self.announcements.append(Announcement(firing, latency_seconds))
-                self._screen.line(
-                    f"[bold yellow]alert[/] {firing['text']} "
-                    f"[dim]{latency_seconds * 1_000:.0f} ms after its price was sent[/]"
-                )
+                announcement = Announcement(firing, time.monotonic() - sent_at)
+                self.announcements.append(announcement)
+                latency = f"{announcement.latency_seconds * 1_000:4.0f} ms"
+                self._screen.line(f"[bold yellow]alert[/] [dim]{latency}[/]  {firing['text']}")
 
 
 class Demo:
@@ -194,15 +194,14 @@ class Demo:
 
     def _replay(self, pipeline: Pipeline) -> int:
         moments = read_prices(_PRICES)
-        count = 0
+        count = sum(map(len, moments))
+        self._screen.line(
+            f"replaying {count} real prices, {moments[0][0]['timestamp'][:7]} to "
+            f"{moments[-1][0]['timestamp'][:7]}; each alert with the time since its price was sent"
+        )
         for prices in moments:
             self._screen.doing(f"Replaying real prices: {prices[0]['timestamp'][:7]}")
             pipeline.replay(prices)
-            count += len(prices)
-        self._screen.line(
-            f"replayed {count} prices of {moments[0][0]['timestamp'][:7]} "
-            f"to {moments[-1][0]['timestamp'][:7]}"
-        )
         return count
 
     def _wait_for_dead_letter(self, pipeline: Pipeline, message_id: str) -> str:
