@@ -158,7 +158,7 @@ class Demo:
             "Looking for Terraform and the AWS provider; the first time, Terraform may be installed"
         )
         toolchain = find_toolchain(os.environ)
-        self._screen.line(f"deploying TapStack with cdktf and {toolchain.terraform}")
+        self._screen.line(f"deploying TapStack with cdktf and {Path(toolchain.terraform).name}")
         self._screen.doing("Synthesizing")
         return Deployment(
             folder,

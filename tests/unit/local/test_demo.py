@@ -79,7 +79,7 @@ def test_every_line_stands_behind_the_seconds_since_the_start(stage: Stage) -> N
 def test_it_names_the_embedded_aws_and_the_terraform(stage: Stage) -> None:
     screen = stage.run()
     assert "the embedded AWS (MiniStack) http://127.0.0.1:4566" in screen
-    assert "deploying TapStack with cdktf and /bin/tofu" in screen
+    assert "deploying TapStack with cdktf and tofu" in screen
 
 
 def test_its_settings_let_much_be_seen_soon(stage: Stage) -> None:
