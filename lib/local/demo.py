@@ -184,13 +184,15 @@ class Demo:
             self._screen.doing("Initializing Terraform and the AWS provider")
 
     def _wait_for_pipeline(self, emulator: Emulator, running: Running) -> Pipeline:
-        while (pipeline := find_pipeline(emulator)) is None:
-            if running.has_ended():
+        while True:
+            has_ended = running.has_ended()
+            if pipeline := find_pipeline(emulator):
+                return pipeline
+            if has_ended:
                 check(running)
                 raise LocalError("cdktf deployed no event source mapping")
             self._activity.wait(timeout=1.0)
             self._activity.clear()
-        return pipeline
 
     def _replay(self, pipeline: Pipeline) -> int:
         moments = read_prices(_PRICES)

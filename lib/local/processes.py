@@ -49,9 +49,12 @@ class Running:
         self._output.close()
 
     def _read(self) -> None:
-        for line in self._output:
-            self.lines.append(line.rstrip())
-            self._on_line(self.lines[-1])
+        try:
+            for line in self._output:
+                self.lines.append(line.rstrip())
+                self._on_line(self.lines[-1])
+        finally:
+            self._output.read()  # a command whose output nobody takes would wait for ever
 
 
 @contextmanager

@@ -53,6 +53,16 @@ def test_each_line_is_handed_over(tmp_path: Path) -> None:
     assert seen == ["one", "two"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_who_fails_over_a_line_does_not_stop_the_command(tmp_path: Path) -> None:
+    def fail(line: str) -> None:
+        raise ValueError(line)
+
+    chatter = python("print('x' * 1_000_000); print('y' * 1_000_000)")
+    with supervised(chatter, {}, tmp_path, fail) as running:
+        assert running.wait() == 0
+
+
 def test_the_command_has_the_environment_given(tmp_path: Path) -> None:
     assert lines_of("import os; print(os.environ['GIVEN'])", tmp_path, GIVEN="yes") == ["yes"]
 
