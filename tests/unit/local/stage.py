@@ -111,7 +111,7 @@ class Cdktf:
             self._stage.events.append("cdktf ends")
 
     def has_ended(self) -> bool:
-        return not self._stage.pipelines
+        return len(self._stage.pipelines) <= 1
 
     def wait(self) -> int:
         self._stage.events.append("cdktf is waited for")
