@@ -115,8 +115,7 @@ def _cli_configuration(environment: Mapping[str, str], registry: str) -> str | N
     if Path(environment.get("TF_CLI_CONFIG_FILE", "")).is_file():
         return None
     provider = f"{registry}/hashicorp/aws"
-    folders = list(_mirror_candidates(environment))
-    for folder in folders:
+    for folder in _mirror_candidates(environment):
         if any(_suits(version) for version in (folder / provider).glob("*")):
             return _mirror_configuration(folder, provider)
     if not (
@@ -124,8 +123,8 @@ def _cli_configuration(environment: Mapping[str, str], registry: str) -> str | N
         or _answers(f"https://{registry}/.well-known/terraform.json")
     ):
         raise LocalError(
-            f"no AWS provider is to be had: the registry does not answer, and none of "
-            f"{', '.join(map(str, folders))} holds {provider} for {_platform()}; "
+            f"no AWS provider is to be had: the registry does not answer, and neither Terraform's "
+            f"plugin folders nor those under /opt hold a fitting {provider} for {_platform()}; "
             f"TF_CLI_CONFIG_FILE may name a configuration with a mirror"
         )
     return None

@@ -159,13 +159,13 @@ def test_a_mirror_for_another_platform_is_not_taken(machine: Machine, platform: 
 
 def test_a_mirror_that_lies_deeper_under_opt_is_not_searched_for(machine: Machine) -> None:
     machine.mirror("opt/somewhere/deeper")
-    assert str(machine.root / "opt" / "somewhere") in machine.refusal()
+    assert "no AWS provider is to be had" in machine.refusal()
 
 
 def test_a_file_under_opt_is_no_mirror(machine: Machine) -> None:
     (machine.root / "opt").mkdir()
     (machine.root / "opt" / "readme").touch()
-    assert "readme" not in machine.refusal()
+    assert machine.root / "opt" / "readme" not in module._mirror_candidates({})
 
 
 def test_a_configuration_of_the_users_is_respected(machine: Machine) -> None:
@@ -259,8 +259,8 @@ def test_a_registry_that_refuses_does_not_answer() -> None:
 
 
 def test_with_neither_mirror_nor_registry_it_is_said_what_would_help(machine: Machine) -> None:
-    (machine.root / "opt" / "other").mkdir(parents=True)
-    refusal = machine.refusal()
-    assert refusal.startswith("no AWS provider is to be had: the registry does not answer")
-    assert all(str(machine.root / name) in refusal for name in [*ON_LINUX[:4], "opt/other"])
-    assert refusal.endswith("TF_CLI_CONFIG_FILE may name a configuration with a mirror")
+    assert machine.refusal() == (
+        "no AWS provider is to be had: the registry does not answer, and neither Terraform's "
+        "plugin folders nor those under /opt hold a fitting registry.terraform.io/hashicorp/aws "
+        "for linux_amd64; TF_CLI_CONFIG_FILE may name a configuration with a mirror"
+    )
