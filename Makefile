@@ -88,4 +88,4 @@ lock: ## resolve Pipfile and package.json anew and generate the requirement file
 		$$requirements --dev > requirements.txt; \
 		$$requirements --categories emulator > lib/local/emulator-requirements.txt; \
 		$$requirements --categories terraform > lib/local/terraform-requirements.txt
-	@npm install --package-lock-only --silent
+	@npm install --package-lock-only --silent --omit-lockfile-registry-resolved
