@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from typing import Any
 import cdktf
 import pytest
 
-from lib.settings import Settings
+from lib.settings import Settings, SettingsError
 from lib.tap_stack import TapStack
-from price_alerts.config import ENVIRONMENT_VARIABLES, Config
+from price_alerts.config import ENVIRONMENT_VARIABLES, Config, ConfigError
 from price_alerts.ticks import MAX_BODY_BYTES
 
 LIB = Path(__file__).parents[2] / "lib"
@@ -116,6 +116,23 @@ def test_the_stack_sets_what_the_function_reads_and_nothing_more(
 
 def test_the_function_reads_the_threshold_exactly_as_it_was_set(variables: dict[str, str]) -> None:
     assert Config.from_environment(variables).high_price_threshold == Decimal("150.10")
+
+
+@pytest.mark.parametrize("text", ["1e17", "1e18", "1e-18", "1e-19", "0", "-1", "1.5"])
+def test_stack_and_function_take_the_same_thresholds(variables: dict[str, str], text: str) -> None:
+    def takes(read: Callable[[], object]) -> bool:
+        try:
+            read()
+        except (ConfigError, SettingsError):
+            return False
+        return True
+
+    threshold = Decimal(text)
+    stack_takes_it = takes(
+        lambda: Settings(environment="test", region="us-east-1", high_price_threshold=threshold)
+    )
+    environment = {**variables, "HIGH_PRICE_THRESHOLD": f"{threshold:f}"}
+    assert takes(lambda: Config.from_environment(environment)) is stack_takes_it
 
 
 def test_the_queue_takes_a_message_as_long_as_the_function_reads(stack: dict[str, Any]) -> None:
