@@ -12,8 +12,6 @@ endif
 ARGS ?=
 venv := .venv/bin
 
-# Node's end of life is no news to whoever reads our output.
-export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export CHECKPOINT_DISABLE := 1
 export TAP_ENVIRONMENT := $(ENV)
 

@@ -23,7 +23,14 @@ from lib.local.deployment import QUICK_RETRIES, Deployment, check
 from lib.local.emulator import Emulator, running_emulator
 from lib.local.errors import LocalError
 from lib.local.processes import Running
-from lib.local.replay import Announcement, Pipeline, Subscriber, find_pipeline, read_prices
+from lib.local.replay import (
+    Announcement,
+    Pipeline,
+    Subscriber,
+    find_pipeline,
+    read_prices,
+    wait_for,
+)
 from lib.local.toolchain import find_toolchain
 from lib.local.virtual_environment import is_installed, virtual_environment
 
@@ -224,11 +231,8 @@ class Demo:
 
     def _wait(self, is_so: Callable[[], bool], doing: str, otherwise: str) -> None:
         self._screen.doing(doing)
-        give_up_at = time.monotonic() + _PATIENCE_SECONDS
-        while not is_so():
-            if time.monotonic() > give_up_at:
-                raise LocalError(f"{otherwise} within {_PATIENCE_SECONDS:.0f} s")
-            time.sleep(_POLL_SECONDS)
+        message = f"{otherwise} within {_PATIENCE_SECONDS:.0f} s"
+        wait_for(is_so, message, _PATIENCE_SECONDS, _POLL_SECONDS)
 
     def _summarize(self, pipeline: Pipeline, listener: Listener, count: int, reason: str) -> None:
         latencies = [announcement.latency_seconds for announcement in listener.announcements]

@@ -8,8 +8,8 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +56,12 @@ class Deployment:
         _copy_project(folder, settings)
         self._environment = _environment(folder, toolchain, emulator)
 
-    @contextmanager
-    def deploying(self, on_line: Callable[[str], None] = lambda _line: None) -> Iterator[Running]:
+    def deploying(
+        self, on_line: Callable[[str], None] = lambda _line: None
+    ) -> AbstractContextManager[Running]:
         """Start ``cdktf deploy``; leaving the context early ends it."""
         arguments = ("deploy", "--auto-approve", "--outputs-file", "outputs.json")
-        with self._cdktf(*arguments, on_line=on_line) as running:
-            yield running
+        return self._cdktf(*arguments, on_line=on_line)
 
     def outputs(self) -> dict[str, str]:
         """Read the outputs of a deployment that has ended well."""
@@ -91,15 +91,13 @@ class Deployment:
         with self._cdktf("destroy", "--auto-approve") as running:
             return check(running)
 
-    @contextmanager
     def _cdktf(
         self, *arguments: str, on_line: Callable[[str], None] = lambda _line: None
-    ) -> Iterator[Running]:
+    ) -> AbstractContextManager[Running]:
         command = [self._toolchain.cdktf, *arguments, _STACK, "--no-color", "--skip-provider-lock"]
-        with supervised(
+        return supervised(
             command, self._environment, self._folder, lambda line: on_line(plain(line))
-        ) as running:
-            yield running
+        )
 
 
 def check(running: Running) -> str:
@@ -140,11 +138,9 @@ def _copy_project(folder: Path, settings: Mapping[str, Any]) -> None:
 
 def _environment(folder: Path, toolchain: Toolchain, emulator: Emulator) -> dict[str, str]:
     environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(_FOREIGN_VARIABLES) or name == "TF_CLI_CONFIG_FILE"
+        name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_VARIABLES)
     }
-    file = Path(environment.pop("TF_CLI_CONFIG_FILE", ""))
+    file = Path(os.environ.get("TF_CLI_CONFIG_FILE", ""))
     if toolchain.cli_configuration is not None:
         file = folder / "terraform.tfrc"
         file.write_text(toolchain.cli_configuration, "utf-8")
@@ -162,7 +158,6 @@ def _environment(folder: Path, toolchain: Toolchain, emulator: Emulator) -> dict
         "CDKTF_HOME": str(folder),
         "CHECKPOINT_DISABLE": "1",
         "CI": "1",
-        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
         "TAP_ENVIRONMENT": _ENVIRONMENT,
         "TERRAFORM_BINARY_NAME": toolchain.terraform,
         # A provider that was downloaded once is not downloaded again. There is no lock file here.

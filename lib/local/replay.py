@@ -15,7 +15,7 @@ from typing import Any
 from lib.local.emulator import Emulator
 from lib.local.errors import LocalError
 
-__all__ = ["Announcement", "Pipeline", "Subscriber", "find_pipeline", "read_prices"]
+__all__ = ["Announcement", "Pipeline", "Subscriber", "find_pipeline", "read_prices", "wait_for"]
 
 _POLL_SECONDS = 0.01
 _PATIENCE_SECONDS = 60.0
@@ -92,9 +92,11 @@ class Pipeline:
         timestamp = prices[0]["timestamp"]
         self.sent_at[datetime.fromisoformat(timestamp)] = time.monotonic()
         identifier = self.send(json.dumps(list(prices)))
-        _wait_for(
+        wait_for(
             lambda: all(self._has_dealt_with(price["symbol"], identifier) for price in prices),
-            f"the prices of {timestamp} are not dealt with",
+            f"the prices of {timestamp} are not dealt with after {_PATIENCE_SECONDS:.0f} s",
+            _PATIENCE_SECONDS,
+            _POLL_SECONDS,
         )
 
     def recorded_firing_ids(self) -> set[str]:
@@ -145,10 +147,11 @@ def find_pipeline(emulator: Emulator) -> Pipeline | None:
         The pipeline as soon as it works, which is long before the deployment that makes it has
         ended; ``None`` until then.
     """
-    functions, sqs = emulator.client("lambda"), emulator.client("sqs")
+    functions = emulator.client("lambda")
     mappings = functions.list_event_source_mappings()["EventSourceMappings"]
     if not mappings:
         return None
+    sqs = emulator.client("sqs")
     function = functions.get_function_configuration(FunctionName=mappings[0]["FunctionArn"])
     queue_name = mappings[0]["EventSourceArn"].rpartition(":")[2]
     queue_url = sqs.get_queue_url(QueueName=queue_name)["QueueUrl"]
@@ -168,9 +171,18 @@ def find_pipeline(emulator: Emulator) -> Pipeline | None:
     )
 
 
-def _wait_for(is_so: Callable[[], bool], otherwise: str) -> None:
-    give_up_at = time.monotonic() + _PATIENCE_SECONDS
+def wait_for(
+    is_so: Callable[[], bool], otherwise: str, patience_seconds: float, poll_seconds: float
+) -> None:
+    """Ask until something is so; what happens in the emulator raises no event here.
+
+    Raises
+    ------
+    LocalError
+        With the text ``otherwise``, once patience has run out.
+    """
+    give_up_at = time.monotonic() + patience_seconds
     while not is_so():
         if time.monotonic() > give_up_at:
-            raise LocalError(f"{otherwise} after {_PATIENCE_SECONDS:.0f} s")
-        time.sleep(_POLL_SECONDS)
+            raise LocalError(otherwise)
+        time.sleep(poll_seconds)
