@@ -52,6 +52,14 @@ deploy: setup ## deploy to the AWS account that your credentials name (ENV=dev)
 destroy: setup ## destroy what deploy made (ENV=dev)
 	@$(cdktf) destroy tap-$(ENV) $(ARGS)
 
+.PHONY: migrate
+migrate: setup ## move a stack's state from this folder to cdktf.json's backend (ENV=state: and make its bucket)
+	@test $(ENV) = state || test -f $(state) || { echo "there is no $(state) to move" >&2; exit 1; }
+	@TAP_BACKEND=local $(cdktf) deploy tap-$(ENV) $(ARGS)
+	@$(cdktf) deploy tap-$(ENV) --migrate-state $(ARGS)
+	@mv $(state) $(state).moved
+
+state := terraform.tap-$(ENV).tfstate
 cdktf := node_modules/.bin/cdktf
 
 .PHONY: setup
@@ -73,17 +81,19 @@ node_modules/installed: package-lock.json
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
+# What has a virtual environment of its own (lib/local/virtual_environment.py).
+beside := emulator terraform terraform-1-6 terraform-1-9 terraform-1-10
+
 # The lock names no index: each installation uses the one that its pip is set up for.
 .PHONY: lock
 lock: ## resolve Pipfile and package.json anew and generate the requirement files
 	@$(PYTHON) -m venv .cache/pipenv
 	@.cache/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==2026.10.3
 	@PIPENV_IGNORE_VIRTUALENVS=1 WORKON_HOME=.cache PIPENV_QUIET=1 .cache/pipenv/bin/pipenv lock \
-		--categories "packages dev-packages emulator terraform"
+		--categories "packages dev-packages $(beside)"
 	@$(PYTHON) -c 'import json, pathlib; path = pathlib.Path("Pipfile.lock"); lock = json.loads(path.read_text()); \
 		lock["_meta"]["sources"] = []; path.write_text(json.dumps(lock, indent=4) + "\n")'
 	@export PIPENV_IGNORE_VIRTUALENVS=1 WORKON_HOME=.cache; requirements=".cache/pipenv/bin/pipenv requirements --hash --exclude-index"; \
 		$$requirements --dev > requirements.txt; \
-		$$requirements --categories emulator > lib/local/emulator-requirements.txt; \
-		$$requirements --categories terraform > lib/local/terraform-requirements.txt
+		for category in $(beside); do $$requirements --categories $$category > lib/local/$$category-requirements.txt; done
 	@npm install --package-lock-only --silent --omit-lockfile-registry-resolved

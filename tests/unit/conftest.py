@@ -41,7 +41,11 @@ FUNCTION_ENVIRONMENT = {
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "TAP_ENVIRONMENT"):
+    for name in (
+        *("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "CDKTF_OUTDIR"),
+        *("TAP_BACKEND", "TAP_ENVIRONMENT", "TERRAFORM_BINARY_NAME"),
+        *("TF_CLI_ARGS", "TF_CLI_ARGS_init"),
+    ):
         monkeypatch.delenv(name, raising=False)
     for name, value in FUNCTION_ENVIRONMENT.items():
         monkeypatch.setenv(name, value)

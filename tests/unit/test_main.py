@@ -6,10 +6,13 @@ import functools
 import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cdktf
 import pytest
@@ -17,6 +20,8 @@ import pytest
 import main
 
 ROOT = Path(__file__).parents[2]
+S3 = {"bucket": "states", "key": "{stack}", "region": "eu-west-1", "use_lockfile": True}
+Write = Callable[..., None]
 
 
 def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -105,3 +110,190 @@ def test_bad_settings_write_nothing(output: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(SystemExit, match=r"^error: cdktf\.json: "):
         runpy.run_path(str(ROOT / "main.py"), run_name="__main__")
     assert not output.exists()
+
+
+# --- the backend -------------------------------------------------------------------------
+
+
+def document(type_: str, block: dict[str, Any]) -> str:
+    """The project's own cdktf.json with another backend."""
+    own = json.loads((ROOT / "cdktf.json").read_text())
+    return json.dumps({**own, "terraform": {"backend": {type_: block}}})
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Puts a cdktf.json with that backend beside this process's main.py."""
+    monkeypatch.setattr(main, "__file__", str(tmp_path / "main.py"))
+    # Whatever is installed here: a Terraform that takes every argument.
+    command = tmp_path / "bin" / "terraform"
+    command.parent.mkdir()
+    answer = '{"terraform_version": "1.11.4", "terraform_outdated": false}'
+    command.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+
+    def write(type_: str, **block: object) -> None:
+        (tmp_path / "cdktf.json").write_text(document(type_, block))
+
+    return write
+
+
+def configuration(output: Path, name: str) -> Any:
+    return json.loads((output / "stacks" / name / "cdk.tf.json").read_text("utf-8"))
+
+
+def test_a_stack_keeps_its_state_where_the_backend_says(output: Path, write: Write) -> None:
+    write("s3", **S3)
+    main.main()
+    settings = configuration(output, "tap-dev")["terraform"]
+    assert (settings["backend"], settings["required_version"]) == (
+        {"s3": {**S3, "key": "tap-dev"}},
+        ">= 1.10",
+    )
+
+
+def test_an_environment_without_a_name_is_dev_for_the_backend_too(
+    output: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("s3", **S3)
+    monkeypatch.setenv("TAP_ENVIRONMENT", "")
+    main.main()
+    written = configuration(output, "tap-dev")
+    assert written["terraform"]["backend"]["s3"]["key"] == "tap-dev"
+
+
+def test_the_state_s_stack_holds_the_bucket_and_no_pipeline(
+    output: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("s3", **S3)
+    monkeypatch.setenv("TAP_ENVIRONMENT", "state")
+    main.main()
+    written = configuration(output, "tap-state")
+    assert (
+        stacks(output),
+        written["terraform"]["backend"]["s3"]["key"],
+        written["resource"]["aws_s3_bucket"]["state"]["bucket"],
+        "aws_sqs_queue" in written["resource"],
+    ) == (["tap-state"], "tap-state", "states", False)
+
+
+def test_the_state_s_stack_can_be_made_before_there_is_a_bucket(
+    output: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("s3", **S3)
+    monkeypatch.setenv("TAP_ENVIRONMENT", "state")
+    monkeypatch.setenv("TAP_BACKEND", "local")
+    main.main()
+    written = configuration(output, "tap-state")
+    assert (
+        list(written["terraform"]["backend"]),
+        written["resource"]["aws_s3_bucket"]["state"]["bucket"],
+    ) == (["local"], "states")
+
+
+def test_a_backend_that_cannot_be_used_ends_it_with_a_line_for_each_fault(write: Write) -> None:
+    write("s3", **{**S3, "encrypt": "yes", "useLockfile": True})
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    assert caught.value.code == (
+        "error: cdktf.json: terraform.backend.s3.encrypt: must be true or false, without quotes\n"
+        "error: cdktf.json: terraform.backend.s3.useLockfile: no Terraform up to 1.15 takes it; "
+        "did you mean use_lockfile?"
+    )
+
+
+def test_a_bucket_that_cannot_be_made_ends_it_with_one_line(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("s3", **{**S3, "bucket": "My_States"})
+    monkeypatch.setenv("TAP_ENVIRONMENT", "state")
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    assert caught.value.code == (
+        "error: cdktf.json: terraform.backend.s3.bucket: no bucket can be made of that name; "
+        "it takes 3 to 63 of a-z 0-9 - . and is no IP address"
+    )
+
+
+@pytest.mark.parametrize("environment", ["dev", "state"])
+def test_a_backend_that_cannot_be_used_writes_nothing(
+    output: Path, write: Write, monkeypatch: pytest.MonkeyPatch, environment: str
+) -> None:
+    write("s3", **{**S3, "encrypt": "yes"})
+    monkeypatch.setenv("TAP_ENVIRONMENT", environment)
+    with pytest.raises(SystemExit):
+        main.main()
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("by_hand", [True, False], ids=["by hand", "by the cdktf command"])
+def test_a_warning_is_printed_where_nobody_else_would_show_it(
+    output: Path,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    by_hand: bool,
+) -> None:
+    write("consul", path="{stack}", lock=False)
+    if not by_hand:
+        monkeypatch.setenv("CDKTF_OUTDIR", str(output))
+    main.main()
+    warning = (
+        "warning: cdktf.json: terraform.backend.consul: nothing locks the state, so two "
+        "deployments at once can destroy it; write lock\n"
+    )
+    assert capfd.readouterr() == ("", warning if by_hand else "")
+
+
+def test_a_backend_in_order_is_not_talked_about(
+    output: Path, write: Write, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write("s3", **S3)
+    main.main()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """Another folder with main.py in it."""
+    folder = tmp_path / "copied"
+    folder.mkdir()
+    shutil.copy(ROOT / "main.py", folder)
+    shutil.copytree(ROOT / "lib", folder / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """The current folder, with a cdktf.json that cannot be deployed."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "cdktf.json").write_text('{"terraform": {"backend": {"nope": {}}}}')
+    return folder
+
+
+def test_the_backend_is_the_one_beside_main_py(copied: Path, elsewhere: Path) -> None:
+    (copied / "cdktf.json").write_text(document("gcs", {"prefix": "{stack}"}))
+    done = run(str(copied / "main.py"), cwd=elsewhere)
+    written = configuration(elsewhere / "cdktf.out", "tap-dev")
+    assert (done.returncode, done.stdout, done.stderr, written["terraform"]["backend"]) == (
+        0,
+        "",
+        "",
+        {"gcs": {"prefix": "tap-dev"}},
+    )
+
+
+def test_the_state_that_is_left_behind_is_the_one_in_the_current_folder(
+    copied: Path, elsewhere: Path
+) -> None:
+    (copied / "cdktf.json").write_text(document("gcs", {"prefix": "${x}"}))
+    (elsewhere / "terraform.tap-dev.tfstate").write_text('{"resources": [{}, {}]}')
+    done = run(str(copied / "main.py"), cwd=elsewhere)
+    assert (
+        done.returncode,
+        done.stdout,
+        [line.split(": ")[:2] for line in done.stderr.splitlines()],
+        (elsewhere / "cdktf.out").exists(),
+    ) == (1, "", [["error", "cdktf.json"], ["error", "terraform.tap-dev.tfstate"]], False)

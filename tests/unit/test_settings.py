@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lib.configuration import ConfigurationError
 from lib.settings import Settings, SettingsError, Subscription, load_settings
 
 CDKTF_JSON = Path(__file__).parents[2] / "cdktf.json"
@@ -116,6 +117,19 @@ def test_an_environment_s_name_may_not_be(load: Load, name: str) -> None:
     assert "a name is a letter and up to 15 more" in refusal(load, {}, {name: {}}, name)
 
 
+@pytest.mark.parametrize("name", ["dev", "qa", "state"])
+def test_the_state_s_stack_has_its_name_for_itself(load: Load, name: str) -> None:
+    assert refusal(load, {}, {"dev": {}, "qa": {}, "state": {}}, name) == (
+        "cdktf.json: context.environments.state: the name is taken, "
+        f"for the stack that keeps the state (environment {name})"
+    )
+
+
+@pytest.mark.parametrize("name", ["states", "state-2", "estate"])
+def test_a_name_that_only_looks_like_the_state_s_is_free(load: Load, name: str) -> None:
+    assert load(environments={name: {}}, name=name).prefix == f"tap-{name}"
+
+
 # --- the file ----------------------------------------------------------------------------
 
 
@@ -170,6 +184,16 @@ def test_what_is_in_the_wrong_place_is_named(
 @pytest.mark.parametrize("flag", ["allowSepCharsInLogicalIds", "excludeStackIdFromLogicalIds"])
 def test_a_flag_of_cdktf_itself_may_stand_in_the_context(load: Load, flag: str) -> None:
     assert load(**{flag: "true"}).environment == "dev"
+
+
+def test_a_backend_beside_the_context_is_none_of_the_settings(load_text: Load) -> None:
+    context = '{"environments": {"dev": {"region": "eu-west-1"}}}'
+    text = f'{{"terraform": {{"backend": {{"s3": {{}}}}}}, "context": {context}}}'
+    assert load_text(text).region == "eu-west-1"
+
+
+def test_whoever_catches_a_bad_configuration_catches_bad_settings_too() -> None:
+    assert issubclass(SettingsError, ConfigurationError)
 
 
 # --- single values -----------------------------------------------------------------------

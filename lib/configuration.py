@@ -1,0 +1,107 @@
+"""cdktf.json as somebody wrote it, and the names of the stacks that it stands for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "STATE_ENVIRONMENT",
+    "TEMPLATE",
+    "ConfigurationError",
+    "Fault",
+    "environment_names",
+    "is_template",
+    "read_configuration",
+    "stack_name",
+    "texts_in",
+]
+
+# Its stack, tap-state, holds no pipeline but the bucket that the others keep their state in.
+STATE_ENVIRONMENT = "state"
+
+TEMPLATE = (
+    "${…} and %{…} are not evaluated in a backend, Terraform takes them literally; "
+    "write the value itself"
+)
+
+
+class ConfigurationError(ValueError):
+    """A configuration that cannot be deployed; each line of the text is one fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong, or that is to be warned of; as a string, one line.
+
+    Attributes
+    ----------
+    place
+        Where it stands.
+    text
+        What is wrong, and what would be right.
+    is_warning
+        Whether it can be deployed all the same.
+    """
+
+    place: str
+    text: str
+    is_warning: bool = False
+
+    def __str__(self) -> str:
+        return " ".join(f"{self.place}: {self.text}".splitlines())  # a name may hold a line end
+
+
+def stack_name(environment: str) -> str:
+    """Name the stack of an environment."""
+    return f"tap-{environment}"
+
+
+def read_configuration(path: Path) -> Mapping[str, Any]:
+    """Read cdktf.json; fractions become `Decimal`.
+
+    Raises
+    ------
+    ConfigurationError
+        With one line, if there is no JSON object to be had; the file is not named in it.
+    """
+    try:
+        document = json.loads(path.read_text("utf-8"), parse_float=Decimal)
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}") from error
+    except ArithmeticError as error:
+        raise ConfigurationError("holds a number that is beyond all bounds") from error
+    except ValueError as error:
+        raise ConfigurationError(f"is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise ConfigurationError("the document must be a JSON object")
+    return document
+
+
+def environment_names(document: Mapping[str, Any]) -> list[str]:
+    """List the environments that a cdktf.json has settings for."""
+    context = document.get("context")
+    environments = context.get("environments") if isinstance(context, dict) else None
+    return list(environments) if isinstance(environments, dict) else []
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every string in a JSON value, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts_in(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from texts_in(item)
+
+
+def is_template(text: str) -> bool:
+    """Tell whether somebody expects Terraform to evaluate a string."""
+    return "${" in text or "%{" in text

@@ -1,0 +1,87 @@
+"""A developer's machine: a clone of the project in which the README's commands are typed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from lib.local.deployment import cdktf_environment, plain
+from lib.local.emulator import Emulator
+from lib.local.processes import Running, supervised
+from lib.local.toolchain import Toolchain
+
+PROJECT = Path(__file__).parents[2]
+# What `make setup` has installed already, and is too large to copy.
+_INSTALLED = (".venv", "node_modules")
+_COPIED = (
+    *("Makefile", "cdktf.json", "main.py"),
+    *("package.json", "package-lock.json", "requirements.txt"),
+)
+
+
+class Laptop:
+    """A clone, with tools and an account."""
+
+    def __init__(self, folder: Path, toolchain: Toolchain, emulator: Emulator) -> None:
+        self.folder = folder
+        self._environment = cdktf_environment(folder, toolchain, emulator)
+        for name in _INSTALLED:
+            (folder / name).symlink_to(PROJECT / name)
+        for name in _COPIED:
+            shutil.copy2(PROJECT / name, folder)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(PROJECT / "lib", folder / "lib", ignore=ignored)
+
+    def write_backend(self, type_: str, arguments: Mapping[str, Any]) -> None:
+        """Change the backend block of cdktf.json."""
+        document = self._configuration()
+        document["terraform"] = {"backend": {type_: arguments}}
+        (self.folder / "cdktf.json").write_text(json.dumps(document))
+
+    def write_setting(self, key: str, value: Any) -> None:
+        """Change a setting of all environments."""
+        document = self._configuration()
+        document["context"]["common"][key] = value
+        (self.folder / "cdktf.json").write_text(json.dumps(document))
+
+    def _configuration(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads((self.folder / "cdktf.json").read_text())
+        return document
+
+    @contextmanager
+    def making(
+        self,
+        target: str,
+        environment_name: str,
+        *options: str,
+        on_line: Callable[[str], None] = lambda _line: None,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> Iterator[Running]:
+        """Start a make target that calls cdktf, without the questions that it would ask."""
+        if target != "synth":
+            options = ("--auto-approve", "--skip-provider-lock", *options)
+        command = ("make", target, f"ENV={environment_name}", f"ARGS={' '.join(options)}")
+        everything = {**self._environment, **variables}
+        with supervised(command, everything, self.folder, on_line) as running:
+            yield running
+
+    def make(
+        self,
+        target: str,
+        environment_name: str,
+        *options: str,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> tuple[int, str]:
+        """Run a make target to its end; returns the exit code and what was printed."""
+        with self.making(target, environment_name, *options, variables=variables) as running:
+            return running.wait(), said(running)
+
+
+def said(running: Running) -> str:
+    """Return what a command has printed, without the decoration."""
+    return "\n".join(line for line in map(plain, running.lines) if line)

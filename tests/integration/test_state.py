@@ -1,0 +1,183 @@
+"""The state in S3, from nothing, with each way of locking it: what the README says to type."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lib.local.emulator import Emulator, running_emulator
+from lib.local.toolchain import Toolchain
+from tests.integration.laptop import Laptop, said
+
+BUCKET = "tap-state-of-alerts"
+LOCK_TABLE = "tap-locks"
+BLOCK: Mapping[str, Any] = {
+    "bucket": BUCKET,
+    "key": "tap/{stack}.tfstate",
+    "region": "us-east-1",
+    # The embedded AWS has no hosts of buckets' names.
+    "use_path_style": True,
+}
+
+
+@pytest.fixture(scope="module")
+def account(ministack: Path) -> Iterator[Emulator]:
+    """An account of its own, in which there is nothing yet."""
+    with running_emulator(ministack, "us-east-1") as emulator:
+        yield emulator
+
+
+def clone(folder: Path, toolchain: Toolchain, account: Emulator) -> Laptop:
+    folder.mkdir()
+    return Laptop(folder, toolchain, account)
+
+
+def resource_types(account: Emulator, key: str) -> list[str]:
+    """List what a state in the bucket holds."""
+    body = account.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    return [resource["type"] for resource in json.loads(body)["resources"]]
+
+
+def made(laptop: Laptop, target: str, environment: str, *options: str) -> str:
+    """Run a make target that must work, and return what it printed."""
+    exit_code, output = laptop.make(target, environment, *options)
+    assert exit_code == 0, output
+    return output
+
+
+def deploy_on_both(first: Laptop, second: Laptop, *options: str) -> tuple[str, str]:
+    """Deploy on two machines at once: the second starts when the first has begun to change AWS."""
+    has_begun = threading.Event()
+
+    def on_line(line: str) -> None:
+        if "Creating..." in line or "Modifying..." in line:
+            has_begun.set()
+
+    with first.making("deploy", "dev", *options, on_line=on_line) as running:
+        assert has_begun.wait(timeout=120), said(running)
+        exit_code, refused = second.make("deploy", "dev", *options)
+        assert exit_code != 0, refused
+        assert not running.has_ended()
+        assert running.wait() == 0, said(running)
+        return said(running), refused
+
+
+@dataclass(frozen=True)
+class Story:
+    """A machine, and what it printed, by step."""
+
+    laptop: Laptop
+    printed: Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+def story(
+    tmp_path_factory: pytest.TempPathFactory, toolchain: Toolchain, account: Emulator
+) -> Story:
+    """From nothing to a state in S3 with a lock table, and on to a lockfile."""
+    folder = tmp_path_factory.mktemp("state")
+    first, second = (clone(folder / name, toolchain, account) for name in ("first", "second"))
+    printed = {}
+
+    for laptop in (first, second):
+        laptop.write_backend("s3", {**BLOCK, "dynamodb_table": LOCK_TABLE})
+    printed["nothing to move"] = first.make("migrate", "dev")[1]
+    printed["bucket"] = made(first, "migrate", "state")
+    printed["table"], printed["refused by table"] = deploy_on_both(first, second)
+
+    first.write_backend("s3", {**BLOCK, "dynamodb_table": LOCK_TABLE, "use_lockfile": True})
+    printed["both"] = made(first, "deploy", "dev", "--migrate-state")
+
+    for laptop in (first, second):
+        laptop.write_backend("s3", {**BLOCK, "use_lockfile": True})
+        laptop.write_setting("dlq_retention_seconds", 1_209_000)
+    printed["lockfile"], printed["refused by lockfile"] = deploy_on_both(
+        first, second, "--migrate-state"
+    )
+    printed["table gone"] = made(first, "deploy", "state", "--migrate-state")
+    printed["elsewhere"] = made(second, "deploy", "dev", "--migrate-state")
+
+    second.write_backend("s3", BLOCK)
+    printed["unlocked"] = made(second, "deploy", "dev", "--migrate-state")
+    return Story(first, printed)
+
+
+def test_the_bucket_keeps_its_own_state(story: Story, account: Emulator) -> None:
+    assert "Apply complete! Resources: 7 added" in story.printed["bucket"]
+    assert "aws_s3_bucket" in resource_types(account, "tap/tap-state.tfstate")
+
+
+def test_the_local_state_is_out_of_the_way_once_it_was_moved(story: Story) -> None:
+    files = {file.name for file in story.laptop.folder.glob("terraform.*tfstate*")}
+    assert files == {"terraform.tap-state.tfstate.moved"}
+
+
+def test_the_bucket_is_versioned_encrypted_private_and_tls_only(
+    story: Story, account: Emulator
+) -> None:
+    s3 = account.client("s3")
+    encryption = s3.get_bucket_encryption(Bucket=BUCKET)["ServerSideEncryptionConfiguration"]
+    [rule] = encryption["Rules"]
+    access = s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"]
+    [statement] = json.loads(s3.get_bucket_policy(Bucket=BUCKET)["Policy"])["Statement"]
+    assert s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
+    assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    assert list(access.values()) == [True] * 4
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_bucket_cannot_be_destroyed(story: Story) -> None:
+    exit_code, output = story.laptop.make("destroy", "state")
+    assert exit_code != 0
+    assert "Instance cannot be destroyed" in output
+
+
+def test_the_pipelines_state_is_in_the_bucket_too(story: Story, account: Emulator) -> None:
+    assert "aws_lambda_function" in resource_types(account, "tap/tap-dev.tfstate")
+
+
+def test_without_a_local_state_there_is_nothing_to_move(story: Story) -> None:
+    assert "there is no terraform.tap-dev.tfstate to move" in story.printed["nothing to move"]
+
+
+@pytest.mark.parametrize(
+    ("lock", "cause"),
+    [("table", "ConditionalCheckFailedException"), ("lockfile", "PreconditionFailed")],
+)
+def test_a_deployment_is_refused_while_another_one_holds_the_lock(
+    story: Story, lock: str, cause: str
+) -> None:
+    assert "Error acquiring the state lock" in story.printed[f"refused by {lock}"]
+    assert cause in story.printed[f"refused by {lock}"]
+
+
+@pytest.mark.parametrize(
+    ("step", "is_warned_of"),
+    [("bucket", False), ("table", False), ("both", False), ("lockfile", False), ("unlocked", True)],
+)
+def test_only_a_state_that_nothing_locks_is_warned_of(
+    story: Story, step: str, is_warned_of: bool
+) -> None:
+    assert ("nothing locks the state" in story.printed[step]) == is_warned_of
+
+
+@pytest.mark.parametrize("step", ["both", "elsewhere", "unlocked"])
+def test_another_lock_or_another_machine_goes_on_from_the_same_state(
+    story: Story, step: str
+) -> None:
+    assert "No changes" in story.printed[step]
+
+
+def test_the_lock_table_goes_when_it_is_no_longer_named(story: Story, account: Emulator) -> None:
+    assert (
+        "Apply complete! Resources: 0 added, 0 changed, 1 destroyed"
+        in (story.printed["table gone"])
+    )
+    assert LOCK_TABLE not in account.client("dynamodb").list_tables()["TableNames"]
