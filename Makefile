@@ -53,13 +53,9 @@ destroy: setup ## destroy what deploy made (ENV=dev)
 	@$(cdktf) destroy tap-$(ENV) $(ARGS)
 
 .PHONY: migrate
-migrate: setup ## move a stack's state from this folder to cdktf.json's backend (ENV=state: and make its bucket)
-	@test $(ENV) = state || test -f $(state) || { echo "there is no $(state) to move" >&2; exit 1; }
-	@TAP_BACKEND=local $(cdktf) deploy tap-$(ENV) $(ARGS)
-	@$(cdktf) deploy tap-$(ENV) --migrate-state $(ARGS)
-	@mv $(state) $(state).moved
+migrate: setup ## move a stack's state from this folder to cdktf.json's backend (ENV=state: make its bucket)
+	@$(venv)/python -m lib.move_state $(ARGS)
 
-state := terraform.tap-$(ENV).tfstate
 cdktf := node_modules/.bin/cdktf
 
 .PHONY: setup

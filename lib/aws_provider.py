@@ -45,7 +45,7 @@ register_bare_package(BINDINGS)
 from cdktf_cdktf_provider_aws.provider import AwsProvider  # noqa: E402  # after the line above
 
 
-def add_aws_provider(stack: TerraformStack, region: str) -> None:
+def add_aws_provider(stack: TerraformStack, region: str) -> AwsProvider:
     """Give a stack the AWS provider, in any version that the stack is known to work with."""
-    AwsProvider(stack, "aws", region=region)
     stack.add_override("terraform.required_providers.aws.version", PROVIDER_VERSIONS)
+    return AwsProvider(stack, "aws", region=region)

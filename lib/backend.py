@@ -26,6 +26,7 @@ from lib.configuration import (
     STATE_ENVIRONMENT,
     ConfigurationError,
     Fault,
+    environment_names,
     read_configuration,
     stack_name,
 )
@@ -38,6 +39,11 @@ __all__ = ["Backend", "StateStore", "load_backend", "state_store"]
 _TYPES = (
     *("azurerm", "cloud", "consul", "cos", "gcs", "http", "kubernetes", "local", "oci", "oss"),
     *("pg", "remote", "s3"),
+)
+_CREDENTIALS = (
+    *("allowed_account_ids", "forbidden_account_ids"),
+    *("assume_role", "assume_role_with_web_identity"),
+    *("profile", "shared_config_files", "shared_credentials_files"),
 )
 # Source: Amazon S3, "General purpose bucket naming rules".
 _BUCKET_NAME = r"(?!.*\.\.)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
@@ -77,12 +83,25 @@ class Backend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateStore:
-    """What the S3 backend needs in AWS, for the stack that makes it."""
+    """What the S3 backend needs in AWS, for the stack that makes it.
+
+    Attributes
+    ----------
+    bucket, region
+        The bucket.
+    kms_key_id
+        The key that it is encrypted with, if not S3's own.
+    lock_table
+        The table to make, if the backend locks with one.
+    credentials
+        The backend's arguments that choose the account, which are the provider's as well.
+    """
 
     bucket: str
     region: str
     kms_key_id: str | None
     lock_table: str | None
+    credentials: Mapping[str, Any]
 
 
 def load_backend(
@@ -97,7 +116,7 @@ def load_backend(
     environment_name
         The stack's environment.
     environment
-        The environment variables. ``TAP_BACKEND=local`` leaves the block out for once.
+        The environment variables.
     folder
         The current folder, which CDKTF keeps local state in and synthesizes to.
 
@@ -107,13 +126,12 @@ def load_backend(
         With one line for each fault: where it stands, what is wrong, what would be right.
     """
     stack = stack_name(environment_name)
-    workplace = Path(folder, environment.get("CDKTF_OUTDIR", "cdktf.out"), "stacks", stack)
-    given = init_arguments(environment, workplace)
+    output = Path(folder, environment.get("CDKTF_OUTDIR", "cdktf.out"))
+    given = init_arguments(environment, output / "stacks" / stack)
     document = _read(path)
     type_, block = _written(document, path.name)
     place = f"{path.name}: terraform.backend.{type_}"
     arguments = _with_stack(block, stack)
-    is_left_out = _is_left_out(environment)
     faults: list[Fault] = []
     values: Mapping[str, Any] = {}
     if type_ == "s3":
@@ -129,18 +147,18 @@ def load_backend(
         json.dumps(arguments, allow_nan=False)
     except ValueError:
         faults.append(Fault(place, "holds a number that JSON does not have; write another one"))
-    if type_ in (None, "local") or is_left_out:
-        faults += not_for_local(given, path.name, type_, is_left_out)
-    else:
-        data = workplace / environment.get("TF_DATA_DIR", ".terraform")
-        faults += left_behind(folder, data, stack, type_)
-    faults += shared(place, type_, block, given, document)
+    if type_ in (None, "local"):
+        faults += not_for_local(given, path.name, type_)
+    elif "TAP_MOVING_STATE" not in environment:  # lib.move_state moves it
+        faults += left_behind(folder, stack, type_)
+    if type_ is not None:
+        faults += shared(place, type_, block, given, _stacks(stack, type_, document))
     if environment_name == STATE_ENVIRONMENT and type_ == "s3":
         faults += not_for_one_bucket(place, block)
     if errors := [str(fault) for fault in faults if not fault.is_warning]:
         raise ConfigurationError("\n".join(errors))
     return Backend(
-        type=None if is_left_out else type_,
+        type=type_,
         arguments=arguments,
         values=values,
         warnings=tuple(str(fault) for fault in faults),
@@ -173,6 +191,7 @@ def state_store(path: Path, backend: Backend, environment: Mapping[str, str]) ->
         or environment["AWS_DEFAULT_REGION"],
         kms_key_id=values.get("kms_key_id"),
         lock_table=values.get("dynamodb_table") or None,
+        credentials={name: values[name] for name in _CREDENTIALS if name in values},
     )
 
 
@@ -199,22 +218,19 @@ def _written(document: Mapping[str, Any], file: str) -> tuple[str | None, Mappin
         )
     ((type_, arguments),) = backends.items()
     if type_ not in _TYPES:
-        nearest = get_close_matches(type_.lower(), _TYPES, n=1, cutoff=0.3)
+        nearest = get_close_matches(type_.lower(), _TYPES, n=1, cutoff=0.5)
         hint = f"did you mean {nearest[0]}? " if nearest else ""
-        text = f"there is no such backend; {hint}There are {', '.join(_TYPES)}"
+        text = f"there is no such backend; {hint}there are {', '.join(_TYPES)}"
         raise ConfigurationError(str(Fault(f"{file}: terraform.backend.{type_}", text)))
     if not isinstance(arguments, dict):
         raise ConfigurationError(f"{file}: terraform.backend.{type_} must be an object")
     return type_, arguments
 
 
-def _is_left_out(environment: Mapping[str, str]) -> bool:
-    wanted = environment.get("TAP_BACKEND", "")
-    if wanted not in ("", "local"):
-        raise ConfigurationError(
-            "TAP_BACKEND: must be local, which leaves cdktf.json's backend out, or unset"
-        )
-    return wanted == "local"
+def _stacks(stack: str, type_: str, document: Mapping[str, Any]) -> list[str]:
+    """List the stacks that may use the backend, this one first."""
+    others = [*environment_names(document), *([STATE_ENVIRONMENT] if type_ == "s3" else [])]
+    return list(dict.fromkeys([stack, *map(stack_name, others)]))
 
 
 def _with_stack(value: Any, stack: str) -> Any:

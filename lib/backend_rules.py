@@ -9,10 +9,8 @@ from typing import Any
 
 from lib.configuration import (
     STATE_ENVIRONMENT,
-    TEMPLATE,
     Fault,
-    environment_names,
-    is_template,
+    not_literal,
     stack_name,
     texts_in,
 )
@@ -20,8 +18,6 @@ from lib.init_arguments import Argument
 
 __all__ = ["faults_of_others", "left_behind", "not_for_local", "not_for_one_bucket", "shared"]
 
-# Their workspaces tell the stacks apart, and may be chosen by the environment.
-_WITH_WORKSPACES = ("cloud", "remote")
 _LOCAL_ARGUMENTS = ("path", "workspace_dir")
 
 
@@ -33,11 +29,10 @@ def faults_of_others(
     environment: Mapping[str, str],
 ) -> Iterator[Fault]:
     """Find what is wrong with any backend; the arguments of these are passed on as they are."""
-    if any(map(is_template, texts_in(dict(arguments)))):
-        yield Fault(place, TEMPLATE)
-    for argument in given:
-        if any(map(is_template, texts_in(argument.value))):
-            yield Fault(argument.place, TEMPLATE)
+    own = [Argument(f"{place}.{name}", name, value) for name, value in arguments.items()]
+    for argument in (*own, *given):
+        for reason in dict.fromkeys(filter(None, map(not_literal, texts_in(argument.value)))):
+            yield Fault(argument.place, reason)
     values = {**arguments, **{argument.name: argument.value for argument in given}}
     if type_ == "local" and not str(values.get("path") or "").startswith("/"):
         yield Fault(
@@ -63,14 +58,10 @@ def faults_of_others(
         )
 
 
-def not_for_local(
-    given: Sequence[Argument], file: str, type_: str | None, is_left_out: bool
-) -> Iterator[Fault]:
+def not_for_local(given: Sequence[Argument], file: str, type_: str | None) -> Iterator[Fault]:
     """Find arguments on the command line that a local backend does not take."""
     cure = f'write {{"terraform": {{"backend": {{"s3": {{}}}}}}}} into {file} to keep it in S3'
-    if is_left_out:
-        cure = f"write it into {file} until the state has been moved there"
-    elif type_ == "local":
+    if type_ == "local":
         cure = f"name another backend in {file}"
     for argument in given:
         if argument.name not in _LOCAL_ARGUMENTS:
@@ -81,31 +72,15 @@ def not_for_local(
             )
 
 
-def left_behind(folder: Path, data: Path, stack: str, type_: str | None) -> Iterator[Fault]:
-    """Find a local state that Terraform would forget, and make all it holds anew.
-
-    Parameters
-    ----------
-    folder
-        The folder that CDKTF keeps local state in.
-    data
-        The folder in which Terraform remembers the stack's backend.
-    stack
-        The stack's name.
-    type_
-        The type of the backend that it has now.
-    """
+def left_behind(folder: Path, stack: str, type_: str | None) -> Iterator[Fault]:
+    """Find a local state that Terraform would forget, and make all that it holds anew."""
     file = folder / f"terraform.{stack}.tfstate"
-    remembered = _json(data / "terraform.tfstate").get("backend")
-    if isinstance(remembered, dict) and remembered.get("type") == "local":
-        return  # and asks what to do by itself
     if _json(file).get("resources"):
         environment = stack.removeprefix(stack_name(""))
         yield Fault(
             file.name,
-            "holds resources that would be made anew, for the state is now kept in "
-            f"{type_}; make migrate ENV={environment} moves them there, or delete the file if "
-            "they have been moved",
+            f"holds resources, and the state is now kept in {type_}, which may know nothing of "
+            f"them; make migrate ENV={environment} moves them there, or tells why not",
         )
 
 
@@ -119,29 +94,37 @@ def _json(file: Path) -> Mapping[str, Any]:
 
 def shared(
     place: str,
-    type_: str | None,
+    type_: str,
     block: Mapping[str, Any],
     given: Sequence[Argument],
-    document: Mapping[str, Any],
+    stacks: Sequence[str],
 ) -> Iterator[Fault]:
-    """Find that the stacks would overwrite each other's state."""
-    stacks = [stack_name(environment) for environment in environment_names(document)]
-    where: Any = dict(block)
-    names = {argument.name for argument in given}
-    if type_ == "s3":
-        stacks.append(stack_name(STATE_ENVIRONMENT))
-        where = [block.get("bucket"), block.get("key")]
-        names &= {"bucket", "key"}
-    is_chosen_elsewhere = type_ in _WITH_WORKSPACES or names
-    if type_ is None or is_chosen_elsewhere or any("{stack}" in text for text in texts_in(where)):
+    """Find that the stacks would overwrite each other's state; the one at hand comes first."""
+    # Of S3, two arguments say where a state is; of the others, it may be any.
+    names = ("bucket", "key") if type_ == "s3" else {*block, *(one.name for one in given)}
+    chosen = {argument.name: argument for argument in given if argument.name in names}
+    written = [block.get(name) for name in names if name not in chosen]
+    tells_apart = any("{stack}" in text for text in texts_in(written)) or any(
+        stacks[0] in text for argument in chosen.values() for text in texts_in(argument.value)
+    )
+    if tells_apart or len(stacks) == 1 or _has_workspaces(type_, block):
         return
-    if len(stacks) > 1 and not (type_ == "s3" and block.get("key") is None):
-        yield Fault(
-            f"{place}.key" if type_ == "s3" else place,
-            f"{', '.join(stacks)} would keep their state in one place and destroy each other's; "
-            "write {stack} into it, which becomes the stack's name",
-            is_warning=type_ != "s3",
-        )
+    text = (
+        f"{', '.join(stacks)} would keep their state in one place and destroy each other's; "
+        "write {stack} into it in cdktf.json, which becomes the stack's name"
+    )
+    if type_ != "s3":
+        yield Fault(place, text, is_warning=True)
+    elif "key" in chosen:  # it may be another one the next time
+        yield Fault(chosen["key"].place, text, is_warning=True)
+    elif block.get("key") is not None:
+        yield Fault(f"{place}.key", text)
+
+
+def _has_workspaces(type_: str, block: Mapping[str, Any]) -> bool:
+    """Tell whether the stacks are told apart by workspaces that the environment chooses."""
+    has_name = "name" in texts_in(block.get("workspaces"))
+    return type_ in ("cloud", "remote") and not has_name
 
 
 def not_for_one_bucket(place: str, block: Mapping[str, Any]) -> Iterator[Fault]:

@@ -11,11 +11,10 @@ from typing import Any
 
 __all__ = [
     "STATE_ENVIRONMENT",
-    "TEMPLATE",
     "ConfigurationError",
     "Fault",
     "environment_names",
-    "is_template",
+    "not_literal",
     "read_configuration",
     "stack_name",
     "texts_in",
@@ -23,11 +22,6 @@ __all__ = [
 
 # Its stack, tap-state, holds no pipeline but the bucket that the others keep their state in.
 STATE_ENVIRONMENT = "state"
-
-TEMPLATE = (
-    "${…} and %{…} are not evaluated in a backend, Terraform takes them literally; "
-    "write the value itself"
-)
 
 
 class ConfigurationError(ValueError):
@@ -75,7 +69,7 @@ def read_configuration(path: Path) -> Mapping[str, Any]:
         raise ConfigurationError(f"cannot be read: {error.strerror}") from error
     except ArithmeticError as error:
         raise ConfigurationError("holds a number that is beyond all bounds") from error
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise ConfigurationError(f"is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise ConfigurationError("the document must be a JSON object")
@@ -102,6 +96,13 @@ def texts_in(value: Any) -> Iterator[str]:
             yield from texts_in(item)
 
 
-def is_template(text: str) -> bool:
-    """Tell whether somebody expects Terraform to evaluate a string."""
-    return "${" in text or "%{" in text
+def not_literal(text: str) -> str | None:
+    """Say why a string is not what Terraform would take it for, if it is not."""
+    if "${" in text or "%{" in text:
+        return (
+            "${…} and %{…} are not evaluated in a backend, Terraform takes them literally; "
+            "write the value itself"
+        )
+    if "{stack}" in text:  # those in cdktf.json have been replaced
+        return "{stack} is replaced in cdktf.json only; write it there"
+    return None

@@ -99,7 +99,7 @@ def _arguments_in(variable: str, folder: Path, name: str) -> list[Argument]:
     place = f"{variable}: -backend-config={name}"
     file = folder / name
     try:
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")
         values = json.loads(text) if file.suffix == ".json" else _parsed(text)
         if not isinstance(values, dict):
             raise TypeError("it holds no object")
@@ -108,7 +108,7 @@ def _arguments_in(variable: str, folder: Path, name: str) -> list[Argument]:
         raise ConfigurationError(
             str(Fault(place, f"cannot be read: {error.strerror}; {cure}"))
         ) from error
-    except (TypeError, ValueError) as error:
+    except (RecursionError, TypeError, ValueError) as error:
         why = str(error).splitlines()[0]
         raise ConfigurationError(
             str(Fault(place, f'cannot be understood: {why}; write lines like name = "value"'))
@@ -121,10 +121,22 @@ def _parsed(text: str) -> dict[str, Any]:
     from hcl2.utils import SerializationOptions  # noqa: PLC0415  # the same
     from lark.exceptions import LarkError  # noqa: PLC0415  # the same
 
-    options = SerializationOptions(
-        with_comments=False, strip_string_quotes=True, preserve_heredocs=False
-    )
+    options = SerializationOptions(with_comments=False, preserve_heredocs=False)
     try:
-        return hcl2.loads(text, serialization_options=options)
+        document = hcl2.loads(text, serialization_options=options)
     except LarkError as error:
         raise ValueError(str(error)) from error
+    return {name: _literal(value) for name, value in document.items()}
+
+
+def _literal(value: Any) -> Any:
+    """Take the quotes off strings; what has none is an expression, and no value."""
+    if isinstance(value, str):
+        if not value.startswith('"'):
+            raise ValueError(f"{value} is no value; strings stand in quotes")
+        return json.loads(value, strict=False)  # a tab may stand in it
+    if isinstance(value, list):
+        return [_literal(item) for item in value]
+    if isinstance(value, dict):
+        return {name.strip('"'): _literal(item) for name, item in value.items()}
+    return value

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lib.configuration import Fault
+from lib.configuration import Fault, not_literal
 from lib.init_arguments import Argument, value_of_expression
 from lib.s3_arguments import TABLE, deprecation, is_beyond_the_table, refusal, row
 from lib.s3_values import WEB_IDENTITY, faults_of_value
@@ -58,7 +58,8 @@ def check_s3(
             if "." in argument.name
         ),
         *(fault for part in parts for fault in _faults_of(part, terraform)),
-        *_missing(block, values, terraform, environment),
+        *_missing(block, values, terraform),
+        *_region(block, values, environment),
         *_conflicts(values, terraform, environment),
         *_unlocked(block, values, terraform),
     ]
@@ -77,7 +78,12 @@ def _nested(name: str) -> str:
 
 def _parts_that_count(arguments: Sequence[Argument]) -> list[Argument]:
     """List the arguments, each in its last version, and what is nested in them."""
-    last = {argument.name: argument for argument in arguments if "." not in argument.name}
+    # In JSON, Terraform takes "//" for a comment.
+    last = {
+        argument.name: argument
+        for argument in arguments
+        if "." not in argument.name and argument.name != "//"
+    }
     return [part for argument in last.values() for part in _parts(argument)]
 
 
@@ -112,8 +118,8 @@ def _typed(text: str, type_: str) -> Any:
 
 def _faults_of(argument: Argument, terraform: Terraform | None) -> Iterator[Fault]:
     place, name, value = argument.place, argument.name, argument.value
-    parent = name.rpartition(".")[0]
-    if parent and refusal(parent, terraform):
+    parent, dot, _ = name.partition(".")
+    if dot and refusal(parent, terraform):
         return  # which is said of the parent
     if reason := refusal(name, terraform):
         is_newer = row(name, terraform) is None and is_beyond_the_table(terraform)
@@ -137,10 +143,7 @@ def _faults_of(argument: Argument, terraform: Terraform | None) -> Iterator[Faul
 
 
 def _missing(
-    block: str,
-    values: Mapping[str, Argument],
-    terraform: Terraform | None,
-    environment: Mapping[str, str],
+    block: str, values: Mapping[str, Argument], terraform: Terraform | None
 ) -> Iterator[Fault]:
     # OpenTofu asks for no more than Terraform does.
     product = terraform.product.lower() if terraform else "opentofu"
@@ -161,12 +164,25 @@ def _missing(
         and not {_TOKEN, f"{_TOKEN}_file"} & {*values}
     ):
         yield Fault(values[WEB_IDENTITY].place, f"{_TOKEN}_file is missing; add it")
-    if not (
-        _value("region", values)
-        or environment.get("AWS_REGION")
-        or environment.get("AWS_DEFAULT_REGION")
+    for one, other in (("access_key", "secret_key"), ("secret_key", "access_key")):
+        if one in values and other not in values:
+            yield Fault(values[one].place, f"needs {other} beside it; add that, or leave it out")
+
+
+def _region(
+    block: str, values: Mapping[str, Argument], environment: Mapping[str, str]
+) -> Iterator[Fault]:
+    region = _value("region", values)
+    if not region:
+        if not (environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")):
+            yield Fault(block, "region is missing; add it, or set AWS_REGION")
+    elif (
+        isinstance(region, str)
+        and not not_literal(region)
+        and _value("skip_region_validation", values) is not True
+        and not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", region)
     ):
-        yield Fault(block, "region is missing; add it, or set AWS_REGION")
+        yield Fault(values["region"].place, "must look like us-east-1")
 
 
 def _conflicts(
@@ -177,7 +193,7 @@ def _conflicts(
         successor = (row(name, terraform) or {}).get("instead", "")
         parent = successor.rpartition(".")[0]
         # The two ways of locking may be used together; of what is refused, enough has been said.
-        if name != "dynamodb_table" and not refusal(name, terraform):
+        if successor and name != "dynamodb_table" and not refusal(name, terraform):
             pairs.append((name, parent if parent == "assume_role" else successor))
     for one, other in pairs:
         if one in values and other in values:

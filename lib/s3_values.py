@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from lib.configuration import TEMPLATE, Fault, is_template, texts_in
+from lib.configuration import Fault, not_literal, texts_in
 from lib.init_arguments import Argument
 
 __all__ = ["WEB_IDENTITY", "faults_of_value"]
@@ -21,6 +21,7 @@ _TYPES = {
 }
 WEB_IDENTITY = "assume_role_with_web_identity"
 _ROLE = (r"arn:[^:]+:iam::[0-9]{12}:role/.+", "a role's ARN, arn:aws:iam::<account>:role/<name>")
+_SESSION = (r"[A-Za-z0-9_+=,.@-]{2,64}", "2 to 64 letters, digits or +=,.@-")
 _ACCOUNTS = (r"[0-9]{12}", "account ids of twelve digits")
 _KMS_KEY = (
     r"([0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})"
@@ -28,7 +29,10 @@ _KMS_KEY = (
 _KMS_ALIAS = r"alias/[\w/-]+"
 # Source: Terraform, internal/backend/remote-state/s3, PrepareConfig and Configure.
 _FORMS = {
-    "bucket": (r"[^\s{}]+", "a bucket's name; of braces, only {stack} is replaced"),
+    "bucket": (
+        r"[A-Za-z0-9._-]{3,255}|arn:\S+",
+        "a bucket's name, 3 to 63 of a-z 0-9 - . alone, or the ARN of an access point",
+    ),
     "key": (
         r"(?!/)(?!.*//)[^{}\\]*[^{}\\/\s]",
         "a path that neither begins nor ends with /, without //, backslashes and braces; "
@@ -44,8 +48,23 @@ _FORMS = {
     "ec2_metadata_service_endpoint_mode": (r"IPv4|IPv6", "IPv4 or IPv6"),
     "allowed_account_ids": _ACCOUNTS,
     "forbidden_account_ids": _ACCOUNTS,
-    "assume_role.role_arn": _ROLE,
-    f"{WEB_IDENTITY}.role_arn": _ROLE,
+    "ec2_metadata_service_endpoint": (r"https?://\S+", "a URL"),
+    "assume_role.external_id": (
+        r"[A-Za-z0-9_+=,.@:/-]{2,1224}",
+        "2 to 1,224 letters, digits or +=,.@:/-",
+    ),
+    "assume_role.source_identity": _SESSION,
+    **{
+        f"{parent}.{name}": form
+        for parent in ("assume_role", WEB_IDENTITY)
+        for name, form in {
+            "role_arn": _ROLE,
+            "duration": (r"([0-9]+(\.[0-9]+)?(h|m|s))+", "a duration, as in 1h30m"),
+            "policy": (r"\s*\{.*\}\s*", "a policy as JSON"),
+            "policy_arns": (r"arn:[^:]+:iam::([0-9]{12}|aws):policy/.+", "the ARNs of policies"),
+            "session_name": _SESSION,
+        }.items()
+    },
 }
 
 
@@ -84,9 +103,7 @@ def _is_of_type(value: Any, type_: str) -> bool:
 def _faults_of_texts(argument: Argument) -> Iterator[Fault]:
     form, wanted = _FORMS.get(argument.name, (r".*", ""))
     for text in texts_in(argument.value):
-        if is_template(text):
-            yield Fault(argument.place, TEMPLATE)
-        elif "{stack}" in text:  # in cdktf.json it has been replaced
-            yield Fault(argument.place, "{stack} is replaced in cdktf.json only; write it there")
+        if reason := not_literal(text):
+            yield Fault(argument.place, reason)
         elif not re.fullmatch(form, text, re.DOTALL):
             yield Fault(argument.place, f"must be {wanted}")

@@ -48,7 +48,9 @@ class StateStack(TerraformStack):
 
     def __init__(self, scope: Construct, store: StateStore) -> None:
         super().__init__(scope, stack_name(STATE_ENVIRONMENT))
-        add_aws_provider(self, store.region)
+        provider = add_aws_provider(self, store.region)
+        for name, value in store.credentials.items():  # of the same form there
+            provider.add_override(name, value)
         bucket = self._build_bucket(store)
         TerraformOutput(self, "bucket", value=bucket.bucket)
         if store.lock_table is not None:

@@ -76,7 +76,7 @@ def ask_terraform(environment: Mapping[str, str]) -> Terraform:
         raise UnknownTerraform(f"{name} is not installed")
     answer = _run(command, "-json", environment=environment)
     try:
-        details = json.loads(answer)
+        details = json.loads(answer[answer.find("{") :])  # a wrapper may say something first
         version = details["terraform_version"]  # OpenTofu's key as well
         version_numbers(version)
     except (KeyError, TypeError, ValueError):

@@ -49,6 +49,10 @@ class Laptop:
         document["context"]["common"][key] = value
         (self.folder / "cdktf.json").write_text(json.dumps(document))
 
+    def forget(self) -> None:
+        """Throw away what Terraform remembers of the backend."""
+        shutil.rmtree(self.folder / "cdktf.out")
+
     def _configuration(self) -> dict[str, Any]:
         document: dict[str, Any] = json.loads((self.folder / "cdktf.json").read_text())
         return document
@@ -64,7 +68,9 @@ class Laptop:
     ) -> Iterator[Running]:
         """Start a make target that calls cdktf, without the questions that it would ask."""
         if target != "synth":
-            options = ("--auto-approve", "--skip-provider-lock", *options)
+            options = ("--auto-approve", *options)
+        if target in ("deploy", "destroy"):
+            options = ("--skip-provider-lock", *options)
         command = ("make", target, f"ENV={environment_name}", f"ARGS={' '.join(options)}")
         everything = {**self._environment, **variables}
         with supervised(command, everything, self.folder, on_line) as running:

@@ -44,14 +44,14 @@ def resource_types(account: Emulator, key: str) -> list[str]:
     return [resource["type"] for resource in json.loads(body)["resources"]]
 
 
-def made(laptop: Laptop, target: str, environment: str, *options: str) -> str:
+def made(laptop: Laptop, target: str, environment: str) -> str:
     """Run a make target that must work, and return what it printed."""
-    exit_code, output = laptop.make(target, environment, *options)
+    exit_code, output = laptop.make(target, environment)
     assert exit_code == 0, output
     return output
 
 
-def deploy_on_both(first: Laptop, second: Laptop, *options: str) -> tuple[str, str]:
+def deploy_on_both(first: Laptop, second: Laptop) -> tuple[str, str]:
     """Deploy on two machines at once: the second starts when the first has begun to change AWS."""
     has_begun = threading.Event()
 
@@ -59,9 +59,9 @@ def deploy_on_both(first: Laptop, second: Laptop, *options: str) -> tuple[str, s
         if "Creating..." in line or "Modifying..." in line:
             has_begun.set()
 
-    with first.making("deploy", "dev", *options, on_line=on_line) as running:
+    with first.making("deploy", "dev", on_line=on_line) as running:
         assert has_begun.wait(timeout=120), said(running)
-        exit_code, refused = second.make("deploy", "dev", *options)
+        exit_code, refused = second.make("deploy", "dev")
         assert exit_code != 0, refused
         assert not running.has_ended()
         assert running.wait() == 0, said(running)
@@ -87,29 +87,32 @@ def story(
 
     for laptop in (first, second):
         laptop.write_backend("s3", {**BLOCK, "dynamodb_table": LOCK_TABLE})
-    printed["nothing to move"] = first.make("migrate", "dev")[1]
+    printed["no bucket"] = first.make("migrate", "dev")[1]
     printed["bucket"] = made(first, "migrate", "state")
+    printed["bucket again"] = made(second, "migrate", "state")
+    printed["nothing to move"] = first.make("migrate", "dev")[1]
     printed["table"], printed["refused by table"] = deploy_on_both(first, second)
 
     first.write_backend("s3", {**BLOCK, "dynamodb_table": LOCK_TABLE, "use_lockfile": True})
-    printed["both"] = made(first, "deploy", "dev", "--migrate-state")
+    first.forget()
+    printed["both"] = made(first, "deploy", "dev")
 
     for laptop in (first, second):
         laptop.write_backend("s3", {**BLOCK, "use_lockfile": True})
         laptop.write_setting("dlq_retention_seconds", 1_209_000)
-    printed["lockfile"], printed["refused by lockfile"] = deploy_on_both(
-        first, second, "--migrate-state"
-    )
-    printed["table gone"] = made(first, "deploy", "state", "--migrate-state")
-    printed["elsewhere"] = made(second, "deploy", "dev", "--migrate-state")
+        laptop.forget()
+    printed["lockfile"], printed["refused by lockfile"] = deploy_on_both(first, second)
+    printed["table gone"] = made(first, "deploy", "state")
+    printed["elsewhere"] = made(second, "deploy", "dev")
 
     second.write_backend("s3", BLOCK)
-    printed["unlocked"] = made(second, "deploy", "dev", "--migrate-state")
+    second.forget()
+    printed["unlocked"] = made(second, "deploy", "dev")
     return Story(first, printed)
 
 
 def test_the_bucket_keeps_its_own_state(story: Story, account: Emulator) -> None:
-    assert "Apply complete! Resources: 7 added" in story.printed["bucket"]
+    assert "the state of tap-state was moved" in story.printed["bucket"]
     assert "aws_s3_bucket" in resource_types(account, "tap/tap-state.tfstate")
 
 
@@ -143,8 +146,42 @@ def test_the_pipelines_state_is_in_the_bucket_too(story: Story, account: Emulato
     assert "aws_lambda_function" in resource_types(account, "tap/tap-dev.tfstate")
 
 
+def test_without_a_bucket_nothing_can_be_moved(story: Story) -> None:
+    assert (
+        "error: there is no such bucket yet; make migrate ENV=state makes it"
+        in (story.printed["no bucket"])
+    )
+
+
 def test_without_a_local_state_there_is_nothing_to_move(story: Story) -> None:
-    assert "there is no terraform.tap-dev.tfstate to move" in story.printed["nothing to move"]
+    assert (
+        "error: there is no terraform.tap-dev.tfstate to move" in (story.printed["nothing to move"])
+    )
+
+
+def test_the_bucket_is_not_made_again_on_another_machine(story: Story) -> None:
+    assert (
+        "tap-state keeps its state there already; there is nothing to move"
+        in (story.printed["bucket again"])
+    )
+
+
+@pytest.mark.parametrize("is_the_same", [True, False])
+def test_a_stale_local_state_never_overwrites_the_one_in_the_bucket(
+    story: Story, account: Emulator, is_the_same: bool
+) -> None:
+    local = story.laptop.folder / "terraform.tap-dev.tfstate"
+    kept = account.client("s3").get_object(Bucket=BUCKET, Key="tap/tap-dev.tfstate")["Body"].read()
+    state = json.loads(kept)
+    local.write_text(json.dumps(state if is_the_same else {**state, "resources": [{"type": "x"}]}))
+    deployment = story.laptop.make("deploy", "dev", "--migrate-state")
+    migration = story.laptop.make("migrate", "dev")
+    local.unlink(missing_ok=True)
+    assert deployment[0] != 0
+    assert "terraform.tap-dev.tfstate: holds resources" in deployment[1]
+    assert (migration[0] == 0) == is_the_same, migration[1]
+    after = account.client("s3").get_object(Bucket=BUCKET, Key="tap/tap-dev.tfstate")["Body"].read()
+    assert after == kept
 
 
 @pytest.mark.parametrize(

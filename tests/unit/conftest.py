@@ -43,7 +43,7 @@ FUNCTION_ENVIRONMENT = {
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         *("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "CDKTF_OUTDIR"),
-        *("TAP_BACKEND", "TAP_ENVIRONMENT", "TERRAFORM_BINARY_NAME"),
+        *("TAP_ENVIRONMENT", "TAP_MOVING_STATE", "TERRAFORM_BINARY_NAME"),
         *("TF_CLI_ARGS", "TF_CLI_ARGS_init"),
     ):
         monkeypatch.delenv(name, raising=False)

@@ -13,12 +13,17 @@ TERRAFORM = Terraform("Terraform", "1.11.4")
 OLD = Terraform("Terraform", "1.9.8")
 NEWER = Terraform("Terraform", "1.99.0")
 TOFU = Terraform("OpenTofu", "1.11.0")
-SOUND = {"bucket": "b", "key": "k", "region": "us-east-1", "use_lockfile": True}
+SOUND = {"bucket": "states", "key": "k", "region": "us-east-1", "use_lockfile": True}
 LOCKED = {"use_lockfile": None, "dynamodb_table": "locks"}
 ROLE = "arn:aws:iam::123456789012:role/deploy"
 KMS_KEY = "alias/state"
 WEB_IDENTITY = "assume_role_with_web_identity"
 CUSTOMER_KEY = "A" * 43 + "="
+TEMPLATE = (
+    "${…} and %{…} are not evaluated in a backend, Terraform takes them literally; "
+    "write the value itself"
+)
+BAD_STACK = "{stack} is replaced in cdktf.json only; write it there"
 
 
 def on_the_command_line(name: str, text: str) -> Argument:

@@ -75,6 +75,11 @@ def test_nested_values_are_found_under_their_parent_s_name(load: Loader) -> None
     assert values["assume_role.role_arn"] == ROLE
 
 
+def test_a_comment_is_passed_on_and_counts_for_nothing(load: Loader) -> None:
+    found = load("s3", {**S3, "//": "of ${nobody}"})
+    assert (found.arguments["//"], "//" in found.values) == ("of ${nobody}", False)
+
+
 def test_the_command_line_goes_before_the_block(load: Loader) -> None:
     found = load("s3", S3, TF_CLI_ARGS_init="-backend-config=region=eu-west-3")
     assert (found.values["region"], found.arguments["region"]) == ("eu-west-3", "eu-west-1")
@@ -84,10 +89,10 @@ def test_the_command_line_may_give_what_the_block_leaves_out(load: Loader) -> No
     found = load(
         "s3",
         {"region": "eu-west-1", "use_lockfile": True},
-        TF_CLI_ARGS_init="-backend-config=bucket=states -backend-config=key=tap",
+        TF_CLI_ARGS_init="-backend-config=bucket=states -backend-config=key=tap-dev",
     )
     assert (found.values, found.arguments, found.warnings) == (
-        {"bucket": "states", "key": "tap", "region": "eu-west-1", "use_lockfile": True},
+        {"bucket": "states", "key": "tap-dev", "region": "eu-west-1", "use_lockfile": True},
         {"region": "eu-west-1", "use_lockfile": True},
         (),
     )

@@ -1,4 +1,4 @@
-"""What is no backend: the file, the structure, the type; and TAP_BACKEND=local."""
+"""What is no backend: the file, the structure, the type; and what a local one takes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOCAL = {"path": "/var/{stack}.tfstate"}
 STRUCTURE = 'cdktf.json: terraform takes one thing, a backend: {"backend": {"s3": {…}}}'
 ONE_TYPE = 'cdktf.json: terraform.backend must be an object with one key, the type: {"s3": {…}}'
 NO_OBJECT = "cdktf.json: terraform.backend.s3 must be an object"
-TYPES = "There are azurerm, cloud, consul, cos, gcs, http, kubernetes, local, oci, oss, pg, remote"
+TYPES = "there are azurerm, cloud, consul, cos, gcs, http, kubernetes, local, oci, oss, pg, remote"
 LINE_ENDS = ["\n", "\r\n", "\r", "\u2028", "\x85"]
 
 
@@ -36,6 +36,9 @@ def load(tmp_path: Path) -> Loader:
         ("HTTP", "did you mean http? "),
         ("", ""),
         ("xyz", ""),
+        ("dynamodb", ""),
+        ("mysql", ""),
+        ("azure", "did you mean azurerm? "),
     ],
 )
 def test_an_unknown_type_is_told_the_nearest_and_all(load: Loader, type_: str, hint: str) -> None:
@@ -108,57 +111,28 @@ def test_another_file_s_faults_bear_its_name(tmp_path: Path) -> None:
     path = tmp_path / "other.json"
     path.write_text('{"terraform": {"backend": {"local": {"path": "/${x}"}}}}')
     text = refusal(load_backend, path, "dev", {}, tmp_path)
-    assert text.startswith("other.json: terraform.backend.local: ")
+    assert text.startswith("other.json: terraform.backend.local.path: ")
 
 
 # --- local -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lock", [True, False])
-def test_the_block_can_be_left_out_for_once(load: Loader, lock: bool) -> None:
-    found = load("s3", {**S3, "use_lockfile": lock}, TAP_BACKEND="local")
-    assert (found.type, found.values["bucket"]) == (None, "states")
-
-
-def test_a_block_that_is_left_out_is_checked_all_the_same(load: Loader) -> None:
-    text = refusal(load, "s3", {**S3, "key": "/x{stack}"}, TAP_BACKEND="local")
-    assert text.startswith("cdktf.json: terraform.backend.s3.key: must be a path ")
-
-
-def test_an_empty_wish_leaves_nothing_out(load: Loader) -> None:
-    assert load("s3", S3, TAP_BACKEND="").type == "s3"
-
-
-@pytest.mark.parametrize("value", ["s3", "Local", " local", "1", "none"])
-def test_nothing_but_local_can_be_wished_for(load: Loader, value: str) -> None:
-    assert refusal(load, "s3", S3, TAP_BACKEND=value) == (
-        "TAP_BACKEND: must be local, which leaves cdktf.json's backend out, or unset"
-    )
-
-
 @pytest.mark.parametrize(
-    ("type_", "block", "wish", "cure"),
+    ("type_", "block", "cure"),
     [
         (
-            *(None, None, ""),
+            *(None, None),
             'write {"terraform": {"backend": {"s3": {}}}} into cdktf.json to keep it in S3',
         ),
-        ("local", LOCAL, "", "name another backend in cdktf.json"),
-        *(
-            (
-                *(type_, block, "local"),
-                "write it into cdktf.json until the state has been moved there",
-            )
-            for type_, block in (("s3", S3), ("local", LOCAL))
-        ),
+        ("local", LOCAL, "name another backend in cdktf.json"),
     ],
-    ids=["no block", "a local one", "left out", "a local one left out"],
+    ids=["no block", "a local one"],
 )
 def test_an_argument_that_a_local_backend_does_not_take_is_refused(
-    load: Loader, type_: str | None, block: object, wish: str, cure: str
+    load: Loader, type_: str | None, block: object, cure: str
 ) -> None:
     given = "-backend-config=region=eu-west-3"
-    assert refusal(load, type_, block, TAP_BACKEND=wish, TF_CLI_ARGS_init=given) == (
+    assert refusal(load, type_, block, TF_CLI_ARGS_init=given) == (
         "TF_CLI_ARGS_init: -backend-config=region: the state is kept in a local file, "
         f"and path and workspace_dir are all that takes; {cure}"
     )
@@ -169,7 +143,7 @@ def test_an_argument_that_a_local_backend_does_not_take_is_refused(
 def test_an_argument_that_a_local_backend_takes_is_allowed(
     load: Loader, type_: str | None, block: object, name: str
 ) -> None:
-    given = f"-backend-config={name}=/x"
+    given = f"-backend-config={name}=/x/tap-dev"
     assert warnings(load(type_, block, TF_CLI_ARGS_init=given)) == []
 
 
@@ -208,4 +182,10 @@ def test_a_line_end_in_an_argument_s_name_does_not_break_the_line(load: Loader, 
 def test_a_line_end_in_a_type_s_name_does_not_break_the_line(load: Loader, end: str) -> None:
     assert refusal(load, f"x{end}y", {}) == (
         f"cdktf.json: terraform.backend.x y: there is no such backend; {TYPES}, s3"
+    )
+
+
+def test_an_argument_without_a_name_is_one_fault(load: Loader) -> None:
+    assert refusal(load, "s3", {**S3, "": 5}) == (
+        "cdktf.json: terraform.backend.s3.: no Terraform up to 1.15 takes it; leave it out"
     )

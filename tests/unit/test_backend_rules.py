@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lib.configuration import TEMPLATE
 from tests.unit.backend_loader import S3, Loader, refusal, warnings
+from tests.unit.s3_block import BAD_STACK, TEMPLATE
 
 # Those that keep the stacks apart by nothing but {stack}, with what keeps them quiet otherwise.
 FILES: dict[str, dict[str, Any]] = {
@@ -23,7 +23,10 @@ FILES: dict[str, dict[str, Any]] = {
     "oss": {"key": "one", "tablestore_table": "t"},
     "pg": {"schema_name": "one"},
 }
-APART = "would keep their state in one place and destroy each other's; write {stack} into it"
+APART = (
+    "would keep their state in one place and destroy each other's; "
+    "write {stack} into it in cdktf.json"
+)
 RELATIVE = (
     "cdktf.json: terraform.backend.local: a path that is not absolute lies in cdktf.out, "
     "which cdktf clears; write an absolute one, or leave the whole block out"
@@ -73,9 +76,63 @@ def test_a_bucket_for_each_stack_keeps_them_apart(load: Loader) -> None:
 
 
 @pytest.mark.parametrize("name", ["bucket", "key"])
-def test_who_names_the_place_on_the_command_line_sees_to_it(load: Loader, name: str) -> None:
-    given = f"-backend-config={name}=other"
+def test_the_stack_s_name_in_the_place_on_the_command_line_keeps_s3_stacks_apart(
+    load: Loader, name: str
+) -> None:
+    given = f"-backend-config={name}=of-tap-dev"
     assert warnings(load("s3", {**S3, "key": "one"}, TF_CLI_ARGS_init=given)) == []
+
+
+@pytest.mark.parametrize("bucket", ["states", "of-{stack}"])
+def test_a_bucket_on_the_command_line_for_all_keeps_no_s3_stacks_apart(
+    load: Loader, bucket: str
+) -> None:
+    given = "-backend-config=bucket=other"
+    assert refusal(load, "s3", {**S3, "bucket": bucket, "key": "one"}, TF_CLI_ARGS_init=given) == (
+        f"cdktf.json: terraform.backend.s3.key: tap-dev, tap-prod, tap-state {APART}, "
+        "which becomes the stack's name"
+    )
+
+
+def test_a_bucket_on_the_command_line_leaves_stacks_apart_that_the_key_tells_apart(
+    load: Loader,
+) -> None:
+    assert warnings(load("s3", S3, TF_CLI_ARGS_init="-backend-config=bucket=other")) == []
+
+
+@pytest.mark.parametrize("key", ["one", "tap/{stack}.tfstate", None])
+@pytest.mark.parametrize("other", ["other", "of-tap-prod"])
+def test_a_key_on_the_command_line_that_all_may_have_is_warned_of(
+    load: Loader, key: str | None, other: str
+) -> None:
+    given = f"-backend-config=key={other}"
+    assert warnings(load("s3", {**S3, "key": key}, TF_CLI_ARGS_init=given)) == [
+        f"TF_CLI_ARGS_init: -backend-config=key: tap-dev, tap-prod, tap-state {APART}, "
+        "which becomes the stack's name"
+    ]
+
+
+def test_a_key_on_the_command_line_is_shared_in_no_bucket_of_one_stack(load: Loader) -> None:
+    given = "-backend-config=key=other"
+    assert warnings(load("s3", {**S3, "bucket": "of-{stack}"}, TF_CLI_ARGS_init=given)) == []
+
+
+def test_of_two_keys_on_the_command_line_the_later_one_is_warned_of(load: Loader) -> None:
+    given = "-backend-config=key=tap-dev -backend-config=key=other"
+    assert len(warnings(load("s3", S3, TF_CLI_ARGS_init=given))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "stacks"),
+    [
+        ("dev", "tap-dev, tap-prod, tap-state"),
+        ("prod", "tap-prod, tap-dev, tap-state"),
+        ("state", "tap-state, tap-dev, tap-prod"),
+        ("qa", "tap-qa, tap-dev, tap-prod, tap-state"),
+    ],
+)
+def test_the_stack_at_hand_is_named_first(load: Loader, name: str, stacks: str) -> None:
+    assert f": {stacks} {APART}" in refusal(load, "s3", {**S3, "key": "one"}, name)
 
 
 def test_another_argument_on_the_command_line_keeps_no_s3_stacks_apart(load: Loader) -> None:
@@ -108,10 +165,26 @@ def test_the_stack_s_name_anywhere_keeps_others_apart(
 
 
 @pytest.mark.parametrize("type_", FILES)
-def test_any_argument_on_the_command_line_may_keep_others_apart(load: Loader, type_: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "is_apart"), [("/of/tap-dev", True), ("/of/tap-prod", False), ("/x", False)]
+)
+def test_the_stack_s_name_in_any_argument_on_the_command_line_keeps_others_apart(
+    load: Loader, type_: str, value: str, is_apart: bool
+) -> None:
     # A local backend takes no other.
+    given = f"-backend-config=workspace_dir={value}"
+    found = warnings(load(type_, FILES[type_], TF_CLI_ARGS_init=given))
+    assert [APART in warning for warning in found] == ([] if is_apart else [True])
+
+
+@pytest.mark.parametrize("type_", FILES)
+def test_an_argument_on_the_command_line_takes_the_place_of_the_written_one(
+    load: Loader, type_: str
+) -> None:
+    block = {**FILES[type_], "workspace_dir": "/of/{stack}"}
     given = "-backend-config=workspace_dir=/x"
-    assert warnings(load(type_, FILES[type_], TF_CLI_ARGS_init=given)) == []
+    [warning] = warnings(load(type_, block, TF_CLI_ARGS_init=given))
+    assert APART in warning
 
 
 @pytest.mark.parametrize("type_", FILES)
@@ -120,8 +193,34 @@ def test_a_single_environment_has_nobody_to_share_with(load: Loader, type_: str)
 
 
 @pytest.mark.parametrize("type_", ["cloud", "remote"])
-def test_workspaces_keep_stacks_apart(load: Loader, type_: str) -> None:
-    assert warnings(load(type_, {"organization": "o", "workspaces": {"name": "w"}})) == []
+@pytest.mark.parametrize(
+    "block",
+    [
+        {},
+        {"workspaces": None},
+        {"workspaces": {}},
+        {"workspaces": {"tags": ["w"]}},
+        {"workspaces": {"prefix": "tap-"}},
+        {"workspaces": [{"prefix": "tap-"}]},
+        {"workspaces": {"name": "{stack}"}},
+    ],
+)
+def test_workspaces_keep_stacks_apart(load: Loader, type_: str, block: dict[str, Any]) -> None:
+    assert warnings(load(type_, {"organization": "o", **block})) == []
+
+
+@pytest.mark.parametrize("type_", ["cloud", "remote"])
+def test_one_workspace_for_all_stacks_is_warned_of(load: Loader, type_: str) -> None:
+    assert warnings(load(type_, {"organization": "o", "workspaces": {"name": "w"}})) == [
+        f"cdktf.json: terraform.backend.{type_}: tap-dev, tap-prod {APART}, "
+        "which becomes the stack's name"
+    ]
+
+
+@pytest.mark.parametrize("type_", ["gcs", "local"])
+def test_workspaces_keep_no_other_stacks_apart(load: Loader, type_: str) -> None:
+    [warning] = warnings(load(type_, {"path": "/one", "workspaces": {"prefix": "tap-"}}))
+    assert APART in warning
 
 
 def test_without_a_block_every_stack_has_its_own_file(load: Loader) -> None:
@@ -158,16 +257,26 @@ def test_the_bucket_s_own_state_has_a_place_in_it(load: Loader) -> None:
 
 
 @pytest.mark.parametrize(
-    "block",
+    ("name", "value"),
     [
-        {"prefix": "${var.prefix}"},
-        {"prefix": "{stack}%{if x}y%{endif}"},
-        {"labels": {"a": ["b", "${c}"]}},
-        {"labels": {"${c}": "a"}},
+        ("prefix", "${var.prefix}"),
+        ("prefix", "{stack}%{if x}y%{endif}"),
+        ("labels", {"a": ["b", "${c}"]}),
+        ("labels", {"${c}": "a"}),
+        ("labels", ["${a}", "${b}"]),
     ],
 )
-def test_a_template_is_refused_wherever_it_stands(load: Loader, block: object) -> None:
-    assert refusal(load, "gcs", block) == f"cdktf.json: terraform.backend.gcs: {TEMPLATE}"
+def test_a_template_is_refused_wherever_it_stands(load: Loader, name: str, value: object) -> None:
+    assert refusal(load, "gcs", {name: value}) == (
+        f"cdktf.json: terraform.backend.gcs.{name}: {TEMPLATE}"
+    )
+
+
+def test_each_argument_with_a_template_is_refused(load: Loader) -> None:
+    assert refusal(load, "gcs", {"bucket": "${a}", "prefix": "${b}"}).splitlines() == [
+        f"cdktf.json: terraform.backend.gcs.bucket: {TEMPLATE}",
+        f"cdktf.json: terraform.backend.gcs.prefix: {TEMPLATE}",
+    ]
 
 
 def test_a_template_on_the_command_line_is_refused_in_its_place(load: Loader) -> None:
@@ -178,14 +287,30 @@ def test_a_template_on_the_command_line_is_refused_in_its_place(load: Loader) ->
     ]
 
 
-def test_a_template_in_a_file_of_the_command_line_is_refused_in_its_place(
-    load: Loader, tmp_path: Path
+@pytest.mark.parametrize(("written", "text"), [("${b}", TEMPLATE), ("{stack}", BAD_STACK)])
+def test_what_is_not_literal_in_a_file_of_the_command_line_is_refused_in_its_place(
+    load: Loader, tmp_path: Path, written: str, text: str
 ) -> None:
     file = tmp_path / "a.tfbackend"
-    file.write_text('labels = {a = ["${b}"]}\n')
+    file.write_text(f'labels = {{a = ["{written}"]}}\n')
     given = f"-backend-config={file}"
     assert refusal(load, "gcs", {"prefix": "{stack}"}, TF_CLI_ARGS_init=given) == (
-        f"TF_CLI_ARGS_init: -backend-config={file}: labels: {TEMPLATE}"
+        f"TF_CLI_ARGS_init: -backend-config={file}: labels: {text}"
+    )
+
+
+@pytest.mark.parametrize("type_", [type_ for type_ in FILES if type_ != "local"])
+def test_the_stack_s_name_cannot_be_left_to_the_command_line(load: Loader, type_: str) -> None:
+    given = "-backend-config=x=of-{stack}"
+    assert refusal(load, type_, FILES[type_], TF_CLI_ARGS_init=given) == (
+        f"TF_CLI_ARGS_init: -backend-config=x: {BAD_STACK}"
+    )
+
+
+def test_the_stack_s_name_in_a_local_path_cannot_be_left_to_the_command_line(load: Loader) -> None:
+    given = "-backend-config=path=/{stack}"
+    assert refusal(load, "local", {}, TF_CLI_ARGS_init=given) == (
+        f"TF_CLI_ARGS_init: -backend-config=path: {BAD_STACK}"
     )
 
 
@@ -209,7 +334,8 @@ def test_an_absolute_local_path_is_taken_without_a_word(load: Loader) -> None:
 def test_a_local_path_of_the_command_line_is_the_one_that_counts(
     load: Loader, path: str, given: str, expected: list[str]
 ) -> None:
-    found = load("local", {"path": path}, TF_CLI_ARGS_init=f"-backend-config=path={given}")
+    given = f"-backend-config=path={given}"
+    found = load("local", {"path": path}, among=("dev",), TF_CLI_ARGS_init=given)
     assert warnings(found) == expected
 
 
@@ -264,7 +390,8 @@ def test_a_state_that_is_locked_is_taken_without_a_word(
 def test_the_command_line_may_give_the_lock(
     load: Loader, type_: str, block: object, given: str
 ) -> None:
-    assert warnings(load(type_, block, TF_CLI_ARGS_init=f"-backend-config={given}")) == []
+    given = f"-backend-config={given}"
+    assert warnings(load(type_, block, among=("dev",), TF_CLI_ARGS_init=given)) == []
 
 
 @pytest.mark.parametrize(
@@ -280,9 +407,10 @@ def test_the_command_line_may_take_the_lock_away(
     load: Loader, type_: str, block: object, argument: str, value: str
 ) -> None:
     given = f"-backend-config={argument}={value}"
-    assert warnings(load(type_, block, TF_CLI_ARGS_init=given)) == [unlocked(type_, argument)]
+    found = load(type_, block, among=("dev",), TF_CLI_ARGS_init=given)
+    assert warnings(found) == [unlocked(type_, argument)]
 
 
 def test_of_two_arguments_of_the_command_line_the_later_one_locks(load: Loader) -> None:
     given = "-backend-config=lock=false -backend-config=lock=true"
-    assert warnings(load("consul", {}, TF_CLI_ARGS_init=given)) == []
+    assert warnings(load("consul", {}, among=("dev",), TF_CLI_ARGS_init=given)) == []

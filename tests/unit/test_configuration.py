@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from lib.configuration import (
-    TEMPLATE,
     ConfigurationError,
     Fault,
     environment_names,
-    is_template,
+    not_literal,
     read_configuration,
     stack_name,
     texts_in,
@@ -66,6 +65,12 @@ def test_a_folder_cannot_be_read(path: Path) -> None:
 )
 def test_what_is_no_json_says_so_in_one_line(path: Path, content: bytes) -> None:
     path.write_bytes(content)
+    text = refusal(path)
+    assert (text[:13], len(text.splitlines())) == ("is not JSON: ", 1)
+
+
+def test_what_is_nested_too_deeply_says_so_in_one_line(path: Path) -> None:
+    path.write_text("[" * 200_000)
     text = refusal(path)
     assert (text[:13], len(text.splitlines())) == ("is not JSON: ", 1)
 
@@ -134,21 +139,26 @@ def test_the_texts_of_a_value_are_all_its_strings_and_keys(value: object, texts:
     assert list(texts_in(value)) == texts
 
 
-@pytest.mark.parametrize("text", ["${var.bucket}", "a${b", "%{if true}a%{endif}", "$${escaped}"])
-def test_what_terraform_would_evaluate_elsewhere_is_a_template(text: str) -> None:
-    assert is_template(text)
-
-
-@pytest.mark.parametrize("text", ["", "{stack}", "$", "%", "$ {a}", "a{b}", "{$}", "100%", "$a"])
-def test_what_terraform_takes_as_it_is_is_no_template(text: str) -> None:
-    assert not is_template(text)
-
-
-def test_who_writes_a_template_is_told_what_to_write_instead() -> None:
-    assert TEMPLATE == (
+@pytest.mark.parametrize(
+    "text", ["${var.bucket}", "a${b", "%{if true}a%{endif}", "$${escaped}", "{stack}${a}"]
+)
+def test_what_terraform_would_evaluate_elsewhere_is_not_literal(text: str) -> None:
+    assert not_literal(text) == (
         "${…} and %{…} are not evaluated in a backend, Terraform takes them literally; "
         "write the value itself"
     )
+
+
+@pytest.mark.parametrize("text", ["{stack}", "a/{stack}.b", "{{stack}}"])
+def test_a_stack_that_is_left_over_is_not_literal(text: str) -> None:
+    assert not_literal(text) == "{stack} is replaced in cdktf.json only; write it there"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{Stack}", "stack", "$", "%", "$ {a}", "a{b}", "{$}", "100%", "$a"]
+)
+def test_what_terraform_takes_as_it_is_is_literal(text: str) -> None:
+    assert not_literal(text) is None
 
 
 # --- faults ------------------------------------------------------------------------------

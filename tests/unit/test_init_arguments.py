@@ -148,7 +148,7 @@ def test_a_quote_that_is_not_closed_is_refused(variable: str) -> None:
         ('{"a" = "b", "c": "d"}', {"a": "b", "c": "d"}),
         ('{a = {b = ["c"]}}', {"a": {"b": ["c"]}}),
         ('"${a.b}"', "${a.b}"),
-        ("a.b", "${a.b}"),
+        ('"a\\n\\"b\\""', 'a\n"b"'),
     ],
 )
 def test_a_literal_is_read(text: str, value: object) -> None:
@@ -158,6 +158,14 @@ def test_a_literal_is_read(text: str, value: object) -> None:
 @pytest.mark.parametrize("text", ["", "[", '["a"', "{a = }", '"a', "a b", "= 1"])
 def test_what_is_no_literal_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\S"):
+        value_of_expression(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "var.x", "foo()", '["a", b]', "{a = b}", "{a = {b = [c]}}", "1 + 1"]
+)
+def test_what_is_not_in_quotes_is_no_value(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no value; strings stand in quotes$"):
         value_of_expression(text)
 
 

@@ -70,6 +70,25 @@ def test_a_file_may_be_empty(tmp_path: Path, file: str, text: str) -> None:
     assert read(tmp_path, file, text) == []
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("a.tfbackend", 'key = "a"'), ("a.hcl", 'key = "a"'), ("a.json", '{"key": "a"}')],
+)
+def test_a_byte_order_mark_is_no_part_of_it(tmp_path: Path, file: str, text: str) -> None:
+    assert read(tmp_path, file, f"\ufeff{text}") == [("key", "a")]
+
+
+@pytest.mark.parametrize("value", ["abc", "var.x", "foo()", "[abc]", "{a = abc}"])
+def test_a_value_without_quotes_is_refused(tmp_path: Path, value: str) -> None:
+    (tmp_path / "a.tfbackend").write_text(f"bucket = {value}\n")
+    text = refusal("a.tfbackend", tmp_path)
+    assert (
+        text.startswith("TF_CLI_ARGS_init: -backend-config=a.tfbackend: cannot be understood: "),
+        "is no value; strings stand in quotes" in text,
+        len(text.splitlines()),
+    ) == (True, True, 1)
+
+
 def test_text_beyond_ascii_is_read_as_utf_8(tmp_path: Path) -> None:
     assert read(tmp_path, "prod.tfbackend", 'key = "größe"') == [("key", "größe")]
 

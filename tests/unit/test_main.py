@@ -178,18 +178,37 @@ def test_the_state_s_stack_holds_the_bucket_and_no_pipeline(
     ) == (["tap-state"], "tap-state", "states", False)
 
 
-def test_the_state_s_stack_can_be_made_before_there_is_a_bucket(
+def test_the_state_s_stack_is_made_in_the_account_of_the_backend(
     output: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write("s3", **S3)
+    write("s3", **{**S3, "profile": "ops"})
     monkeypatch.setenv("TAP_ENVIRONMENT", "state")
-    monkeypatch.setenv("TAP_BACKEND", "local")
     main.main()
-    written = configuration(output, "tap-state")
-    assert (
-        list(written["terraform"]["backend"]),
-        written["resource"]["aws_s3_bucket"]["state"]["bucket"],
-    ) == (["local"], "states")
+    assert configuration(output, "tap-state")["provider"]["aws"] == [
+        {"region": S3["region"], "profile": "ops"}
+    ]
+
+
+def test_a_state_that_is_moved_is_no_error(
+    output: Path, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("s3", **S3)
+    (tmp_path / "terraform.tap-dev.tfstate").write_text('{"resources": [{}]}')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TAP_MOVING_STATE", "1")
+    main.main()
+    assert list(configuration(output, "tap-dev")["terraform"]["backend"]) == ["s3"]
+
+
+def test_make_migrate_moves_the_state_with_the_arguments_that_it_is_given() -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "migrate", "ENV=qa", "ARGS=--auto-approve"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ".venv/bin/python -m lib.move_state --auto-approve" in done.stdout.splitlines()
 
 
 def test_a_backend_that_cannot_be_used_ends_it_with_a_line_for_each_fault(write: Write) -> None:

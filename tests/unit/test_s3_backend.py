@@ -117,7 +117,7 @@ def test_an_argument_that_must_be_there_is_missed(name: str, terraform: Terrafor
 
 @pytest.mark.parametrize("name", ["bucket", "key"])
 def test_the_command_line_may_give_what_must_be_there(name: str) -> None:
-    assert said({name: None}, TERRAFORM, on_the_command_line(name, "a")) == []
+    assert said({name: None}, TERRAFORM, on_the_command_line(name, "abc")) == []
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -136,7 +136,7 @@ def test_the_environment_may_give_the_region(value: str | None, variable: str) -
     assert said({"region": value}, environment={variable: "us-east-1"}) == []
 
 
-@pytest.mark.parametrize("nested", [{}, {"role_arn": None}, {"session_name": "a"}])
+@pytest.mark.parametrize("nested", [{}, {"role_arn": None}, {"session_name": "ab"}])
 @pytest.mark.parametrize("terraform", [TERRAFORM, TOFU, None])
 def test_a_role_is_missed(terraform: Terraform | None, nested: dict[str, str | None]) -> None:
     assert said({"assume_role": nested}, terraform) == [
@@ -164,7 +164,7 @@ def test_either_token_gives_the_web_identity(token: str) -> None:
 
 @pytest.mark.parametrize("terraform", [TOFU, None])
 def test_neither_role_nor_web_identity_is_missed_by_opentofu(terraform: Terraform | None) -> None:
-    assert said({WEB_IDENTITY: {"session_name": "a"}}, terraform) == []
+    assert said({WEB_IDENTITY: {"session_name": "ab"}}, terraform) == []
 
 
 @pytest.mark.parametrize("value", ["a", ["a"], [{"role_arn": ROLE}], 5, True])
@@ -184,5 +184,59 @@ def test_no_role_is_missed_where_none_is_to_be_assumed() -> None:
 
 
 def test_a_missing_role_is_told_where_the_command_line_leaves_it_out() -> None:
-    given = on_the_command_line("assume_role", '{session_name = "a"}')
+    given = on_the_command_line("assume_role", '{session_name = "ab"}')
     assert said({}, TERRAFORM, given) == ["cli: assume_role.role_arn is missing; add it"]
+
+
+@pytest.mark.parametrize("terraform", [TERRAFORM, TOFU, None])
+@pytest.mark.parametrize(
+    ("one", "other"), [("access_key", "secret_key"), ("secret_key", "access_key")]
+)
+@pytest.mark.parametrize("nothing", [{}, None])
+def test_half_a_pair_of_keys_is_refused(
+    terraform: Terraform | None, one: str, other: str, nothing: dict[str, str] | None
+) -> None:
+    given = on_the_command_line(one, "a")
+    values = {} if nothing is None else {other: None}
+    assert said(values, terraform, given) == [
+        f"cli: needs {other} beside it; add that, or leave it out"
+    ]
+
+
+def test_a_pair_of_keys_is_taken() -> None:
+    given = [on_the_command_line("access_key", "a"), on_the_command_line("secret_key", "a")]
+    assert said({}, TERRAFORM, *given) == []
+
+
+# --- the region, and comments ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "region", ["us-east-1", "eu-central-2", "us-gov-west-1", "us-iso-east-1", "ap-southeast-7"]
+)
+def test_a_region_looks_like_one(region: str) -> None:
+    assert said({"region": region}) == []
+
+
+REGIONS = ["us", "us-east", "us-east-1a", "US-EAST-1", "us_east_1", "us-east-1 ", "Frankfurt"]
+
+
+@pytest.mark.parametrize("skip", [{}, {"skip_region_validation": False}])
+@pytest.mark.parametrize("region", REGIONS)
+def test_what_does_not_look_like_a_region_is_refused(region: str, skip: dict[str, bool]) -> None:
+    assert said({"region": region, **skip}) == ["s3.region: must look like us-east-1"]
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_region_need_not_look_like_one_if_that_is_to_be_skipped(region: str) -> None:
+    assert said({"region": region, "skip_region_validation": True}) == []
+
+
+def test_a_region_of_the_command_line_is_refused_in_its_place() -> None:
+    given = on_the_command_line("region", "Frankfurt")
+    assert said({}, TERRAFORM, given) == ["cli: must look like us-east-1"]
+
+
+@pytest.mark.parametrize("value", ["a note", 5, ["a", "${b}"], {"a.b": "c"}, None])
+def test_a_comment_is_ignored(value: object) -> None:
+    assert said({"//": value}) == []

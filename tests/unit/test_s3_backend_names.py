@@ -78,14 +78,23 @@ def test_a_tag_s_key_may_have_a_dot() -> None:
     assert said({"assume_role": {"role_arn": ROLE, "tags": {"a.b": "c"}}}) == []
 
 
+def test_a_nested_name_with_a_dot_is_unknown() -> None:
+    [fault] = said({"assume_role": {"role_arn": ROLE, "tags.a": "b"}})
+    assert fault.startswith("s3.assume_role.tags.a: no Terraform up to 1.15 takes it; ")
+
+
+def test_an_argument_without_a_name_is_one_fault() -> None:
+    assert said({"": "a"}) == ["s3.: no Terraform up to 1.15 takes it; leave it out"]
+
+
 # --- which one counts --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("earlier", "later"),
     [
-        ({"bucket": 5}, on_the_command_line("bucket", "b")),
-        ({"access_key": "a"}, on_the_command_line("access_key", "a")),
+        ({"bucket": 5}, on_the_command_line("bucket", "abc")),
+        ({"token": "a"}, on_the_command_line("token", "a")),
         ({"encrypt": "yes"}, Argument("cli", "encrypt", None)),
         ({"profile": "${a}"}, Argument("cli", "profile", "a")),
         (
@@ -110,8 +119,8 @@ def test_of_several_unknown_arguments_with_one_name_the_last_one_is_refused() ->
 
 
 def test_what_is_nested_in_an_argument_does_not_count_beside_a_later_one() -> None:
-    role = {"role_arn": ROLE, "session_name": "a"}
-    given = on_the_command_line("assume_role", '{session_name = "b"}')
+    role = {"role_arn": ROLE, "session_name": "ab"}
+    given = on_the_command_line("assume_role", '{session_name = "bc"}')
     assert said({"assume_role": role}, TERRAFORM, given) == [
         "cli: assume_role.role_arn is missing; add it"
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from lib.configuration import TEMPLATE
 from lib.init_arguments import Argument
 from lib.s3_backend import LOCKFILE_SINCE
 from lib.terraform import Terraform
@@ -14,6 +13,7 @@ from tests.unit.s3_block import (
     LOCKED,
     OLD,
     ROLE,
+    TEMPLATE,
     TERRAFORM,
     TOFU,
     WEB_IDENTITY,
@@ -166,15 +166,16 @@ def test_lock_files_came_with_1_10() -> None:
     assert LOCKFILE_SINCE == "1.10"
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *(("access_key", "a"), ("secret_key", "a"), ("token", "a")),
-        ("sse_customer_key", CUSTOMER_KEY),
-    ],
-)
+@pytest.mark.parametrize(("name", "value"), [("token", "a"), ("sse_customer_key", CUSTOMER_KEY)])
 def test_a_secret_in_cdktf_json_is_warned_of(name: str, value: str) -> None:
     assert said({name: value}) == [f"warning: s3.{name}: {SECRET}"]
+
+
+def test_a_pair_of_secrets_in_cdktf_json_is_warned_of() -> None:
+    assert said({"access_key": "a", "secret_key": "a"}) == [
+        f"warning: s3.access_key: {SECRET}",
+        f"warning: s3.secret_key: {SECRET}",
+    ]
 
 
 def test_a_nested_secret_in_cdktf_json_is_warned_of() -> None:
@@ -187,8 +188,8 @@ def test_a_nested_secret_in_cdktf_json_is_warned_of() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("access_key", "a"), ("secret_key", "a"), ("token", "a")),
-        *(("sse_customer_key", CUSTOMER_KEY),),
+        ("token", "a"),
+        ("sse_customer_key", CUSTOMER_KEY),
         (WEB_IDENTITY, f'{{role_arn="{ROLE}", web_identity_token="a"}}'),
     ],
 )

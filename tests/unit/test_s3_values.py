@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from lib.configuration import TEMPLATE
-from tests.unit.s3_block import ROLE, complaints
+from tests.unit.s3_block import BAD_STACK, ROLE, TEMPLATE, TERRAFORM, complaints
 
 KEY_ID = "01234567-89ab-4def-8123-456789abcdef"
 NO_VERSION = "01234567-89ab-6def-8123-456789abcdef"
@@ -29,8 +28,7 @@ MUST_BE = {
     "map(string)": "must be an object of strings",
     "object": "must be an object",
 }
-BAD_STACK = "{stack} is replaced in cdktf.json only; write it there"
-BUCKET = "must be a bucket's name; of braces, only {stack} is replaced"
+BUCKET = "must be a bucket's name, 3 to 63 of a-z 0-9 - . alone, or the ARN of an access point"
 PATH = (
     "must be a path that neither begins nor ends with /, without //, backslashes and braces; "
     "of braces, only {stack} is replaced"
@@ -121,7 +119,7 @@ def test_a_template_is_refused_wherever_it_stands(
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("key", "${a}"), ("shared_config_files", '["${a}"]'), ("shared_config_files", "[a.b]")],
+    [("key", "${a}"), ("shared_config_files", '["${a}"]')],
 )
 def test_a_template_on_the_command_line_is_refused(name: str, text: str) -> None:
     assert complaints(name, text, is_text=True) == [f"here: {TEMPLATE}"]
@@ -155,7 +153,10 @@ def test_other_signs_are_taken_where_any_text_may_stand(value: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("bucket", value) for value in ("b", "my-bucket.1", "arn:aws:s3:::b")),
+        *(
+            ("bucket", value)
+            for value in ("abc", "my-bucket.1", "My_Old", "a" * 255, "arn:aws:s3:::b")
+        ),
         *(("key", value) for value in ("k", "tap/tap-dev.tfstate", "a/b/c", "a b", "ä")),
         *(("workspace_key_prefix", value) for value in ("", "env", "a/b", "a//b", "{a}")),
         *(
@@ -182,7 +183,21 @@ def test_a_value_of_the_right_form_is_taken(name: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        *(("bucket", value, BUCKET) for value in ("", "a b", "a\n", "{a}", "a}")),
+        *(
+            ("bucket", value, BUCKET)
+            for value in (
+                "",
+                "ab",
+                "a" * 256,
+                "a b c",
+                "abc\n",
+                "{abc}",
+                "abc}",
+                "a/b",
+                "äbc",
+                "arn:",
+            )
+        ),
         *(("key", value, PATH) for value in ("", "/", "/a", "a/", "a//b", "a\\b", "a{b", "a}b")),
         *(("key", value, PATH) for value in ("a ", "a\n", "a\n//b", "\\", "{environment}")),
         *(("workspace_key_prefix", value, PREFIX) for value in ("/", "/a", "a/", "a\n/")),
@@ -235,3 +250,98 @@ def test_each_text_of_another_form_is_refused() -> None:
         f"here: {ACCOUNTS}",
         f"here: {ACCOUNTS}",
     ]
+
+
+def test_a_list_without_quotes_on_the_command_line_is_none() -> None:
+    assert complaints("shared_config_files", "[a.b]", is_text=True) == [
+        "here: must be a list of strings"
+    ]
+
+
+# --- of a role, and of the metadata service ----------------------------------------------
+
+Forms = dict[str, tuple[str, list[object], list[object]]]
+OF_A_ROLE: Forms = {
+    "duration": (
+        "must be a duration, as in 1h30m",
+        ["15m", "1h30m", "3600s", "1.5h"],
+        ["", "1", "3600", "1d", "h", "1h ", "-1h", "1.h", "1h\n", "one hour"],
+    ),
+    "policy": (
+        "must be a policy as JSON",
+        ['{"Version": "2012-10-17"}', " {\n} \n", "{}"],
+        ["", "a", "[]", "file.json", "{", "}", "{} a"],
+    ),
+    "policy_arns": (
+        "must be the ARNs of policies",
+        [
+            [],
+            ["arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws-cn:iam::123456789012:policy/a/b"],
+        ],
+        [["a"], [ROLE], ["arn:aws:iam::aws:policy/"], ["arn:aws:iam::12345678901:policy/a"]],
+    ),
+    "session_name": (
+        "must be 2 to 64 letters, digits or +=,.@-",
+        ["ab", "a" * 64, "me@example.com", "a+b=c,d.e_f-1"],
+        ["", "a", "a" * 65, "a b", "a/b", "ab\n", "a:b"],
+    ),
+}
+OF_AN_ASSUMED_ROLE: Forms = {
+    "external_id": (
+        "must be 2 to 1,224 letters, digits or +=,.@:/-",
+        ["ab", "a" * 1224, "a:b/c", "a+b=c,d.e@f_g-1"],
+        ["", "a", "a" * 1225, "a b", "ab\n"],
+    ),
+    "source_identity": OF_A_ROLE["session_name"],
+}
+PARENTS: dict[str, Forms] = {
+    "assume_role": {**OF_A_ROLE, **OF_AN_ASSUMED_ROLE},
+    "assume_role_with_web_identity": OF_A_ROLE,
+}
+
+
+def of_a_role(parent: str, name: str, value: object) -> list[str]:
+    """What is said of one argument of a role."""
+    token = {} if parent == "assume_role" else {"web_identity_token": "a"}
+    # Not every OpenTofu takes all of them.
+    return complaints(parent, {"role_arn": ROLE, **token, name: value}, TERRAFORM)
+
+
+@pytest.mark.parametrize(
+    ("parent", "name", "value"),
+    [
+        (parent, name, value)
+        for parent, names in PARENTS.items()
+        for name, (_, good, _) in names.items()
+        for value in good
+    ],
+)
+def test_an_argument_of_a_role_of_the_right_form_is_taken(
+    parent: str, name: str, value: object
+) -> None:
+    assert of_a_role(parent, name, value) == []
+
+
+@pytest.mark.parametrize(
+    ("parent", "name", "value", "text"),
+    [
+        (parent, name, value, text)
+        for parent, names in PARENTS.items()
+        for name, (text, _, bad) in names.items()
+        for value in bad
+    ],
+)
+def test_an_argument_of_a_role_of_another_form_is_refused(
+    parent: str, name: str, value: object, text: str
+) -> None:
+    assert of_a_role(parent, name, value) == [f"here.{name}: {text}"]
+
+
+@pytest.mark.parametrize("value", ["http://169.254.169.254", "https://[fd00:ec2::254]/"])
+def test_the_metadata_service_is_at_a_url(value: str) -> None:
+    assert complaints("ec2_metadata_service_endpoint", value) == []
+
+
+@pytest.mark.parametrize("value", ["", "169.254.169.254", "http://", "ftp://a", "http://a b"])
+def test_the_metadata_service_is_at_nothing_else(value: str) -> None:
+    assert complaints("ec2_metadata_service_endpoint", value) == ["here: must be a URL"]

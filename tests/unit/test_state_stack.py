@@ -19,10 +19,21 @@ Stack = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
 KEY = "arn:aws:kms:eu-west-1:123456789012:alias/state"
+CREDENTIALS = {
+    "profile": "ops",
+    "assume_role": {"role_arn": "arn:aws:iam::123456789012:role/state"},
+    "allowed_account_ids": ["123456789012"],
+}
 VARIANTS = {
-    "bare": StateStore(bucket="states", region="us-east-1", kms_key_id=None, lock_table=None),
+    "bare": StateStore(
+        bucket="states", region="us-east-1", kms_key_id=None, lock_table=None, credentials={}
+    ),
     "full": StateStore(
-        bucket="more-states", region="eu-west-1", kms_key_id=KEY, lock_table="locks"
+        bucket="more-states",
+        region="eu-west-1",
+        kms_key_id=KEY,
+        lock_table="locks",
+        credentials=CREDENTIALS,
     ),
 }
 BUCKET = "${aws_s3_bucket.state.id}"
@@ -85,7 +96,8 @@ def test_the_provider_is_any_from_5_100_to_6(stack: Stack) -> None:
 
 
 def test_the_provider_works_where_the_backend_looks(name: str, stack: Stack) -> None:
-    assert stack["provider"] == {"aws": [{"region": VARIANTS[name].region}]}
+    store = VARIANTS[name]
+    assert stack["provider"] == {"aws": [{"region": store.region, **store.credentials}]}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,11 @@ def load(tmp_path: Path) -> Loader:
 def test_everything_that_has_to_be_made_is_named() -> None:
     assert store(region="eu-west-1", kms_key_id="alias/state", dynamodb_table="locks") == (
         StateStore(
-            bucket="states", region="eu-west-1", kms_key_id="alias/state", lock_table="locks"
+            bucket="states",
+            region="eu-west-1",
+            kms_key_id="alias/state",
+            lock_table="locks",
+            credentials={},
         )
     )
 
@@ -63,9 +68,31 @@ def test_the_region_of_the_environment_is_enough_for_the_block_too(load: Loader)
     assert state_store(FILE, found, environment).region == "eu-west-2"
 
 
-def test_the_bucket_is_made_before_it_is_used(load: Loader) -> None:
-    found = load("s3", S3, "state", TAP_BACKEND="local")
-    assert state_store(FILE, found, {}).bucket == "states"
+CREDENTIALS: dict[str, Any] = {
+    "allowed_account_ids": ["123456789012"],
+    "forbidden_account_ids": ["210987654321"],
+    "assume_role": {"role_arn": "arn:aws:iam::123456789012:role/state"},
+    "assume_role_with_web_identity": {"role_arn": "r", "web_identity_token_file": "f"},
+    "profile": "ops",
+    "shared_config_files": ["/a"],
+    "shared_credentials_files": ["/b"],
+}
+
+
+def test_what_chooses_the_backend_s_account_chooses_the_bucket_s() -> None:
+    found = store(region="eu-west-1", key="k", encrypt=True, access_key="a", **CREDENTIALS)
+    assert found.credentials == CREDENTIALS
+
+
+@pytest.mark.parametrize("name", CREDENTIALS)
+def test_each_of_them_may_stand_alone(name: str) -> None:
+    found = store(region="eu-west-1", **{name: CREDENTIALS[name]})
+    assert found.credentials == {name: CREDENTIALS[name]}
+
+
+def test_the_command_line_may_choose_the_account(load: Loader) -> None:
+    found = load("s3", S3, "state", TF_CLI_ARGS_init="-backend-config=profile=ops")
+    assert state_store(FILE, found, {}).credentials == {"profile": "ops"}
 
 
 @pytest.mark.parametrize("type_", [None, "gcs"])

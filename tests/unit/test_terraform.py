@@ -184,6 +184,11 @@ def test_an_answer_without_a_version_is_reported(tmp_path: Path, answer: str) ->
     assert reason(folder, "opentofu") == "opentofu version -json does not tell its version"
 
 
+@pytest.mark.parametrize("before", ["echo using 1.11.4", "echo; echo 'Switched to \"1.11.4\"'"])
+def test_what_a_wrapper_says_first_is_no_part_of_the_answer(tmp_path: Path, before: str) -> None:
+    assert ask(install(tmp_path / "terraform", before=before)) == "Terraform 1.11.4"
+
+
 # --- versions ----------------------------------------------------------------------------
 
 
