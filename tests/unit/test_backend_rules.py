@@ -210,8 +210,11 @@ def test_workspaces_keep_stacks_apart(load: Loader, type_: str, block: dict[str,
 
 
 @pytest.mark.parametrize("type_", ["cloud", "remote"])
-def test_one_workspace_for_all_stacks_is_warned_of(load: Loader, type_: str) -> None:
-    assert warnings(load(type_, {"organization": "o", "workspaces": {"name": "w"}})) == [
+@pytest.mark.parametrize("workspaces", [{"name": "w"}, [{"name": "w"}]])
+def test_one_workspace_for_all_stacks_is_warned_of(
+    load: Loader, type_: str, workspaces: Any
+) -> None:
+    assert warnings(load(type_, {"organization": "o", "workspaces": workspaces})) == [
         f"cdktf.json: terraform.backend.{type_}: tap-dev, tap-prod {APART}, "
         "which becomes the stack's name"
     ]

@@ -189,8 +189,9 @@ def test_a_file_in_json_that_holds_no_object_is_refused(tmp_path: Path, text: st
         ("<<-EOT\n    a\n      b\n    EOT", "a\n  b"),
         ('<<POLICY\n{"a": "b\\n"}\nPOLICY', '{"a": "b\\n"}'),
         ("<<EOT\n${a}\nEOT", "${a}"),
+        ("<<EOT\na\tb\nEOT", "a\tb"),
     ],
-    ids=["plain", "indented", "quotes and escapes", "template"],
+    ids=["plain", "indented", "quotes and escapes", "template", "tab"],
 )
 def test_a_heredoc_is_its_text(tmp_path: Path, written: str, text: str) -> None:
     [(_, before), (_, value), (_, after)] = read(

@@ -232,6 +232,11 @@ def test_a_region_need_not_look_like_one_if_that_is_to_be_skipped(region: str) -
     assert said({"region": region, "skip_region_validation": True}) == []
 
 
+@pytest.mark.parametrize("region", [5, ["us-east-1"], "${var.region}"])
+def test_of_a_region_one_fault_is_enough(region: object) -> None:
+    [_] = said({"region": region})
+
+
 def test_a_region_of_the_command_line_is_refused_in_its_place() -> None:
     given = on_the_command_line("region", "Frankfurt")
     assert said({}, TERRAFORM, given) == ["cli: must look like us-east-1"]

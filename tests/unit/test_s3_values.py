@@ -283,14 +283,14 @@ OF_A_ROLE: Forms = {
     "session_name": (
         "must be 2 to 64 letters, digits or +=,.@-",
         ["ab", "a" * 64, "me@example.com", "a+b=c,d.e_f-1"],
-        ["", "a", "a" * 65, "a b", "a/b", "ab\n", "a:b"],
+        ["", "a", "a" * 65, "a b", "a/b", "ab\n", "a:b", "éé"],
     ),
 }
 OF_AN_ASSUMED_ROLE: Forms = {
     "external_id": (
         "must be 2 to 1,224 letters, digits or +=,.@:/-",
         ["ab", "a" * 1224, "a:b/c", "a+b=c,d.e@f_g-1"],
-        ["", "a", "a" * 1225, "a b", "ab\n"],
+        ["", "a", "a" * 1225, "a b", "ab\n", "éé"],
     ),
     "source_identity": OF_A_ROLE["session_name"],
 }
