@@ -19,6 +19,23 @@ ROLE = "arn:aws:iam::123456789012:role/deploy"
 KMS_KEY = "alias/state"
 WEB_IDENTITY = "assume_role_with_web_identity"
 CUSTOMER_KEY = "A" * 43 + "="
+# Arguments that take any value of their type, and a Terraform that takes them.
+OF_TYPE = {
+    "string": "profile",
+    "bool": "encrypt",
+    "number": "max_retries",
+    "set(string)": "shared_config_files",
+    "map(string)": "state_tags",
+    "object": "endpoints",
+}
+MUST_BE = {
+    "string": "must be a string",
+    "bool": "must be true or false, without quotes",
+    "number": "must be a whole number, without quotes",
+    "set(string)": "must be a list of strings",
+    "map(string)": "must be an object of strings",
+    "object": "must be an object",
+}
 TEMPLATE = (
     "${…} and %{…} are not evaluated in a backend, Terraform takes them literally; "
     "write the value itself"

@@ -6,30 +6,13 @@ import pytest
 
 from lib.init_arguments import Argument
 from lib.s3_backend import values_of
-from tests.unit.s3_block import complaints
+from tests.unit.s3_block import MUST_BE, OF_TYPE, complaints
 
 # The last three are digits elsewhere: five in Arabic and Devanagari, and a squared two.
 NO_NUMBERS = [
     *("five", "", "true", "[5]", "-1", "+1", "1_000", " 5", "5 ", "5\n", "5.0", "1e3", "0x5"),
     *("1" * 20, "\u0665", "\u096b", "\u00b2"),
 ]
-# Arguments that take any value of their type, and a Terraform that takes them.
-OF_TYPE = {
-    "string": "profile",
-    "bool": "encrypt",
-    "number": "max_retries",
-    "set(string)": "shared_config_files",
-    "map(string)": "state_tags",
-    "object": "endpoints",
-}
-MUST_BE = {
-    "string": "must be a string",
-    "bool": "must be true or false, without quotes",
-    "number": "must be a whole number, without quotes",
-    "set(string)": "must be a list of strings",
-    "map(string)": "must be an object of strings",
-    "object": "must be an object",
-}
 # --- text from the command line ----------------------------------------------------------
 
 

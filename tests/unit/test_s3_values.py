@@ -6,28 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.unit.s3_block import BAD_STACK, ROLE, TEMPLATE, TERRAFORM, complaints
+from tests.unit.s3_block import BAD_STACK, MUST_BE, OF_TYPE, ROLE, TEMPLATE, TERRAFORM, complaints
 
 KEY_ID = "01234567-89ab-4def-8123-456789abcdef"
 NO_VERSION = "01234567-89ab-6def-8123-456789abcdef"
 NO_VARIANT = "01234567-89ab-4def-7123-456789abcdef"
-# Arguments that take any value of their type, and a Terraform that takes them.
-OF_TYPE = {
-    "string": "profile",
-    "bool": "encrypt",
-    "number": "max_retries",
-    "set(string)": "shared_config_files",
-    "map(string)": "state_tags",
-    "object": "endpoints",
-}
-MUST_BE = {
-    "string": "must be a string",
-    "bool": "must be true or false, without quotes",
-    "number": "must be a whole number, without quotes",
-    "set(string)": "must be a list of strings",
-    "map(string)": "must be an object of strings",
-    "object": "must be an object",
-}
 BUCKET = "must be a bucket's name, 3 to 63 of a-z 0-9 - . alone, or the ARN of an access point"
 PATH = (
     "must be a path that neither begins nor ends with /, without //, backslashes and braces; "
