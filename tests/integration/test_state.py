@@ -80,17 +80,24 @@ class Story:
 def story(
     tmp_path_factory: pytest.TempPathFactory, toolchain: Toolchain, account: Emulator
 ) -> Story:
-    """From nothing to a state in S3 with a lock table, and on to a lockfile."""
+    """From a local state to one in S3 with a lock table, and on to a lockfile."""
     folder = tmp_path_factory.mktemp("state")
     first, second = (clone(folder / name, toolchain, account) for name in ("first", "second"))
     printed = {}
 
+    made(first, "deploy", "dev")
     for laptop in (first, second):
         laptop.write_backend("s3", {**BLOCK, "dynamodb_table": LOCK_TABLE})
+    printed["not moved"] = first.make("deploy", "dev")[1]
     printed["no bucket"] = first.make("migrate", "dev")[1]
     printed["bucket"] = made(first, "migrate", "state")
     printed["bucket again"] = made(second, "migrate", "state")
-    printed["nothing to move"] = first.make("migrate", "dev")[1]
+    printed["moved"] = made(first, "migrate", "dev")
+    printed["nothing to move"] = second.make("migrate", "prod")[1]
+    printed["next"] = made(first, "deploy", "dev")
+
+    for laptop in (first, second):
+        laptop.write_setting("dlq_retention_seconds", 1_209_000)
     printed["table"], printed["refused by table"] = deploy_on_both(first, second)
 
     first.write_backend("s3", {**BLOCK, "dynamodb_table": LOCK_TABLE, "use_lockfile": True})
@@ -99,7 +106,7 @@ def story(
 
     for laptop in (first, second):
         laptop.write_backend("s3", {**BLOCK, "use_lockfile": True})
-        laptop.write_setting("dlq_retention_seconds", 1_209_000)
+        laptop.write_setting("dlq_retention_seconds", 1_208_000)
         laptop.forget()
     printed["lockfile"], printed["refused by lockfile"] = deploy_on_both(first, second)
     printed["table gone"] = made(first, "deploy", "state")
@@ -118,7 +125,7 @@ def test_the_bucket_keeps_its_own_state(story: Story, account: Emulator) -> None
 
 def test_the_local_state_is_out_of_the_way_once_it_was_moved(story: Story) -> None:
     files = {file.name for file in story.laptop.folder.glob("terraform.*tfstate*")}
-    assert files == {"terraform.tap-state.tfstate.moved"}
+    assert files == {"terraform.tap-dev.tfstate.moved", "terraform.tap-state.tfstate.moved"}
 
 
 def test_the_bucket_is_versioned_encrypted_private_and_tls_only(
@@ -146,6 +153,14 @@ def test_the_pipelines_state_is_in_the_bucket_too(story: Story, account: Emulato
     assert "aws_lambda_function" in resource_types(account, "tap/tap-dev.tfstate")
 
 
+def test_a_local_state_that_was_not_moved_stops_a_deployment(story: Story) -> None:
+    assert "error: terraform.tap-dev.tfstate: holds resources" in story.printed["not moved"]
+
+
+def test_the_state_of_a_deployed_stack_is_moved(story: Story) -> None:
+    assert "the state of tap-dev was moved" in story.printed["moved"]
+
+
 def test_without_a_bucket_nothing_can_be_moved(story: Story) -> None:
     assert (
         "error: there is no such bucket yet; make migrate ENV=state makes it"
@@ -155,7 +170,8 @@ def test_without_a_bucket_nothing_can_be_moved(story: Story) -> None:
 
 def test_without_a_local_state_there_is_nothing_to_move(story: Story) -> None:
     assert (
-        "error: there is no terraform.tap-dev.tfstate to move" in (story.printed["nothing to move"])
+        "error: there is no terraform.tap-prod.tfstate to move"
+        in (story.printed["nothing to move"])
     )
 
 
@@ -205,8 +221,8 @@ def test_only_a_state_that_nothing_locks_is_warned_of(
     assert ("nothing locks the state" in story.printed[step]) == is_warned_of
 
 
-@pytest.mark.parametrize("step", ["both", "elsewhere", "unlocked"])
-def test_another_lock_or_another_machine_goes_on_from_the_same_state(
+@pytest.mark.parametrize("step", ["next", "both", "elsewhere", "unlocked"])
+def test_after_a_move_with_another_lock_or_on_another_machine_it_goes_on_from_the_same_state(
     story: Story, step: str
 ) -> None:
     assert "No changes" in story.printed[step]
