@@ -28,6 +28,7 @@ from lib.configuration import (
     Fault,
     environment_names,
     read_configuration,
+    region_of_environment,
     stack_name,
 )
 from lib.init_arguments import Argument, init_arguments
@@ -132,17 +133,17 @@ def load_backend(
     type_, block = _written(document, path.name)
     place = f"{path.name}: terraform.backend.{type_}"
     arguments = _with_stack(block, stack)
+    own = [
+        Argument(f"{place}.{name}", name, value, is_ours=True) for name, value in arguments.items()
+    ]
     faults: list[Fault] = []
     values: Mapping[str, Any] = {}
     if type_ == "s3":
-        own = [
-            Argument(f"{place}.{name}", name, arguments[name], is_ours=True) for name in arguments
-        ]
         terraform, unknown = _terraform(place, environment)
         faults += [*unknown, *check_s3(place, [*own, *given], terraform, environment)]
         values = values_of([*own, *given])
     else:
-        faults += faults_of_others(place, type_, arguments, given, environment)
+        faults += faults_of_others(place, type_, [*own, *given], environment)
     try:
         json.dumps(arguments, allow_nan=False)
     except ValueError:
@@ -186,9 +187,7 @@ def state_store(path: Path, backend: Backend, environment: Mapping[str, str]) ->
         )
     return StateStore(
         bucket=values["bucket"],
-        region=values.get("region")
-        or environment.get("AWS_REGION")
-        or environment["AWS_DEFAULT_REGION"],
+        region=values.get("region") or region_of_environment(environment),
         kms_key_id=values.get("kms_key_id"),
         lock_table=values.get("dynamodb_table") or None,
         credentials={name: values[name] for name in _CREDENTIALS if name in values},

@@ -10,6 +10,7 @@ from typing import Any
 from lib.configuration import (
     STATE_ENVIRONMENT,
     Fault,
+    local_state,
     not_literal,
     stack_name,
     texts_in,
@@ -24,16 +25,14 @@ _LOCAL_ARGUMENTS = ("path", "workspace_dir")
 def faults_of_others(
     place: str,
     type_: str | None,
-    arguments: Mapping[str, Any],
-    given: Sequence[Argument],
+    arguments: Sequence[Argument],
     environment: Mapping[str, str],
 ) -> Iterator[Fault]:
     """Find what is wrong with any backend; the arguments of these are passed on as they are."""
-    own = [Argument(f"{place}.{name}", name, value) for name, value in arguments.items()]
-    for argument in (*own, *given):
+    for argument in arguments:
         for reason in dict.fromkeys(filter(None, map(not_literal, texts_in(argument.value)))):
             yield Fault(argument.place, reason)
-    values = {**arguments, **{argument.name: argument.value for argument in given}}
+    values = {argument.name: argument.value for argument in arguments}
     if type_ == "local" and not str(values.get("path") or "").startswith("/"):
         yield Fault(
             place,
@@ -74,7 +73,7 @@ def not_for_local(given: Sequence[Argument], file: str, type_: str | None) -> It
 
 def left_behind(folder: Path, stack: str, type_: str | None) -> Iterator[Fault]:
     """Find a local state that Terraform would forget, and make all that it holds anew."""
-    file = folder / f"terraform.{stack}.tfstate"
+    file = local_state(folder, stack)
     if _json(file).get("resources"):
         environment = stack.removeprefix(stack_name(""))
         yield Fault(

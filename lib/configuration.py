@@ -10,18 +10,23 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "REGION",
     "STATE_ENVIRONMENT",
     "ConfigurationError",
     "Fault",
     "environment_names",
+    "local_state",
     "not_literal",
     "read_configuration",
+    "region_of_environment",
     "stack_name",
     "texts_in",
 ]
 
 # Its stack, tap-state, holds no pipeline but the bucket that the others keep their state in.
 STATE_ENVIRONMENT = "state"
+# What a region looks like.
+REGION = r"[a-z]{2}(-[a-z]+)+-[0-9]"
 
 
 class ConfigurationError(ValueError):
@@ -53,6 +58,16 @@ class Fault:
 def stack_name(environment: str) -> str:
     """Name the stack of an environment."""
     return f"tap-{environment}"
+
+
+def local_state(folder: Path, stack: str) -> Path:
+    """Tell where CDKTF keeps a stack's state if there is no other backend."""
+    return folder / f"terraform.{stack}.tfstate"
+
+
+def region_of_environment(environment: Mapping[str, str]) -> str:
+    """Return the region that the environment variables name, as Terraform reads them, or none."""
+    return environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION", "")
 
 
 def read_configuration(path: Path) -> Mapping[str, Any]:

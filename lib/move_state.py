@@ -18,8 +18,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lib.configuration import STATE_ENVIRONMENT, stack_name
+from lib.configuration import STATE_ENVIRONMENT, local_state, stack_name
 from lib.settings import DEFAULT_ENVIRONMENT
+from lib.terraform import command_name
 
 __all__ = ["StateError", "main", "move_state"]
 
@@ -71,7 +72,7 @@ def move_state(
     if environment.get("TF_WORKSPACE", "default") != "default":
         raise StateError("TF_WORKSPACE: only the state of the default workspace is moved; unset it")
     stack = stack_name(environment_name)
-    local = folder / f"terraform.{stack}.tfstate"
+    local = local_state(folder, stack)
     with tempfile.TemporaryDirectory() as temporary:
         document = _synthesized(stack, Path(temporary), folder, environment)
         target = _Folder(Path(temporary, "target"), document, environment)
@@ -222,7 +223,7 @@ def _terraform(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str], **options: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run Terraform to its end, even if somebody interrupts it."""
-    command = environment.get("TERRAFORM_BINARY_NAME") or "terraform"
+    command = command_name(environment)
     # A data folder of the user's own remembers the backend of another folder.
     clean = {name: value for name, value in environment.items() if name != "TF_DATA_DIR"}
     try:

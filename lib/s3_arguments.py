@@ -81,7 +81,7 @@ def replacements(terraform: Terraform, name: str) -> list[str]:
     return [
         old
         for old, found in _arguments(terraform.product).items()
-        if found.get("instead") == name or found.get("instead", "").startswith(f"{name}.")
+        if f"{found.get('instead')}.".startswith(f"{name}.")
     ]
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lib.configuration import Fault, not_literal
+from lib.configuration import REGION, Fault, not_literal, region_of_environment
 from lib.init_arguments import Argument, value_of_expression
 from lib.s3_arguments import TABLE, deprecation, is_beyond_the_table, refusal, row
 from lib.s3_values import WEB_IDENTITY, faults_of_value
@@ -174,13 +174,13 @@ def _region(
 ) -> Iterator[Fault]:
     region = _value("region", values)
     if not region:
-        if not (environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")):
+        if not region_of_environment(environment):
             yield Fault(block, "region is missing; add it, or set AWS_REGION")
     elif (
         isinstance(region, str)
         and not not_literal(region)
         and _value("skip_region_validation", values) is not True
-        and not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", region)
+        and not re.fullmatch(REGION, region)
     ):
         yield Fault(values["region"].place, "must look like us-east-1")
 

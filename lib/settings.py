@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.configuration import (
+    REGION,
     STATE_ENVIRONMENT,
     ConfigurationError,
     read_configuration,
@@ -31,7 +32,6 @@ _LOG_RETENTION_DAYS = (
 )
 # Above INFO, Lambda would drop the lines that the metrics are written in: they have no level.
 _LOG_LEVELS = ("DEBUG", "INFO")
-_REGION = r"[a-z]{2}(-[a-z]+)+-[0-9]"
 _ARN = r"arn:[a-z-]+:{}:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_.:/-]+"
 _ENDPOINTS = {
     "email": r"[^@\s]+@[^@\s]+",
@@ -226,7 +226,7 @@ def _refuse_unknown(values: Mapping[str, Any], known: set[str], where: str) -> N
 
 
 def _check_values(settings: Settings) -> None:
-    if not isinstance(settings.region, str) or not re.fullmatch(_REGION, settings.region):
+    if not isinstance(settings.region, str) or not re.fullmatch(REGION, settings.region):
         raise SettingsError("region must look like us-east-1")
     threshold = settings.high_price_threshold
     if threshold is not None and not (

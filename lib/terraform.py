@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Terraform", "UnknownTerraform", "ask_terraform", "version_numbers"]
+__all__ = ["Terraform", "UnknownTerraform", "ask_terraform", "command_name", "version_numbers"]
 
 _PATIENCE_SECONDS = 60
 
@@ -57,6 +57,11 @@ def version_numbers(version: str) -> tuple[int, int, int]:
     return int(major), int(minor), int(patch)
 
 
+def command_name(environment: Mapping[str, str]) -> str:
+    """Name the command that cdktf is going to run."""
+    return environment.get("TERRAFORM_BINARY_NAME") or "terraform"
+
+
 def ask_terraform(environment: Mapping[str, str]) -> Terraform:
     """Ask the command that cdktf is going to run for its version.
 
@@ -70,7 +75,7 @@ def ask_terraform(environment: Mapping[str, str]) -> Terraform:
     UnknownTerraform
         If there is no such command, or it does not answer.
     """
-    name = environment.get("TERRAFORM_BINARY_NAME") or "terraform"
+    name = command_name(environment)
     command = shutil.which(name, path=environment.get("PATH"))
     if command is None:
         raise UnknownTerraform(f"{name} is not installed")

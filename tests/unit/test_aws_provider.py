@@ -29,10 +29,11 @@ def slow_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "slow_package"
 
 
-def test_the_stack_loads_few_of_the_bindings_2200_modules() -> None:
+@pytest.mark.parametrize("stack", ["lib.tap_stack", "lib.state_stack"])
+def test_a_stack_loads_few_of_the_bindings_2200_modules(stack: str) -> None:
     count = f"sum(name.startswith({BINDINGS!r}) for name in sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys, lib.tap_stack; print({count})"],
+        [sys.executable, "-c", f"import sys, {stack}; print({count})"],
         cwd=ROOT,
         capture_output=True,
         text=True,
