@@ -49,9 +49,8 @@ def notice(firing: Firing, rule: Rule | None) -> Notice:
     """
     if rule is None:
         return Notice(firing, "", "", _sentence(firing, ""))
-    text = (
-        _filled(rule.message, firing, rule.note) if rule.message else _sentence(firing, rule.note)
-    )
+    # A template that comes to nothing would be refused by SNS.
+    text = _filled(rule.message, firing, rule.note).strip() or _sentence(firing, rule.note)
     return Notice(firing, rule.owner, rule.note, text)
 
 
