@@ -27,7 +27,6 @@ from cdktf_cdktf_provider_aws.lambda_function import (
 from constructs import Construct
 
 from lib.messaging import Messaging
-from lib.names import Names
 from lib.settings import Settings
 
 __all__ = ["AlertFunction"]
@@ -62,12 +61,11 @@ class AlertFunction(Construct):
         self._settings = settings
         self._messaging = messaging
         self._table = table
-        names = Names(settings.environment)
-        self._name = names.function
+        self._name = settings.prefix + "-price-alerts"
         log_group = CloudwatchLogGroup(
             self,
             "log",
-            name=names.log_group,
+            name=f"/aws/lambda/{self._name}",
             retention_in_days=settings.log_retention_days,
         )
         role = self._build_role()

@@ -10,7 +10,6 @@ from cdktf_cdktf_provider_aws.dynamodb_table import (
 )
 from constructs import Construct
 
-from lib.names import Names
 from lib.settings import Settings
 
 __all__ = ["Storage"]
@@ -28,7 +27,7 @@ class Storage(Construct):
         self.table = DynamodbTable(
             self,
             "table",
-            name=Names(settings.environment).table,
+            name=settings.prefix + "-alerts",
             billing_mode="PAY_PER_REQUEST",
             hash_key="pk",
             range_key="sk",
