@@ -27,6 +27,7 @@ from cdktf_cdktf_provider_aws.lambda_function import (
 from constructs import Construct
 
 from lib.messaging import Messaging
+from lib.names import Names
 from lib.settings import Settings
 
 __all__ = ["AlertFunction"]
@@ -61,11 +62,12 @@ class AlertFunction(Construct):
         self._settings = settings
         self._messaging = messaging
         self._table = table
-        self._name = settings.prefix + "-price-alerts"
+        names = Names(settings.environment)
+        self._name = names.function
         log_group = CloudwatchLogGroup(
             self,
             "log",
-            name=f"/aws/lambda/{self._name}",
+            name=names.log_group,
             retention_in_days=settings.log_retention_days,
         )
         role = self._build_role()

@@ -11,6 +11,7 @@ from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 from cdktf_cdktf_provider_aws.sqs_queue_redrive_policy import SqsQueueRedrivePolicy
 from constructs import Construct
 
+from lib.names import Names
 from lib.settings import Settings
 
 __all__ = ["Messaging"]
@@ -29,11 +30,12 @@ class Messaging(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, settings: Settings) -> None:
         super().__init__(scope, construct_id)
+        names = Names(settings.environment)
         self.queue = self._build_queue(
-            "queue", settings, settings.prefix + "-prices", settings.queue_retention_seconds
+            "queue", settings, names.queue, settings.queue_retention_seconds
         )
         self.dead_letter_queue = self._build_queue(
-            "dlq", settings, settings.prefix + "-prices-dlq", settings.dlq_retention_seconds
+            "dlq", settings, names.dead_letter_queue, settings.dlq_retention_seconds
         )
         SqsQueueRedrivePolicy(
             self,
@@ -47,7 +49,7 @@ class Messaging(Construct):
                 }
             ),
         )
-        self.topic = SnsTopic(self, "topic", name=settings.prefix + "-alerts")
+        self.topic = SnsTopic(self, "topic", name=names.topic)
         for subscription in settings.subscriptions:
             # Called after its content: with numbers, taking one away would move all behind it.
             content = f"{subscription.protocol} {subscription.endpoint}"

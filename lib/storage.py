@@ -10,6 +10,7 @@ from cdktf_cdktf_provider_aws.dynamodb_table import (
 )
 from constructs import Construct
 
+from lib.names import Names
 from lib.settings import Settings
 
 __all__ = ["Storage"]
@@ -27,7 +28,7 @@ class Storage(Construct):
         self.table = DynamodbTable(
             self,
             "table",
-            name=settings.prefix + "-alerts",
+            name=Names(settings.environment).table,
             billing_mode="PAY_PER_REQUEST",
             hash_key="pk",
             range_key="sk",

@@ -1,0 +1,86 @@
+"""What a command ends with when it cannot do its work."""
+
+from __future__ import annotations
+
+import re
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004  # botocore's own, of all that has no connection
+    CredentialRetrievalError,
+    HTTPClientError,
+    LoginError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from lib.names import Names
+
+__all__ = ["CliError", "explained"]
+
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+_UNKNOWN_CREDENTIALS = {
+    *("IncompleteSignature", "InvalidAccessKeyId", "InvalidClientTokenId", "InvalidSignature"),
+    *("InvalidSignatureException", "MissingAuthenticationToken", "SignatureDoesNotMatch"),
+    "UnrecognizedClientException",
+}
+_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
+_NOT_THERE = {
+    *("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"),
+    "ResourceNotFoundException",
+}
+
+
+class CliError(Exception):
+    """A command that cannot do its work: one line that says what to do; the exit code is 1."""
+
+
+def explained(error: BotoCoreError | ClientError, environment: str, region: str) -> CliError:
+    """Say in one line what an answer of AWS, or the lack of one, means to an operator.
+
+    Parameters
+    ----------
+    error
+        What boto3 raised.
+    environment, region
+        Which stack the command spoke to.
+    """
+    text = _refusal(error, environment, region) if isinstance(error, ClientError) else None
+    return CliError(" ".join((text or _failure(error)).split()))
+
+
+def _refusal(error: ClientError, environment: str, region: str) -> str:
+    code = error.response["Error"].get("Code", "")
+    message = error.response["Error"].get("Message", "")
+    if code in _NOT_THERE:
+        return (
+            f"there is no stack {Names(environment).stack} in {region}: "
+            f"make deploy ENV={environment}, or name another with --environment"
+        )
+    if code in _EXPIRED:
+        return "the AWS credentials have expired: log in again"
+    if code in _UNKNOWN_CREDENTIALS:
+        return "AWS does not know these credentials: check AWS_PROFILE, or the keys"
+    if code in _DENIED:
+        named = re.search(r"not authorized to perform: (\S+)", message)
+        action = named[1] if named else error.operation_name
+        return f"the AWS credentials do not allow {action}: use others, or have it allowed"
+    return f"AWS refused {error.operation_name}: {message or code}"
+
+
+def _failure(error: BotoCoreError | ClientError) -> str:
+    match error:
+        case NoCredentialsError() | PartialCredentialsError():
+            return f"no AWS credentials: set AWS_PROFILE, or log in ({error})"
+        case CredentialRetrievalError() | LoginError() | SSOError() | TokenRetrievalError():
+            return f"the AWS credentials cannot be had: log in again ({error})"
+        case ProfileNotFound():
+            return f"{error}: set AWS_PROFILE to one of ~/.aws/config"
+        case ConnectionError() | HTTPClientError():
+            return f"AWS cannot be reached: check the network and AWS_ENDPOINT_URL ({error})"
+        case _:
+            return str(error)

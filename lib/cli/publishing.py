@@ -1,0 +1,135 @@
+"""Publishing: prices as messages on the queue, in as few requests as possible."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from lib.cli.prices import Price
+from price_alerts.ticks import format_timestamp
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+__all__ = ["Publication", "Refusal", "publish"]
+
+# The longest tick takes 138 bytes: a whole request stays under the 256 KiB that any SQS takes.
+TICKS_PER_MESSAGE = 100
+MESSAGES_PER_REQUEST = 10  # SQS SendMessageBatch: entries in a request
+_ATTEMPTS = 5
+_FIRST_PAUSE_SECONDS = 0.2
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message that SQS did not take, and the prices in it."""
+
+    reason: str
+    prices: Sequence[Price]
+
+
+@dataclass(slots=True)
+class Publication:
+    """What SQS has taken so far, and what it has refused for good."""
+
+    accepted_ticks: int = 0
+    accepted_messages: int = 0
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+def publish(
+    sqs: SQSClient,
+    queue_url: str,
+    prices: Iterable[Price],
+    on_progress: Callable[[Publication], object] = lambda _publication: None,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Publication:
+    """Send prices to the queue, in their order.
+
+    A message holds up to a hundred prices, in which those of a symbol keep their order. A standard
+    queue may swap messages, and a price that is overtaken by a later one of its symbol is dropped
+    by the handler.
+
+    Parameters
+    ----------
+    sqs, queue_url
+        The queue.
+    prices
+        What is to be sent; read as it is sent.
+    on_progress
+        Called after each request with what has become of the prices so far.
+    sleep
+        Waits for so many seconds, before an entry that failed is sent again.
+
+    Returns
+    -------
+    Publication
+        What was accepted and what was not. What was refused as the sender's fault is not sent
+        again, all else is sent five times.
+
+    Raises
+    ------
+    BotoCoreError, ClientError
+        If a whole request fails; what was accepted before, ``on_progress`` was told.
+    """
+    publication = Publication()
+    for messages in _portions(_portions(prices, TICKS_PER_MESSAGE), MESSAGES_PER_REQUEST):
+        _send(sqs, queue_url, messages, publication, sleep)
+        on_progress(publication)
+    return publication
+
+
+def _portions(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    iterator = iter(items)
+    while portion := list(islice(iterator, size)):
+        yield portion
+
+
+def _send(
+    sqs: SQSClient,
+    queue_url: str,
+    messages: Sequence[Sequence[Price]],
+    publication: Publication,
+    sleep: Callable[[float], object],
+) -> None:
+    waiting = {str(index): prices for index, prices in enumerate(messages)}
+    entries: dict[str, SendMessageBatchRequestEntryTypeDef] = {
+        name: {"Id": name, "MessageBody": _body(prices)} for name, prices in waiting.items()
+    }
+    reasons = dict.fromkeys(waiting, "SQS did not say what became of it")
+    for attempt in range(_ATTEMPTS):
+        if attempt:  # with jitter, so that many senders do not come again at the same time
+            sleep(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1))  # noqa: S311
+        answer = sqs.send_message_batch(
+            QueueUrl=queue_url, Entries=[entries[name] for name in waiting]
+        )
+        for accepted in answer.get("Successful", ()):
+            publication.accepted_messages += 1
+            publication.accepted_ticks += len(waiting.pop(accepted["Id"]))
+        for failure in answer.get("Failed", ()):
+            name = failure["Id"]
+            reasons[name] = failure.get("Message") or failure["Code"]
+            if failure["SenderFault"]:
+                publication.refusals.append(Refusal(reasons[name], waiting.pop(name)))
+        if not waiting:
+            return
+    publication.refusals += [Refusal(reasons[name], prices) for name, prices in waiting.items()]
+
+
+def _body(prices: Sequence[Price]) -> str:
+    return f"[{', '.join(map(_tick, prices))}]"
+
+
+def _tick(price: Price) -> str:
+    """Write a tick as JSON: the number exactly; nothing that a symbol may hold needs an escape."""
+    timestamp = ""
+    if price.timestamp_microseconds is not None:
+        timestamp = f', "timestamp": "{format_timestamp(price.timestamp_microseconds)}"'
+    return f'{{"symbol": "{price.symbol}", "price": {price.price:f}{timestamp}}}'

@@ -1,0 +1,163 @@
+"""How a stack is doing: its queues, its table and its function."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lib.cli.target import Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_sqs import SQSClient
+
+__all__ = ["FunctionStatus", "QueueStatus", "Status", "TableStatus", "read_status"]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """How many messages are in a queue, as far as SQS knows at the moment.
+
+    Attributes
+    ----------
+    waiting, in_flight, delayed
+        Those to be received, those received and not finished, and those not to be received yet.
+    """
+
+    waiting: int
+    in_flight: int
+    delayed: int
+
+
+@dataclass(slots=True)
+class TableStatus:
+    """What the table holds.
+
+    Attributes
+    ----------
+    rules
+        How many rules there are of each status.
+    symbols
+        How many symbols have a state.
+    delivering
+        Symbols with firings that somebody is delivering, sorted.
+    stuck
+        Symbols with firings that nobody delivers any more until their next price, sorted.
+    last_fired_at
+        When the last firing was decided, as ISO 8601; ``None`` if there is none.
+    """
+
+    rules: Counter[str] = field(default_factory=Counter)
+    symbols: int = 0
+    delivering: list[str] = field(default_factory=list)
+    stuck: list[str] = field(default_factory=list)
+    last_fired_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionStatus:
+    """Lambda's words for the function.
+
+    Attributes
+    ----------
+    state, last_update
+        Such as ``Active`` and ``Successful``.
+    mapping
+        The state of what feeds it from the queue, such as ``Enabled``; ``None`` without one.
+    """
+
+    state: str
+    last_update: str
+    mapping: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a stack is doing."""
+
+    queue: QueueStatus
+    dead_letter_queue: QueueStatus
+    table: TableStatus
+    function: FunctionStatus
+
+
+def read_status(target: Target, now_microseconds: int) -> Status:
+    """Ask all parts of a stack how they are doing.
+
+    The whole table is scanned, which takes and costs the more, the more rules and firings it holds:
+    this is for people, not for a dashboard. How old the oldest message is only CloudWatch knows,
+    which is not asked.
+
+    Parameters
+    ----------
+    target
+        The stack.
+    now_microseconds
+        The present, by which a delivery is stuck or not.
+    """
+    return Status(
+        queue=_queue(target.sqs, target.queue_url),
+        dead_letter_queue=_queue(target.sqs, target.dead_letter_queue_url),
+        table=_table(target.table, now_microseconds),
+        function=_function(target.functions, target.names.function),
+    )
+
+
+def _queue(sqs: SQSClient, url: str) -> QueueStatus:
+    answer = sqs.get_queue_attributes(
+        QueueUrl=url,
+        AttributeNames=[
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ],
+    )
+    counts = answer["Attributes"]
+    return QueueStatus(
+        waiting=int(counts["ApproximateNumberOfMessages"]),
+        in_flight=int(counts["ApproximateNumberOfMessagesNotVisible"]),
+        delayed=int(counts["ApproximateNumberOfMessagesDelayed"]),
+    )
+
+
+def _table(table: Table, now_microseconds: int) -> TableStatus:
+    status = TableStatus()
+    for item in _items(table):
+        kind, _, symbol = item["pk"].partition("#")
+        if kind == "FIRINGS":
+            status.last_fired_at = max(status.last_fired_at or "", item["fired_at"])
+        elif item["sk"] == "STATE":
+            status.symbols += 1
+            if "outbox" in item:
+                is_held = item.get("lease_until_microseconds", 0) >= now_microseconds
+                (status.delivering if is_held else status.stuck).append(symbol)
+        else:
+            status.rules[item["status"]] += 1
+    status.delivering.sort()
+    status.stuck.sort()
+    return status
+
+
+def _items(table: Table) -> Iterator[Mapping[str, Any]]:
+    pages = table.meta.client.get_paginator("scan").paginate(
+        TableName=table.name,
+        # Watches, of which there are most, are left out.
+        FilterExpression="begins_with(pk, :symbol) OR begins_with(pk, :firings)",
+        ProjectionExpression="pk, sk, #status, fired_at, outbox, lease_until_microseconds",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":symbol": "SYMBOL#", ":firings": "FIRINGS#"},
+    )
+    for page in pages:
+        yield from page["Items"]
+
+
+def _function(functions: Any, name: str) -> FunctionStatus:
+    configuration = functions.get_function_configuration(FunctionName=name)
+    mappings = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+    return FunctionStatus(
+        state=configuration["State"],
+        last_update=configuration["LastUpdateStatus"],
+        mapping=mappings[0]["State"] if mappings else None,
+    )

@@ -1,0 +1,109 @@
+"""The deployed stack that a command speaks to."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lib.cli.errors import CliError, explained
+from lib.configuration import region_of_environment
+from lib.names import Names
+from lib.settings import DEFAULT_ENVIRONMENT, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_sqs import SQSClient
+
+__all__ = ["Target"]
+
+_CONFIGURATION = Path(__file__).parents[2] / "cdktf.json"
+# Somebody waits for the answer; boto3 would try for minutes to reach what is not there.
+_CLIENTS = Config(
+    connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}
+)
+
+
+class Target:
+    """An environment's stack, with clients for its parts, each made when it is first needed.
+
+    Credentials, profile and endpoint are those of every AWS tool. boto3's errors pass through;
+    `explained` words them.
+
+    Parameters
+    ----------
+    environment
+        The environment's name; if ``None`` or empty, ``TAP_ENVIRONMENT``'s, else ``dev``.
+    configuration
+        The cdktf.json that names the region if nothing else does.
+    """
+
+    def __init__(
+        self, environment: str | None = None, configuration: Path = _CONFIGURATION
+    ) -> None:
+        self.environment: str = (
+            environment or os.environ.get("TAP_ENVIRONMENT") or DEFAULT_ENVIRONMENT
+        )
+        self.names = Names(self.environment)
+        self._configuration = configuration
+
+    @cached_property
+    def region(self) -> str:
+        """The region: the one set for every AWS tool, else that of the environment's settings.
+
+        Raises
+        ------
+        CliError
+            If neither names one.
+        """
+        region = region_of_environment(os.environ) or self._session.region_name
+        if region:
+            return region
+        try:
+            return load_settings(self._configuration, self.environment).region
+        except SettingsError as reason:
+            raise CliError(f"no AWS region is set (AWS_REGION), and {reason}") from None
+
+    @cached_property
+    def table(self) -> Table:
+        """The table; not to be shared between threads."""
+        resource = self._session.resource("dynamodb", region_name=self.region, config=_CLIENTS)
+        return resource.Table(self.names.table)
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        """A client for both queues."""
+        return self._session.client("sqs", region_name=self.region, config=_CLIENTS)
+
+    @cached_property
+    def functions(self) -> Any:
+        """A client for the function."""
+        return self._session.client("lambda", region_name=self.region, config=_CLIENTS)
+
+    @cached_property
+    def queue_url(self) -> str:
+        """Where prices are sent to."""
+        return self._url_of(self.names.queue)
+
+    @cached_property
+    def dead_letter_queue_url(self) -> str:
+        """Where the messages are that were given up."""
+        return self._url_of(self.names.dead_letter_queue)
+
+    def explained(self, error: BotoCoreError | ClientError) -> CliError:
+        """Word what boto3 raised in one line that says what to do."""
+        # Before anything was asked of AWS, the failure may be why no region is known.
+        region = self.region if isinstance(error, ClientError) else ""
+        return explained(error, self.environment, region)
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        return boto3.Session()
+
+    def _url_of(self, queue: str) -> str:
+        return self.sqs.get_queue_url(QueueName=queue)["QueueUrl"]

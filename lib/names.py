@@ -1,0 +1,51 @@
+"""The names that a stack gives to what it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lib.configuration import stack_name
+
+__all__ = ["Names"]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the parts of an environment's stack are called; all begin with the stack's own name."""
+
+    environment: str
+
+    @property
+    def stack(self) -> str:
+        """The stack."""
+        return stack_name(self.environment)
+
+    @property
+    def queue(self) -> str:
+        """The queue that prices come in on."""
+        return f"{self.stack}-prices"
+
+    @property
+    def dead_letter_queue(self) -> str:
+        """The queue of the messages that were given up."""
+        return f"{self.queue}-dlq"
+
+    @property
+    def table(self) -> str:
+        """The table of rules, states, watches and firings."""
+        return f"{self.stack}-alerts"
+
+    @property
+    def topic(self) -> str:
+        """The topic that alerts are announced on."""
+        return f"{self.stack}-alerts"
+
+    @property
+    def function(self) -> str:
+        """The function that decides which alerts come true."""
+        return f"{self.stack}-price-alerts"
+
+    @property
+    def log_group(self) -> str:
+        """The function's log."""
+        return f"/aws/lambda/{self.function}"

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from lib.cli.errors import CliError
+from lib.cli.prices import Price, PricesFile, price_in
+from tests.unit.doubles import NOW, SECOND
+
+Write = Callable[[str | bytes], Path]
+
+MARCH = 1_267_401_600_000_000  # 2010-03-01T00:00:00Z
+NOON = MARCH + 12 * 3600 * SECOND
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(content: str | bytes) -> Path:
+        path = tmp_path / "prices.csv"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+def reason(
+    path: Path, *, now_microseconds: int | None = None, needs_timestamps: bool = False
+) -> str:
+    """Return why this file is refused, without its folder."""
+    prices = PricesFile(path, needs_timestamps=needs_timestamps, now_microseconds=now_microseconds)
+    with pytest.raises(CliError) as refusal:
+        list(prices)
+    return str(refusal.value).removeprefix(f"{path.parent}/")
+
+
+@pytest.mark.parametrize(
+    ("word", "price"),
+    [
+        ("AAPL=201.5", Price("AAPL", Decimal("201.5"))),
+        ("aapl=200.0", Price("AAPL", Decimal(200))),
+        ("EURUSD=X=1.07", Price("EURUSD=X", Decimal("1.07"))),
+        ("BTC-USD=1e5", Price("BTC-USD", Decimal(100_000))),
+    ],
+)
+def test_a_word_is_a_symbol_and_its_price(word: str, price: Price) -> None:
+    assert price_in(word) == price
+
+
+@pytest.mark.parametrize(
+    ("word", "what"),
+    [
+        ("AAPL", "the price is missing"),
+        ("=1", "symbol must be 1 to 32 characters"),
+        ("AAPL=", "price must be a JSON number"),
+        ("AAPL=a lot", "price must be a JSON number"),
+        ("AAPL=0", "price must be greater than zero"),
+        ("EURUSD=X", "price must be a JSON number"),
+    ],
+)
+def test_another_word_is_refused_with_the_rule_and_an_example(word: str, what: str) -> None:
+    with pytest.raises(CliError) as refusal:
+        price_in(word)
+    assert str(refusal.value).startswith(f"{word}: {what}")
+    assert str(refusal.value).endswith("; write SYMBOL=PRICE, say AAPL=201.5")
+
+
+def test_a_file_is_read_row_by_row(write: Write) -> None:
+    path = write(
+        "timestamp,symbol,price\n2010-03-01T00:00:00Z,AAPL,1\n2010-03-01T12:00:00Z,ibm,2.50\n"
+    )
+    assert list(PricesFile(path)) == [
+        Price("AAPL", Decimal(1), MARCH),
+        Price("IBM", Decimal("2.5"), NOON),
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "price,volume,symbol,timestamp\n1,7,AAPL,2010-03-01T00:00:00Z\n",
+        "TIMESTAMP, Symbol , price\n2010-03-01T00:00:00Z, AAPL, 1\n",
+        '"timestamp","symbol","price"\n"2010-03-01T00:00:00Z","AAPL","1"\n',
+        "\ufefftimestamp,symbol,price\r\n2010-03-01T00:00:00Z,AAPL,1\r\n",
+        "timestamp,symbol,price\n\n2010-03-01T00:00:00Z,AAPL,1\n\n",
+        "timestamp,symbol,price\n2010-03-01T00:00:00Z,AAPL,1",
+    ],
+    ids=["any order, other columns", "blanks", "quotes", "BOM, CRLF", "empty lines", "no line end"],
+)
+def test_a_file_may_be_written_in_many_ways(write: Write, content: str) -> None:
+    assert list(PricesFile(write(content))) == [Price("AAPL", Decimal(1), MARCH)]
+
+
+@pytest.mark.parametrize(
+    ("text", "timestamp"),
+    [
+        ("2010-03-01", MARCH),
+        ("2010-03-01T00:00:00Z", MARCH),
+        ("2010-03-01 01:00:00+01:00", MARCH),
+        ("2010-03-01T00:00:00.000001Z", MARCH + 1),
+        ("1267401600", MARCH),
+        ("1267401600.5", MARCH + SECOND // 2),
+        ("1267401600250", MARCH + SECOND // 4),
+        ("1.2674016e9", MARCH),
+    ],
+)
+def test_a_timestamp_is_a_date_a_moment_with_a_zone_or_an_epoch(
+    write: Write, text: str, timestamp: int
+) -> None:
+    [price] = PricesFile(write(f"timestamp,symbol,price\n{text},A,1\n"))
+    assert price.timestamp_microseconds == timestamp
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "timestamp must be ISO 8601 with a zone, or an epoch"),
+        ("2010-03", "timestamp must be ISO 8601 with a zone, or an epoch"),
+        ("2010-02-30", "timestamp must be ISO 8601 with a zone, or an epoch"),
+        ("2010-03-01T00:00:00", "timestamp must be ISO 8601 with a zone, or an epoch"),
+        ("1969-12-31", "timestamp must not be before 1970"),
+        ("-1", "timestamp must be an epoch in seconds or milliseconds"),
+        ("1e30", "timestamp must be an epoch in seconds or milliseconds"),
+        ("20100301", "timestamp must be written with hyphens, say 2010-03-01"),
+    ],
+)
+def test_another_timestamp_is_refused(write: Write, text: str, what: str) -> None:
+    path = write(f"timestamp,symbol,price\n{text},A,1\n")
+    assert reason(path) == f"prices.csv line 2: {what}"
+
+
+def test_timestamps_may_be_left_out(write: Write) -> None:
+    assert list(PricesFile(write("price,symbol\n1,AAPL\n"))) == [Price("AAPL", Decimal(1))]
+
+
+def test_timestamps_may_be_needed(write: Write) -> None:
+    assert reason(write("price,symbol\n1,AAPL\n"), needs_timestamps=True) == (
+        "prices.csv line 1: must name the column timestamp once, among others separated by commas"
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("", "symbol"),
+        ("symbol;price", "symbol"),
+        ("timestamp,price", "symbol"),
+        ("timestamp,symbol", "price"),
+        ("price,symbol,price", "price"),
+        ("timestamp,timestamp,symbol,price", "timestamp"),
+        ("2010-03-01,AAPL,1", "symbol"),
+    ],
+)
+def test_a_header_must_name_each_column_once(write: Write, header: str, name: str) -> None:
+    assert reason(write(header)) == (
+        f"prices.csv line 1: must name the column {name} once, among others separated by commas"
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        ("2010-03-01,AAPL,a lot", "price must be a JSON number, or a string that holds one"),
+        ("2010-03-01,AAPL,-1", "price must be greater than zero"),
+        ("2010-03-01,,1", "symbol must be 1 to 32 characters of A-Z 0-9 . - _ / : = ^"),
+        ("2010-03-01,AAPL", "must have 3 fields, like the first line"),
+        ("2010-03-01,AAPL,1,234.50", "must have 3 fields, like the first line"),
+        ('2010-03-01,"AAPL,1', "unexpected end of data"),
+        ('2010-03-01,"AAPL"L,1', "',' expected after '\"'"),
+        (f"2010-03-01,AAPL,{'1' * 200_000}", "field larger than field limit (131072)"),
+    ],
+)
+def test_a_bad_row_is_named_by_its_line(write: Write, row: str, what: str) -> None:
+    path = write(f"timestamp,symbol,price\n2010-03-01,AAPL,1\n\n{row}\n")
+    assert reason(path) == f"prices.csv line 4: {what}"
+
+
+def test_the_rows_before_a_bad_one_are_read(write: Write) -> None:
+    prices = iter(PricesFile(write("symbol,price\nA,1\nB,0\n")))
+    assert next(prices) == Price("A", Decimal(1))
+    with pytest.raises(CliError, match="line 3"):
+        next(prices)
+
+
+def test_a_price_from_the_future_is_refused_where_the_present_is_given(write: Write) -> None:
+    path = write(
+        "timestamp,symbol,price\n2026-11-22T15:05:05.250Z,A,1\n2026-11-22T15:05:05.251Z,A,1\n"
+    )
+    assert reason(path, now_microseconds=NOW) == (
+        "prices.csv line 3: timestamp is more than 60 s in the future"
+    )
+
+
+def test_without_the_present_a_price_may_be_of_any_time(write: Write) -> None:
+    assert len(list(PricesFile(write("timestamp,symbol,price\n2999-01-01,A,1\n")))) == 1
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    prices = PricesFile(tmp_path / "none.csv")
+    with pytest.raises(CliError, match=r"none\.csv: No such file or directory"):
+        list(prices)
+    with pytest.raises(CliError, match=r"none\.csv: No such file or directory"):
+        _ = prices.size_bytes
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(CliError, match="Is a directory"):
+        list(PricesFile(tmp_path))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_in_another_encoding_is_refused(write: Write, encoding: str) -> None:
+    path = write("symbol,price,näme\n".encode(encoding))
+    assert reason(path) == "prices.csv: must be text in UTF-8"
+
+
+def test_a_file_is_read_anew_each_time(write: Write) -> None:
+    prices = PricesFile(write("symbol,price\nA,1\n"))
+    assert list(prices) == list(prices)
+    assert prices.bytes_read == prices.size_bytes == 17
+
+
+def test_progress_is_known_while_a_file_is_read_and_little_of_it_is_kept(write: Write) -> None:
+    prices = PricesFile(write("symbol,price\n" + "AAPL,201.5\n" * 100_000))
+    rows = iter(prices)
+    shares = [prices.bytes_read / prices.size_bytes for _ in rows]
+    assert shares[0] < 0.1
+    assert 0.4 < shares[50_000] < 0.6
+    assert shares[-1] == 1
+
+
+def test_a_pipe_is_read_as_well(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("symbol,price\nA,1\n",))
+    writer.start()
+    prices = PricesFile(pipe)
+    assert list(prices) == [Price("A", Decimal(1))]
+    writer.join()
+    assert (prices.bytes_read, prices.size_bytes) == (17, 0)

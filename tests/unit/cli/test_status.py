@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lib.cli.status import FunctionStatus, QueueStatus, TableStatus, read_status
+from lib.cli.target import Target
+from tests.unit.cli.doubles import answer_with, refusal
+from tests.unit.doubles import NOW
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_sqs import SQSClient
+
+
+@pytest.fixture(autouse=True)
+def _stack(target: Target, alerts: Table, queue_url: str, dlq_url: str) -> None:
+    """A whole stack; moto's Lambda would need more packages."""
+    answer_with(
+        target.functions,
+        "GetFunctionConfiguration",
+        lambda _: {"State": "Active", "LastUpdateStatus": "Successful"},
+    )
+    answer_with(
+        target.functions,
+        "ListEventSourceMappings",
+        lambda _: {"EventSourceMappings": [{"State": "Enabled"}]},
+    )
+
+
+def put(table: Table, pk: str, sk: str, **attributes: Any) -> None:
+    table.put_item(Item={"pk": pk, "sk": sk, **attributes})
+
+
+def table_of(target: Target) -> TableStatus:
+    return read_status(target, NOW).table
+
+
+def test_a_new_stack_holds_nothing(target: Target) -> None:
+    status = read_status(target, NOW)
+    assert (status.queue, status.dead_letter_queue) == (QueueStatus(0, 0, 0), QueueStatus(0, 0, 0))
+    assert status.table == TableStatus()
+
+
+def test_the_messages_in_both_queues_are_counted(
+    target: Target, sqs: SQSClient, queue_url: str, dlq_url: str
+) -> None:
+    for delay_seconds in (0, 0, 0, 60):
+        sqs.send_message(QueueUrl=queue_url, MessageBody="x", DelaySeconds=delay_seconds)
+    sqs.send_message(QueueUrl=dlq_url, MessageBody="x")
+    sqs.receive_message(QueueUrl=queue_url, VisibilityTimeout=60)
+    status = read_status(target, NOW)
+    assert status.queue == QueueStatus(waiting=2, in_flight=1, delayed=1)
+    assert status.dead_letter_queue == QueueStatus(waiting=1, in_flight=0, delayed=0)
+
+
+def test_rules_are_counted_by_their_status_and_symbols_by_their_state(
+    target: Target, alerts: Table
+) -> None:
+    put(alerts, "SYMBOL#AAPL", "STATE", version=1)
+    put(alerts, "SYMBOL#IBM", "STATE", version=1)
+    for number, status in enumerate(["active", "active", "paused"]):
+        put(alerts, "SYMBOL#AAPL", f"RULE#{number}", status=status)
+        put(alerts, "WATCH#AAPL#price", f"2022#{number}", rule=str(number))
+    found = table_of(target)
+    assert (found.symbols, found.rules) == (2, {"active": 2, "paused": 1})
+
+
+def test_symbols_with_an_outbox_are_stuck_once_nobody_holds_them(
+    target: Target, alerts: Table
+) -> None:
+    for symbol, attributes in {
+        "D": {"lease_until_microseconds": NOW},
+        "C": {"lease_until_microseconds": NOW + 1},
+        "B": {"lease_until_microseconds": NOW - 1},
+        "A": {},
+    }.items():
+        put(alerts, f"SYMBOL#{symbol}", "STATE", outbox={"version": 1}, **attributes)
+    status = table_of(target)
+    assert (status.delivering, status.stuck) == (["C", "D"], ["A", "B"])
+
+
+def test_the_last_firing_is_the_one_decided_last(target: Target, alerts: Table) -> None:
+    for symbol, fired_at in (("A", "2026-11-22T15:04:06Z"), ("B", "2026-11-22T15:04:05Z")):
+        put(alerts, f"FIRINGS#{symbol}", "2000", fired_at=fired_at, day=fired_at[:10])
+    assert table_of(target).last_fired_at == "2026-11-22T15:04:06Z"
+
+
+def test_the_table_may_fill_many_pages(target: Target, alerts: Table) -> None:
+    for number in range(4):
+        put(alerts, "SYMBOL#A", f"RULE#{number}", status="active", padding="x" * 390_000)
+    assert table_of(target).rules == {"active": 4}
+
+
+def test_the_function_is_told_of_in_lambdas_words(target: Target) -> None:
+    assert read_status(target, NOW).function == FunctionStatus("Active", "Successful", "Enabled")
+
+
+def test_a_function_may_be_fed_by_nothing(aws: None) -> None:
+    target = Target("test")
+    answer_with(
+        target.functions,
+        "GetFunctionConfiguration",
+        lambda _: {"State": "Active", "LastUpdateStatus": "InProgress"},
+    )
+    answer_with(target.functions, "ListEventSourceMappings", lambda _: {"EventSourceMappings": []})
+    assert read_status(target, NOW).function == FunctionStatus("Active", "InProgress", None)
+
+
+def test_a_function_that_is_missing_means_that_there_is_no_stack(aws: None) -> None:
+    target = Target("test")
+    missing = refusal("ResourceNotFoundException", status=404)
+    answer_with(target.functions, "GetFunctionConfiguration", lambda _: missing)
+    with pytest.raises(ClientError) as error:
+        read_status(target, NOW)
+    assert str(target.explained(error.value)).startswith("there is no stack tap-test")

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, ProfileNotFound
+
+from lib.cli.errors import CliError
+from lib.cli.target import Target
+
+PROJECT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def _no_region(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+
+
+def configuration(folder: Path, region: str) -> Path:
+    path = folder / "cdktf.json"
+    context = {"common": {"region": region}, "environments": {"dev": {}}}
+    path.write_text(json.dumps({"context": context}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "environment"),
+    [
+        (None, None, "dev"),
+        (None, "", "dev"),
+        (None, "prod", "prod"),
+        ("", "prod", "prod"),
+        ("test", "prod", "test"),
+    ],
+)
+def test_the_environment_is_the_options_then_the_variables_then_dev(
+    monkeypatch: pytest.MonkeyPatch, option: str | None, variable: str | None, environment: str
+) -> None:
+    if variable is not None:
+        monkeypatch.setenv("TAP_ENVIRONMENT", variable)
+    target = Target(option)
+    assert (target.environment, target.names.stack) == (environment, f"tap-{environment}")
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+@pytest.mark.usefixtures("_no_region")
+def test_the_region_is_that_of_the_environment_variables(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "eu-west-1")
+    assert Target().region == "eu-west-1"
+
+
+@pytest.mark.usefixtures("_no_region")
+def test_the_region_is_that_of_the_profile_if_no_variable_names_one(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("[default]\nregion = eu-west-2\n")
+    assert Target("dev", configuration(tmp_path, "eu-west-3")).region == "eu-west-2"
+
+
+@pytest.mark.usefixtures("_no_region")
+def test_the_region_is_that_of_the_settings_if_nothing_else_names_one(tmp_path: Path) -> None:
+    assert Target("dev", configuration(tmp_path, "eu-west-3")).region == "eu-west-3"
+
+
+@pytest.mark.usefixtures("_no_region")
+def test_the_settings_are_those_of_the_project() -> None:
+    assert Target().region == "us-east-1"
+
+
+@pytest.mark.usefixtures("_no_region")
+def test_without_any_region_an_error_says_where_to_set_it(tmp_path: Path) -> None:
+    with pytest.raises(
+        CliError, match=r"no AWS region is set \(AWS_REGION\), and cdktf.json: .*'x'"
+    ):
+        _ = Target("x", configuration(tmp_path, "eu-west-3")).region
+
+
+def test_the_table_and_the_queues_are_those_of_the_environment(
+    target: Target, queue_url: str, dlq_url: str
+) -> None:
+    assert target.table.name == "tap-test-alerts"
+    assert (target.queue_url, target.dead_letter_queue_url) == (queue_url, dlq_url)
+
+
+def test_every_client_is_of_the_targets_region_and_made_once(target: Target) -> None:
+    clients: list[Any] = [target.table.meta.client, target.sqs, target.functions]
+    assert {client.meta.region_name for client in clients} == {"us-east-1"}
+    assert target.functions is target.functions
+
+
+def test_the_endpoint_is_that_of_the_environment_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    assert Target().sqs.meta.endpoint_url == "http://127.0.0.1:4566"
+
+
+def test_making_a_target_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(boto3, "Session")
+    assert Target("dev").names.table == "tap-dev-alerts"
+
+
+def test_a_stack_that_is_not_there_is_missed_by_its_name(target: Target) -> None:
+    with pytest.raises(ClientError) as error:
+        _ = target.queue_url
+    assert str(target.explained(error.value)).startswith("there is no stack tap-test in us-east-1")
+
+
+def test_a_profile_that_is_not_there_is_missed_before_a_region_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    target = Target()
+    with pytest.raises(ProfileNotFound) as error:
+        _ = target.sqs
+    assert "no-such-profile" in str(target.explained(error.value))
