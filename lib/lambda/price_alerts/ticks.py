@@ -14,8 +14,6 @@ __all__ = [
     "Position",
     "Tick",
     "format_timestamp",
-    "is_price",
-    "is_symbol",
     "parse_message",
     "parse_price",
 ]
@@ -114,27 +112,12 @@ def parse_price(value: Any) -> Decimal:
         raise InvalidMessage("price must be a JSON number, or a string that holds one")
     if number <= 0:
         raise InvalidMessage("price must be greater than zero")
-    if not is_price(number):
+    exponent = number.as_tuple().exponent
+    if number.adjusted() >= MAX_PRICE_DIGITS or int(exponent) < -MAX_PRICE_DIGITS:
         raise InvalidMessage(
             f"price must have at most {MAX_PRICE_DIGITS} digits before and after the point"
         )
     return number.normalize(_EXACT)
-
-
-def is_price(number: Decimal) -> bool:
-    """Tell whether a number is greater than zero, with at most 18 digits on each side."""
-    exponent = number.as_tuple().exponent
-    return (
-        isinstance(exponent, int)  # a letter for what is not finite
-        and number > 0
-        and number.adjusted() < MAX_PRICE_DIGITS
-        and exponent >= -MAX_PRICE_DIGITS
-    )
-
-
-def is_symbol(text: str) -> bool:
-    """Tell whether this is how a symbol is written, with small letters made capital."""
-    return bool(_SYMBOL.fullmatch(text)) and text == text.upper()
 
 
 def format_timestamp(timestamp_microseconds: int) -> str:
