@@ -12,11 +12,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from price_alerts.engine import evaluate
-from price_alerts.notices import Notice, notice
-from price_alerts.notifier import MAX_NOTICES_PER_PUBLISH, Notifier
+from price_alerts.engine import Firing, Lease, State, evaluate
+from price_alerts.notifier import MAX_FIRINGS_PER_PUBLISH, Notifier
 from price_alerts.rules import Rule
-from price_alerts.state import Firing, Lease, Outbox, State
 from price_alerts.store import Conflict, Store
 from price_alerts.ticks import Tick
 
@@ -108,7 +106,7 @@ class Processor:
                 break
         for symbol, path in waiting.items():
             state = self._states.get(symbol, State(symbol))
-            done = 0 if state.outbox or state.step else _count_seen(path, state)
+            done = 0 if state.outbox else _count_seen(path, state)
             batch.unfinished_message_ids.update(tick.position.message_id for tick in path[done:])
 
     def _rounds(self, batch: Batch) -> Iterator[None]:
@@ -147,60 +145,36 @@ class Processor:
                 batch.conflicts += 1
                 return False
         while not self._is_late(batch):
-            unseen = path[_count_seen(path, state) :]
             if state.outbox:
                 state = self._deliver(state, batch)
-            elif state.step or unseen:
-                index = self._store.index(symbol)
-                moved = evaluate(state, unseen, index, self._high_price, self._clock())
-                if moved.outbox is None:
-                    state = self._commit(state, moved)
-                else:
-                    state = self._commit(state, self._leased(moved, batch))
-                    state = self._deliver(state, batch, is_first_time=True)
+            elif unseen := path[_count_seen(path, state) :]:
+                moved = evaluate(state, unseen, self._high_price, self._clock())
+                state = self._commit(state, self._leased(moved, batch) if moved.outbox else moved)
             else:
                 return True
         return False
 
-    def _deliver(self, state: State, batch: Batch, *, is_first_time: bool = False) -> State:
+    def _deliver(self, state: State, batch: Batch) -> State:
         """Announce an outbox and clear it; returns it uncleared if time runs out."""
         if state.lease is None or state.lease.owner != batch.owner:
             claimed = replace(state, version=state.version + 1)
             state = self._commit(state, self._leased(claimed, batch))
-        outbox = state.outbox or Outbox(state.version)
-        notices = self._record(state.symbol, outbox)
-        if not is_first_time:
-            unsent = {firing.firing_id for firing in self._store.unsent(outbox.firings)}
-            notices = [told for told in notices if told.firing.firing_id in unsent]
-        for start in range(0, len(notices), MAX_NOTICES_PER_PUBLISH):
+        for start in range(0, len(state.outbox), MAX_FIRINGS_PER_PUBLISH):
             if self._is_late(batch):
                 return state
-            self._announce(notices[start : start + MAX_NOTICES_PER_PUBLISH], batch)
-        return self._commit(
-            state, replace(state, version=state.version + 1, outbox=None, lease=None)
-        )
+            self._announce(state.outbox[start : start + MAX_FIRINGS_PER_PUBLISH], batch)
+        return self._commit(state, replace(state, version=state.version + 1, outbox=(), lease=None))
 
-    def _record(self, symbol: str, outbox: Outbox) -> list[Notice]:
-        """Write an outbox's firings, and what they mean for their rules, to the table."""
-        stack_rules = [self._high_price] if self._high_price else []
-        own = {rule.rule_id: rule for rule in stack_rules}
-        stored_ids = {firing.rule_id for firing in outbox.firings} | set(outbox.changes)
-        rules = self._store.index(symbol).rules(sorted(stored_ids - set(own)))
-        told = [notice(firing, (own | rules).get(firing.rule_id)) for firing in outbox.firings]
-        for entry in told:
-            if entry.firing.rule_id in own:
-                self._store.record(entry)
-        stored = [entry for entry in told if entry.firing.rule_id not in own]
-        self._store.apply(outbox, symbol, rules, stored)
-        return told
-
-    def _announce(self, notices: Sequence[Notice], batch: Batch) -> None:
-        announced = [told.firing for told in self._notifier.publish(notices)]
+    def _announce(self, firings: Sequence[Firing], batch: Batch) -> None:
+        unsent = [firing for firing in firings if not self._store.record(firing)]
+        if not unsent:
+            return
+        announced = self._notifier.publish(unsent)
         batch.announced.extend(announced)
-        if announced:
-            self._store.mark_sent(announced[0].symbol, announced, self._clock())
-        if len(announced) < len(notices):
-            raise AnnouncementError(f"{len(notices) - len(announced)} of {len(notices)} refused")
+        for firing in announced:
+            self._store.mark_sent(firing, self._clock())
+        if len(announced) < len(unsent):
+            raise AnnouncementError(f"{len(unsent) - len(announced)} of {len(unsent)} refused")
 
     def _commit(self, before: State, after: State) -> State:
         self._store.commit(before, after)
