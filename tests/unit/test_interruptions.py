@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from price_alerts import engine
-from price_alerts.state import Firing, Lease, Outbox, State
+from price_alerts.engine import Firing, Lease, State
 from price_alerts.store import Store
-from price_alerts.watches import ANYWHERE
 from tests.unit.doubles import NOW, SECOND, Clock, Container, Topic, firing, tick, ticks
 
 if TYPE_CHECKING:
@@ -26,8 +25,7 @@ STUCK = State(
     price=Decimal(200),
     position=tick(200).position,
     threshold=Decimal(150),
-    bands={"price": ANYWHERE},
-    outbox=Outbox(1, (firing(),)),
+    outbox=(firing(),),
     lease=Lease("somebody", LEASE_END),
 )
 ALL_NAPS = [0.05, 0.1, 0.2, 0.4, 0.8, 0.8]
@@ -54,11 +52,6 @@ def recorded(table: Table) -> list[tuple[str, Any]]:
     return [(str(item["price"]), item["sent"]) for item in items if item["pk"] == "FIRINGS#AAPL"]
 
 
-def outbox_of(store: Store) -> Sequence[Firing]:
-    outbox = store.load("AAPL").outbox
-    return outbox.firings if outbox else ()
-
-
 def prices(firings: Sequence[Firing]) -> list[str]:
     return [str(firing.price) for firing in firings]
 
@@ -68,7 +61,7 @@ def test_who_finds_a_delivery_waits_until_it_is_done(
     container: Container, store: Store, clock: Clock, topic: Topic
 ) -> None:
     store.commit(State("AAPL"), STUCK)
-    cleared = replace(STUCK, version=2, outbox=None, lease=None)
+    cleared = replace(STUCK, version=2, outbox=(), lease=None)
 
     def clear_at_the_third() -> None:
         if len(clock.naps) == 3:
@@ -200,7 +193,7 @@ def test_a_refused_announcement_keeps_the_outbox_and_the_messages(
     batch = container.process([tick(200)])
     assert (batch.unfinished_message_ids, batch.announced) == ({"m-0"}, [])
     assert str(batch.errors["AAPL"]) == "1 of 1 refused"
-    assert prices(outbox_of(store)) == ["200"]
+    assert prices(store.load("AAPL").outbox) == ["200"]
     assert recorded(table) == [("200", False)]
 
 
@@ -234,12 +227,12 @@ def pass_time_after(topic: Topic, clock: Clock, requests: int) -> None:
 def test_what_is_done_is_acknowledged_when_time_runs_out_between_portions(
     container: Container, clock: Clock, topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "MAX_CHANGES_PER_COMMIT", 10)
+    monkeypatch.setattr(engine, "MAX_FIRINGS_PER_COMMIT", 10)
     path = ticks(*[149, 151] * 15)
     pass_time_after(topic, clock, requests=1)
     batch = container.process(path)
     assert batch.unfinished_message_ids == {f"m-{second}" for second in range(20, 30)}
-    assert container.store.load("AAPL").outbox is None
+    assert container.store.load("AAPL").outbox == ()
     container.process(path[20:])
     assert len(set(topic.published)) == len(topic.published) == 15
 
