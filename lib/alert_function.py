@@ -113,14 +113,8 @@ class AlertFunction(Construct):
                         self._messaging.queue.arn,
                     ),
                     (
-                        "KeepRulesStatesAndFirings",
-                        [
-                            f"dynamodb:{action}"  # a transaction needs those of its parts
-                            for action in (
-                                *("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem"),
-                                *("PutItem", "Query", "UpdateItem"),
-                            )
-                        ],
+                        "KeepStatesAndFirings",
+                        ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
                         self._table.arn,
                     ),
                     ("Announce", ["sns:Publish"], self._messaging.topic.arn),

@@ -135,10 +135,7 @@ class Pipeline:
             Key={"pk": {"S": f"SYMBOL#{symbol}"}, "sk": {"S": "STATE"}},
             ConsistentRead=True,
         ).get("Item", {})
-        return state.get("message_id", {}).get("S") == message_id and not state.keys() & {
-            "outbox",
-            "step",
-        }
+        return state.get("message_id", {}).get("S") == message_id and "outbox" not in state
 
 
 def find_pipeline(emulator: Emulator) -> Pipeline | None:

@@ -11,16 +11,11 @@ from typing import Any, NamedTuple, NoReturn
 
 __all__ = [
     "InvalidMessage",
-    "NumberLiteral",
     "Position",
     "Tick",
     "format_timestamp",
-    "is_price",
-    "is_symbol",
     "parse_message",
     "parse_price",
-    "parse_symbol",
-    "parse_timestamp",
 ]
 
 MAX_BODY_BYTES = 256 * 1024
@@ -65,7 +60,7 @@ class Tick:
     position: Position
 
 
-class NumberLiteral(str):
+class _NumberLiteral(str):
     """A JSON number as it was written: converted only where a number is wanted, never via float."""
 
     __slots__ = ()
@@ -117,65 +112,12 @@ def parse_price(value: Any) -> Decimal:
         raise InvalidMessage("price must be a JSON number, or a string that holds one")
     if number <= 0:
         raise InvalidMessage("price must be greater than zero")
-    if not is_price(number):
+    exponent = number.as_tuple().exponent
+    if number.adjusted() >= MAX_PRICE_DIGITS or int(exponent) < -MAX_PRICE_DIGITS:
         raise InvalidMessage(
             f"price must have at most {MAX_PRICE_DIGITS} digits before and after the point"
         )
     return number.normalize(_EXACT)
-
-
-def parse_symbol(value: Any) -> str:
-    """Read a symbol, with small letters made capital.
-
-    Raises
-    ------
-    InvalidMessage
-        If it is not 1 to 32 of the characters that a symbol may have.
-    """
-    if type(value) is not str or not _SYMBOL.fullmatch(value):
-        raise InvalidMessage("symbol must be 1 to 32 characters of A-Z 0-9 . - _ / : = ^")
-    return value.upper()
-
-
-def parse_timestamp(value: Any) -> int:
-    """Read a timestamp as microseconds since 1970: a `NumberLiteral` as an epoch, else a text.
-
-    Raises
-    ------
-    InvalidMessage
-        If it is neither ISO 8601 with a zone nor an epoch, or is before 1970.
-    """
-    if isinstance(value, NumberLiteral):
-        epoch = _decimal(value)
-        if epoch is None or not 0 <= epoch < _LAST_EPOCH_IN_MILLISECONDS:
-            raise InvalidMessage("timestamp must be an epoch in seconds or milliseconds")
-        return int(epoch * (1_000_000 if epoch < _FIRST_EPOCH_IN_MILLISECONDS else 1_000))
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        moment = None
-    if moment is None or moment.utcoffset() is None:
-        raise InvalidMessage("timestamp must be ISO 8601 with a zone, or an epoch")
-    timestamp = (moment - _EPOCH) // _MICROSECOND
-    if timestamp < 0:
-        raise InvalidMessage("timestamp must not be before 1970")
-    return timestamp
-
-
-def is_price(number: Decimal) -> bool:
-    """Tell whether a number is greater than zero, with at most 18 digits on each side."""
-    exponent = number.as_tuple().exponent
-    return (
-        isinstance(exponent, int)  # a letter for what is not finite
-        and number > 0
-        and number.adjusted() < MAX_PRICE_DIGITS
-        and exponent >= -MAX_PRICE_DIGITS
-    )
-
-
-def is_symbol(text: str) -> bool:
-    """Tell whether this is how a symbol is written, with small letters made capital."""
-    return bool(_SYMBOL.fullmatch(text)) and text == text.upper()
 
 
 def format_timestamp(timestamp_microseconds: int) -> str:
@@ -190,16 +132,40 @@ def _tick(
     if not isinstance(entry, dict):
         raise InvalidMessage(f"tick {index}: must be a JSON object")
     try:
-        symbol = parse_symbol(entry.get("symbol"))
+        symbol = _symbol(entry.get("symbol"))
         price = parse_price(entry.get("price"))
         timestamp = default_timestamp
         if "timestamp" in entry:
-            timestamp = parse_timestamp(entry["timestamp"])
+            timestamp = _timestamp(entry["timestamp"])
             if timestamp > now_microseconds + MAX_CLOCK_SKEW_MICROSECONDS:
                 raise InvalidMessage("timestamp is more than 60 s in the future")
     except InvalidMessage as reason:
         raise InvalidMessage(f"tick {index}: {reason}") from None
     return Tick(symbol, price, Position(timestamp, message_id, index))
+
+
+def _symbol(value: Any) -> str:
+    if type(value) is not str or not _SYMBOL.fullmatch(value):
+        raise InvalidMessage("symbol must be 1 to 32 characters of A-Z 0-9 . - _ / : = ^")
+    return value.upper()
+
+
+def _timestamp(value: Any) -> int:
+    if isinstance(value, _NumberLiteral):
+        epoch = _decimal(value)
+        if epoch is None or not 0 <= epoch < _LAST_EPOCH_IN_MILLISECONDS:
+            raise InvalidMessage("timestamp must be an epoch in seconds or milliseconds")
+        return int(epoch * (1_000_000 if epoch < _FIRST_EPOCH_IN_MILLISECONDS else 1_000))
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        moment = None
+    if moment is None or moment.utcoffset() is None:
+        raise InvalidMessage("timestamp must be ISO 8601 with a zone, or an epoch")
+    timestamp = (moment - _EPOCH) // _MICROSECOND
+    if timestamp < 0:
+        raise InvalidMessage("timestamp must not be before 1970")
+    return timestamp
 
 
 def _decimal(text: str) -> Decimal | None:
@@ -256,7 +222,7 @@ def _refuse_constant(_name: str) -> NoReturn:
 
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique,
-    parse_float=NumberLiteral,
-    parse_int=NumberLiteral,
+    parse_float=_NumberLiteral,
+    parse_int=_NumberLiteral,
     parse_constant=_refuse_constant,
 )
