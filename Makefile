@@ -40,6 +40,10 @@ lint: setup ## ruff and mypy
 	@$(venv)/ruff format --check .
 	@$(venv)/mypy
 
+.PHONY: docs
+docs: setup ## write the pages of docs/ that are generated from the code
+	@PYTHONPATH=.:lib/lambda $(venv)/python -m lib.cli.truth_table
+
 .PHONY: synth
 synth: setup ## write the Terraform configuration to cdktf.out/ (ENV=dev)
 	@$(cdktf) synth $(ARGS)

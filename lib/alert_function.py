@@ -113,8 +113,14 @@ class AlertFunction(Construct):
                         self._messaging.queue.arn,
                     ),
                     (
-                        "KeepStatesAndFirings",
-                        ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+                        "KeepRulesStatesAndFirings",
+                        [
+                            f"dynamodb:{action}"  # a transaction needs those of its parts
+                            for action in (
+                                *("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem"),
+                                *("PutItem", "Query", "UpdateItem"),
+                            )
+                        ],
                         self._table.arn,
                     ),
                     ("Announce", ["sns:Publish"], self._messaging.topic.arn),

@@ -15,10 +15,10 @@ from lib.cli.errors import CliError
 from price_alerts.ticks import (
     MAX_CLOCK_SKEW_MICROSECONDS,
     InvalidMessage,
-    _NumberLiteral,
-    _symbol,
-    _timestamp,
+    NumberLiteral,
     parse_price,
+    parse_symbol,
+    parse_timestamp,
 )
 
 __all__ = ["Price", "PricesFile", "price_in"]
@@ -51,7 +51,7 @@ def price_in(word: str) -> Price:
     try:
         if not equals:
             raise InvalidMessage("the price is missing")
-        return Price(_symbol(symbol), parse_price(price))
+        return Price(parse_symbol(symbol), parse_price(price))
     except InvalidMessage as reason:
         raise CliError(f"{word}: {reason}; write SYMBOL=PRICE, say AAPL=201.5") from None
 
@@ -176,10 +176,10 @@ def _timestamp_of(text: str) -> int:
         text += "T00:00:00Z"
     if _DATE_WITHOUT_HYPHENS.fullmatch(text):
         raise InvalidMessage("timestamp must be written with hyphens, say 2010-03-01")
-    return _timestamp(_NumberLiteral(text) if _NUMBER.fullmatch(text) else text)
+    return parse_timestamp(NumberLiteral(text) if _NUMBER.fullmatch(text) else text)
 
 
 # A file has few symbols, the same moments again for each of them, and prices that repeat.
-_parse_symbol = lru_cache(_REMEMBERED)(_symbol)
+_parse_symbol = lru_cache(_REMEMBERED)(parse_symbol)
 _parse_price = lru_cache(_REMEMBERED)(parse_price)
 _parse_timestamp = lru_cache(_REMEMBERED)(_timestamp_of)

@@ -4,40 +4,41 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from pathlib import Path
 from statistics import median
 
 from rich.console import Console
-from rich.status import Status
-from rich.table import Table
+from rich.markup import escape
 
+from lib.local.command_line import CommandLine
 from lib.local.deployment import QUICK_RETRIES, Deployment, check
 from lib.local.emulator import Emulator, running_emulator
 from lib.local.errors import LocalError
 from lib.local.processes import Running
-from lib.local.replay import (
-    Announcement,
-    Pipeline,
-    Subscriber,
-    find_pipeline,
-    read_prices,
-    wait_for,
-)
+from lib.local.replay import Pipeline, Subscriber, find_pipeline, read_prices, wait_for
+from lib.local.screen import Listener, Screen
 from lib.local.toolchain import find_toolchain
 from lib.local.virtual_environment import is_installed, virtual_environment
 
 __all__ = ["main"]
 
 _REGION = "us-east-1"
-_HIGH_PRICE_THRESHOLD = 100
+_HIGH_PRICE_THRESHOLD = 500
+# One of each kind of thing that is often asked for.
+_RULES = (
+    "MSFT below 20 --id msft-cheap",
+    "AAPL crosses-up 200 --id aapl-200",
+    "IBM crosses 100 --trigger every --rearm 10 --id ibm-100",
+    "GOOG exits 400 600 --trigger every --id goog-channel",
+    "AMZN above 120 --message '{symbol} costs {price}, more than {level}' --id amzn-dear",
+)
 _BAD_MESSAGE = '{"symbol": "AAPL", "price": "a lot"}'
 _PRICES = Path(__file__).with_name("prices.csv")
 _PATIENCE_SECONDS = 90.0
@@ -46,68 +47,6 @@ _SETTLING = "the AWS provider lets every queue's attributes settle for some 25 s
 
 _CREATED = re.compile(r"(\w+)\.\w+ \((.+)\): Creation complete after (\w+)")
 _CREATING = re.compile(r"\w+\.\w+ \((.+)\): Still creating\.\.\. \[(\w+) elapsed\]")
-
-
-class Screen:
-    """What the demo shows: lines that stay, and below them what it is doing now."""
-
-    def __init__(self, console: Console, status: Status) -> None:
-        self._console = console
-        self._status = status
-        self._started_at = time.monotonic()
-
-    def doing(self, what: str) -> None:
-        """Say what is waited for."""
-        self._status.update(what)
-
-    def line(self, text: str) -> None:
-        """Print a line, with the seconds since the start before it."""
-        elapsed_seconds = time.monotonic() - self._started_at
-        self._console.print(
-            f"[dim]{elapsed_seconds:5.1f} s[/]  {text}", highlight=False, soft_wrap=True
-        )
-
-    def table(self, title: str, rows: dict[str, str]) -> None:
-        """Print a table of two columns."""
-        table = Table(title=title, show_header=False, title_justify="left")
-        for name, value in rows.items():
-            table.add_row(name, value)
-        self._console.print(table)
-
-
-class Listener:
-    """Takes announcements off a subscriber's queue, in a thread of its own, and prints them."""
-
-    def __init__(self, screen: Screen, subscriber: Subscriber, pipeline: Pipeline) -> None:
-        self.announcements: list[Announcement] = []
-        self._screen = screen
-        self._subscriber = subscriber
-        self._pipeline = pipeline
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Listen until the context is left."""
-        self._thread.start()
-        try:
-            yield
-        finally:
-            self._is_over.set()
-            self._thread.join()
-
-    def firing_ids(self) -> set[str]:
-        """List the firings that have arrived."""
-        return {announcement.firing["firing_id"] for announcement in list(self.announcements)}
-
-    def _listen(self) -> None:
-        while not self._is_over.is_set():
-            for firing in self._subscriber.receive():
-                sent_at = self._pipeline.sent_at[datetime.fromisoformat(firing["timestamp"])]
-                announcement = Announcement(firing, time.monotonic() - sent_at)
-                self.announcements.append(announcement)
-                latency = f"{announcement.latency_seconds * 1_000:4.0f} ms"
-                self._screen.line(f"[bold yellow]alert[/] [dim]{latency}[/]  {firing['text']}")
 
 
 class Demo:
@@ -134,6 +73,7 @@ class Demo:
             pipeline = self._wait_for_pipeline(emulator, running)
             listener = Listener(self._screen, subscriber, pipeline)
             stack.enter_context(listener.listening())
+            self._add_rules(CommandLine(emulator))
             bad_message_id = pipeline.send(_BAD_MESSAGE)
             self._screen.line(f"sent a message that cannot be understood: {_BAD_MESSAGE}")
             count = self._replay(pipeline)
@@ -200,6 +140,12 @@ class Demo:
                 raise LocalError("cdktf deployed no event source mapping")
             self._activity.wait(timeout=1.0)
             self._activity.clear()
+
+    def _add_rules(self, command_line: CommandLine) -> None:
+        for rule in _RULES:
+            self._screen.doing(f"./alerts add {rule}")
+            command_line.run("add", *shlex.split(rule))
+            self._screen.line(f"[green]added[/] ./alerts add {escape(rule)}")
 
     def _replay(self, pipeline: Pipeline) -> int:
         moments = read_prices(_PRICES)

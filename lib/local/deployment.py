@@ -13,23 +13,22 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from lib.local.emulator import CREDENTIALS, Emulator
+from lib.local.emulator import Emulator
 from lib.local.errors import LocalError
 from lib.local.processes import Running, supervised
 from lib.local.toolchain import Toolchain
 from lib.local.virtual_environment import CACHE
 
-__all__ = ["QUICK_RETRIES", "Deployment", "cdktf_environment"]
+__all__ = ["ENVIRONMENT", "QUICK_RETRIES", "Deployment", "cdktf_environment", "own_environment"]
 
 # A message that fails comes again after 6 s instead of 60: nobody wants to wait for five tries.
 QUICK_RETRIES = {"function_timeout_seconds": 1, "visibility_timeout_seconds": 6}
 
 _PROJECT = Path(__file__).parents[2]
-_ENVIRONMENT = "dev"
-_STACK = f"tap-{_ENVIRONMENT}"
+ENVIRONMENT = "dev"
+_STACK = f"tap-{ENVIRONMENT}"
 # Colours and cursor movements; and the frames of the spinner, which are whole lines here.
 _DECORATION = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|^[\u2800-\u28ff].*")
-# The user's own of these would lead to the user's own account, state or settings.
 _FOREIGN_VARIABLES = ("AWS_", "CDKTF_", "TAP_", "TERRAFORM_", "TF_")
 
 
@@ -56,7 +55,7 @@ class Deployment:
         _copy_project(folder, settings)
         self._environment = {
             **cdktf_environment(folder, toolchain, emulator),
-            "TAP_ENVIRONMENT": _ENVIRONMENT,
+            "TAP_ENVIRONMENT": ENVIRONMENT,
         }
 
     def deploying(
@@ -127,7 +126,7 @@ def _copy_project(folder: Path, settings: Mapping[str, Any]) -> None:
     shutil.copy(_PROJECT / "main.py", folder)
     shutil.copytree(_PROJECT / "lib", folder / "lib", ignore=shutil.ignore_patterns("__pycache__"))
     context = json.loads((_PROJECT / "cdktf.json").read_text("utf-8"))["context"]
-    context["environments"][_ENVIRONMENT].update(settings)
+    context["environments"][ENVIRONMENT].update(settings)
     # Only what is named here: a backend block would lead to somebody's real state.
     configuration = {
         "language": "python",
@@ -137,6 +136,13 @@ def _copy_project(folder: Path, settings: Mapping[str, Any]) -> None:
         "context": context,
     }
     (folder / "cdktf.json").write_text(json.dumps(configuration), "utf-8")
+
+
+def own_environment() -> dict[str, str]:
+    """Return the environment without what would lead to somebody's account, state or settings."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_VARIABLES)
+    }
 
 
 def cdktf_environment(folder: Path, toolchain: Toolchain, emulator: Emulator) -> dict[str, str]:
@@ -151,9 +157,7 @@ def cdktf_environment(folder: Path, toolchain: Toolchain, emulator: Emulator) ->
     emulator
         The embedded AWS.
     """
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_VARIABLES)
-    }
+    environment = own_environment()
     file = Path(os.environ.get("TF_CLI_CONFIG_FILE", ""))
     if toolchain.cli_configuration is not None:
         file = folder / "terraform.tfrc"
@@ -164,11 +168,7 @@ def cdktf_environment(folder: Path, toolchain: Toolchain, emulator: Emulator) ->
     plugin_cache.mkdir(parents=True, exist_ok=True)
     return {
         **environment,
-        **CREDENTIALS,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ENDPOINT_URL": emulator.endpoint,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        **emulator.variables,
         "CDKTF_HOME": str(folder),
         "CHECKPOINT_DISABLE": "1",
         "CI": "1",

@@ -37,6 +37,17 @@ class Emulator:
     endpoint: str
     region: str
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """What leads every AWS tool to it, and to none of the user's AWS settings."""
+        return {
+            **CREDENTIALS,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
     def client(self, service: str) -> Any:
         """Make a boto3 client for it that looks at none of the user's AWS settings."""
         core = botocore.session.Session(

@@ -135,7 +135,10 @@ class Pipeline:
             Key={"pk": {"S": f"SYMBOL#{symbol}"}, "sk": {"S": "STATE"}},
             ConsistentRead=True,
         ).get("Item", {})
-        return state.get("message_id", {}).get("S") == message_id and "outbox" not in state
+        return state.get("message_id", {}).get("S") == message_id and not state.keys() & {
+            "outbox",
+            "step",
+        }
 
 
 def find_pipeline(emulator: Emulator) -> Pipeline | None:

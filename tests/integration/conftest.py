@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+import time
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lib.local.command_line import CommandLine
 from lib.local.deployment import QUICK_RETRIES, Deployment
 from lib.local.emulator import Emulator, running_emulator
 from lib.local.errors import LocalError
@@ -18,6 +23,7 @@ from lib.local.toolchain import Toolchain, find_toolchain
 from lib.local.virtual_environment import virtual_environment
 
 THRESHOLD = 150
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -91,3 +97,39 @@ def deployed(
     pipeline = find_pipeline(emulator)
     assert pipeline is not None
     return Deployed(deployment, emulator, outputs, pipeline, subscriber)
+
+
+@pytest.fixture(scope="session")
+def alerts(deployed: Deployed) -> CommandLine:
+    """The operator's command line."""
+    return CommandLine(deployed.emulator)
+
+
+@pytest.fixture
+def symbol() -> str:
+    """A symbol that no other test uses."""
+    return f"T{uuid.uuid4().hex[:12].upper()}"
+
+
+def eventually(is_so: Callable[[], bool]) -> bool:
+    """Poll until something is so: the emulator raises no event."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while not is_so() and time.monotonic() < give_up_at:
+        time.sleep(0.05)
+    return is_so()
+
+
+def invoke(deployed: Deployed, *records: tuple[str, str]) -> Any:
+    """Call the deployed function as the event source mapping does."""
+    answer = deployed.emulator.client("lambda").invoke(
+        FunctionName=deployed.outputs["function_name"],
+        Payload=json.dumps(
+            {
+                "Records": [
+                    {"messageId": message_id, "body": body, "attributes": {}}
+                    for message_id, body in records
+                ]
+            }
+        ),
+    )
+    return json.loads(answer["Payload"].read())

@@ -51,8 +51,8 @@ def test_the_demo_shows_alerts_and_a_dead_letter_and_ends_well() -> None:
         output, _ = process.communicate()
 
     assert process.returncode == 0, output
-    assert "alerts recorded          │ 12" in output
-    assert "alerts received          │ 12" in output
+    assert "alerts recorded          │ 16" in output
+    assert "alerts received          │ 16" in output
     assert "in the dead-letter queue │ 1 message: tick 0: price must be" in output
 
 

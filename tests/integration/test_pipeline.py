@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Deployed
-
-PATIENCE_SECONDS = 60.0
-
-
-def eventually(is_so: Callable[[], bool]) -> bool:
-    """Poll until something is so: the emulator raises no event."""
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
-    while not is_so() and time.monotonic() < give_up_at:
-        time.sleep(0.05)
-    return is_so()
-
-
-@pytest.fixture
-def symbol() -> str:
-    """A symbol that no other test uses."""
-    return f"T{uuid.uuid4().hex[:12].upper()}"
+from tests.integration.conftest import Deployed, eventually, invoke
 
 
 def firings_in_table(deployed: Deployed, symbol: str) -> list[dict[str, Any]]:
@@ -48,22 +31,6 @@ def announcements(deployed: Deployed, symbol: str, count: int) -> list[Mapping[s
 
     eventually(enough)
     return found
-
-
-def invoke(deployed: Deployed, *records: tuple[str, str]) -> Any:
-    """Call the deployed function as the event source mapping does."""
-    answer = deployed.emulator.client("lambda").invoke(
-        FunctionName=deployed.outputs["function_name"],
-        Payload=json.dumps(
-            {
-                "Records": [
-                    {"messageId": message_id, "body": body, "attributes": {}}
-                    for message_id, body in records
-                ]
-            }
-        ),
-    )
-    return json.loads(answer["Payload"].read())
 
 
 def test_a_price_above_the_threshold_is_recorded_and_announced(

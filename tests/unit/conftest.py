@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 from hypothesis import settings
 from moto import mock_aws
 from pytest_socket import disable_socket, enable_socket
 
 from lib.lambda_package import build_package
-from tests.unit.doubles import Clock, Container, Topic, drop_handler
+from tests.unit.doubles import Clock, Container, Topic, create_table, drop_handler
+from tests.unit.quick_moto import quick_moto
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -65,25 +65,13 @@ def _closed_sockets(request: pytest.FixtureRequest) -> object:
 @pytest.fixture
 def aws() -> Iterator[None]:
     """An AWS account in this process; boto3 keeps its session, for the models take long to load."""
-    with mock_aws(config={"core": {"reset_boto3_session": False}}):
+    with mock_aws(config={"core": {"reset_boto3_session": False}}), quick_moto():
         yield
 
 
 @pytest.fixture
 def table(aws: None) -> Table:
-    """The table as the stack makes it, without its indexes."""
-    return boto3.resource("dynamodb").create_table(
-        TableName=FUNCTION_ENVIRONMENT["TABLE_NAME"],
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    return create_table(FUNCTION_ENVIRONMENT["TABLE_NAME"])
 
 
 @pytest.fixture

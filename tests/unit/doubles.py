@@ -5,18 +5,24 @@ from __future__ import annotations
 import itertools
 import logging
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from price_alerts.engine import Firing
+from lib.cli.rule_actions import RuleActions
+from price_alerts.items import rule_item, watch_items
+from price_alerts.notices import Notice, notice
 from price_alerts.notifier import Notifier
 from price_alerts.processing import Batch, Processor
-from price_alerts.rules import Condition, Rule, high_price_rule
+from price_alerts.rules import Rule, Trigger, high_price_rule
+from price_alerts.state import Firing
 from price_alerts.store import Store
+from price_alerts.terms import Condition, Distance, Terms
 from price_alerts.ticks import InvalidMessage, Position, Tick, parse_message
 
 if TYPE_CHECKING:
@@ -62,15 +68,89 @@ def firing(**changes: Any) -> Firing:
         firing_id="0123456789abcdef0123456789abcdef",
         rule_id="high-price-threshold",
         symbol="AAPL",
-        condition=Condition.ABOVE,
-        levels=(Decimal(150),),
+        terms=ABOVE_150.terms,
         previous_price=Decimal("149.5"),
         price=Decimal("200.25"),
         timestamp_microseconds=NOW,
         fired_at_microseconds=NOW + SECOND,
-        owner="stack",
     )
     return replace(usual, **changes)
+
+
+def told(**changes: Any) -> Notice:
+    """Word a firing of the stack's own rule that differs from a usual one in what is given."""
+    return notice(firing(**changes), ABOVE_150)
+
+
+def rule(
+    rule_id: str,
+    *levels: str | int,
+    condition: Condition = Condition.CROSSES_UP,
+    window: str | None = None,
+    rearm: str = "",
+    **changes: Any,
+) -> Rule:
+    """Build a rule for AAPL; what is not given is as usual."""
+    distance = Distance(Decimal(rearm)) if rearm else None
+    terms = Terms(condition, tuple(map(Decimal, levels)), window=window, rearm=distance)
+    usual = Rule(rule_id=rule_id, symbol="AAPL", terms=terms, trigger=Trigger.EVERY)
+    return replace(usual, **changes)
+
+
+def as_stored(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Send attributes through DynamoDB's types, which not every number fits into."""
+    write, read = TypeSerializer().serialize, TypeDeserializer().deserialize
+    return {name: read(write(value)) for name, value in attributes.items()}
+
+
+def create_table(name: str) -> Table:
+    """Create the table as the stack makes it."""
+    return boto3.resource("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"}
+            for name in ("pk", "sk", "day", "fired_at", "rule_id")
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by_day",
+                "KeySchema": [
+                    {"AttributeName": "day", "KeyType": "HASH"},
+                    {"AttributeName": "fired_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            },
+            {
+                "IndexName": "by_rule",
+                "KeySchema": [{"AttributeName": "rule_id", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            },
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+def add_rules(table: Table, *rules: Rule) -> None:
+    """Add rules to their symbols, many at a time and each as the command line would."""
+    with table.batch_writer() as batch:
+        for added in rules:
+            for item in [rule_item(added), *watch_items(added)]:
+                batch.put_item(Item=item)
+    actions = RuleActions(table.name)
+    for added in {(each.symbol, each.terms.window): each for each in rules}.values():
+        table.meta.client.update_item(**actions.tell_state(added)["Update"])
+
+
+def items_of(table: Table, pk: str, sk: str = "") -> list[dict[str, Any]]:
+    """Read all items whose keys begin with these, in the order of their keys."""
+    pages = table.meta.client.get_paginator("scan").paginate(TableName=table.name)
+    items: list[dict[str, Any]] = [item for page in pages for item in page["Items"]]
+    found = [item for item in items if item["pk"].startswith(pk) and item["sk"].startswith(sk)]
+    return sorted(found, key=lambda item: (item["pk"], item["sk"]))
 
 
 def first_seconds_above(prices: Sequence[str]) -> list[int]:

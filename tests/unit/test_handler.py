@@ -15,7 +15,7 @@ import pytest
 
 from price_alerts.processing import Batch
 from price_alerts.ticks import Position, Tick
-from tests.unit.doubles import NOW, SECOND, Container, body_of
+from tests.unit.doubles import NOW, SECOND, Container, add_rules, body_of, items_of, rule
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -105,6 +105,14 @@ def test_a_high_price_is_recorded_in_the_table(index: ModuleType, table: Table) 
     assert index.handler(event(record(body_of(price="200.0"))), None) == failures()
     items = [item for item in table.scan()["Items"] if item["pk"] == "FIRINGS#AAPL"]
     assert [(item["price"], item["sent"]) for item in items] == [(200, True)]
+
+
+def test_a_rule_of_the_table_fires_too(index: ModuleType, table: Table) -> None:
+    add_rules(table, rule("r-1", 100))
+    bodies = [body_of(price="99", timestamp="1"), body_of(price="101", timestamp="2")]
+    assert index.handler(event(record(f"[{', '.join(bodies)}]")), None) == failures()
+    (item,) = items_of(table, "FIRINGS#")
+    assert (item["rule"], item["price"], item["sent"]) == ("r-1", 101, True)
 
 
 def test_without_a_threshold_nothing_fires(

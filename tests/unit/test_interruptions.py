@@ -1,294 +1,205 @@
-"""Leases, refusals, lack of time and crashes: nothing is lost and nothing is recorded twice."""
+"""Crashes, errors and sleepers at every call: nothing is lost and nothing is recorded twice."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-from dataclasses import replace
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
+from lib.cli.rule_store import RuleStore
 from price_alerts import engine
-from price_alerts.engine import Firing, Lease, State
-from price_alerts.store import Store
-from tests.unit.doubles import NOW, SECOND, Clock, Container, Topic, firing, tick, ticks
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.service_resource import Table
-
-LEASE_END = NOW + 5 * SECOND
-STUCK = State(
-    "AAPL",
-    version=1,
-    price=Decimal(200),
-    position=tick(200).position,
-    threshold=Decimal(150),
-    outbox=(firing(),),
-    lease=Lease("somebody", LEASE_END),
+from price_alerts.rules import Trigger
+from price_alerts.terms import Condition
+from price_alerts.ticks import Tick
+from tests.unit.doubles import (
+    SECOND,
+    Clock,
+    Container,
+    Topic,
+    add_rules,
+    create_table,
+    items_of,
+    rule,
+    ticks,
 )
-ALL_NAPS = [0.05, 0.1, 0.2, 0.4, 0.8, 0.8]
 
-
-@pytest.fixture
-def store(table: Table) -> Store:
-    return Store(table)
-
-
-@pytest.fixture
-def longest_naps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(random, "random", lambda: 1.0)
-
-
-@pytest.fixture
-def no_naps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(random, "random", lambda: 0.0)
-
-
-def recorded(table: Table) -> list[tuple[str, Any]]:
-    """Return price and sent of AAPL's firings in the order of their times."""
-    items = sorted(table.scan()["Items"], key=lambda item: str(item["sk"]))
-    return [(str(item["price"]), item["sent"]) for item in items if item["pk"] == "FIRINGS#AAPL"]
-
-
-def prices(firings: Sequence[Firing]) -> list[str]:
-    return [str(firing.price) for firing in firings]
-
-
-@pytest.mark.usefixtures("longest_naps")
-def test_who_finds_a_delivery_waits_until_it_is_done(
-    container: Container, store: Store, clock: Clock, topic: Topic
-) -> None:
-    store.commit(State("AAPL"), STUCK)
-    cleared = replace(STUCK, version=2, outbox=(), lease=None)
-
-    def clear_at_the_third() -> None:
-        if len(clock.naps) == 3:
-            store.commit(STUCK, cleared)
-
-    clock.on_sleep = clear_at_the_third
-    batch = container.process([tick(149, 1)])
-    assert (batch.unfinished_message_ids, clock.naps) == (set(), ALL_NAPS[:3])
-    assert (topic.published, store.load("AAPL").price) == ([], Decimal(149))
-
-
-@pytest.mark.usefixtures("longest_naps")
-def test_who_waits_too_long_gives_the_messages_back(
-    container: Container, store: Store, clock: Clock, topic: Topic
-) -> None:
-    store.commit(State("AAPL"), STUCK)
-    batch = container.process([tick(149, 1), tick(200, 2)])
-    assert (batch.unfinished_message_ids, clock.naps) == ({"m-1", "m-2"}, ALL_NAPS)
-    assert (batch.conflicts, batch.errors) == (7, {})
-    assert (topic.published, store.load("AAPL")) == ([], STUCK)
-
-
-@pytest.mark.usefixtures("longest_naps")
-def test_nobody_waits_beyond_the_time_to_stop(
-    container: Container, store: Store, clock: Clock
-) -> None:
-    store.commit(State("AAPL"), STUCK)
-    batch = container.process([tick(149, 1)], seconds=2)
-    assert (batch.unfinished_message_ids, clock.naps) == ({"m-1"}, ALL_NAPS[:5])
-
-
-def test_a_seen_tick_is_not_acknowledged_while_its_firing_is_under_way(
-    container: Container, store: Store
-) -> None:
-    store.commit(State("AAPL"), STUCK)
-    assert container.process([tick(200)]).unfinished_message_ids == {"m-0"}
-
-
-def test_a_cold_container_gets_on_however_little_time_it_has(
-    container: Container, store: Store, table: Table, clock: Clock
-) -> None:
-    """It must not spend its time on meeting symbols: nothing would be done for the next try."""
-    symbols = [f"S{number}" for number in range(20)]
-    for symbol in symbols:
-        store.commit(State(symbol), State(symbol, version=1, price=Decimal(100)))
-
-    def take_time(**_: object) -> None:
-        clock.now += SECOND
-
-    table.meta.client.meta.events.register("before-call.dynamodb", take_time)
-    container.process([tick(120, symbol=symbol) for symbol in symbols], seconds=11)
-    assert [store.load(symbol).version for symbol in symbols] == [2] * 5 + [1] * 15
-
-
-def test_waits_are_spread_at_random(
-    container: Container, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(random, "random", lambda: 0.25)
-    store.commit(State("AAPL"), STUCK)
-    container.process([tick(149, 1)])
-    assert clock.naps == [nap / 4 for nap in ALL_NAPS]
-
-
-def test_one_symbols_wait_does_not_hold_up_another(
-    container: Container, store: Store, topic: Topic
-) -> None:
-    store.commit(State("AAPL"), STUCK)
-    batch = container.process([tick(149, 1), tick(200, 2, "MSFT")])
-    assert batch.unfinished_message_ids == {"m-1"}
-    assert [firing.symbol for firing in batch.announced] == ["MSFT"]
-
-
-@pytest.mark.usefixtures("no_naps")
-def test_an_outbox_whose_lease_ran_out_is_delivered_first(
-    container: Container, store: Store, clock: Clock, table: Table
-) -> None:
-    store.commit(State("AAPL"), STUCK)
-    clock.now = LEASE_END
-    batch = container.process([tick(149, 1), tick(300, 2)])
-    assert prices(batch.announced) == ["200.25", "300"]
-    assert recorded(table) == [("200.25", True), ("300", True)]
-    assert batch.unfinished_message_ids == set()
-
-
-@pytest.mark.usefixtures("no_naps")
-def test_a_lease_holds_to_its_last_microsecond(
-    container: Container, store: Store, clock: Clock
-) -> None:
-    store.commit(State("AAPL"), STUCK)
-    clock.now = LEASE_END - 1
-    assert container.process([tick(149, 1)]).unfinished_message_ids == {"m-1"}
-
-
-def test_an_outbox_is_claimed_before_it_is_delivered(
-    container: Container, store: Store, clock: Clock, topic: Topic
-) -> None:
-    store.commit(State("AAPL"), STUCK)
-    clock.now = LEASE_END
-    claims: list[State] = []
-    topic.on_publish = lambda when: claims.append(store.load("AAPL"))
-    container.process([tick(149, 1)], owner="me")
-    lease = Lease("me", LEASE_END + 11 * SECOND)
-    assert claims[0] == replace(STUCK, version=2, lease=lease)
-
-
-def test_a_delivery_of_ones_own_goes_on_without_waiting(
-    container: Container, store: Store, clock: Clock, topic: Topic
-) -> None:
-    """So it looks when the answer to a commit was lost and the SDK sent it again."""
-    store.commit(State("AAPL"), replace(STUCK, lease=Lease("me", LEASE_END)))
-    batch = container.process([tick(200)], owner="me")
-    assert (batch.unfinished_message_ids, topic.published) == (set(), [firing().firing_id])
-    assert clock.naps == []
-
-
-def test_a_lease_lasts_as_long_as_the_invocation_and_a_second(
-    container: Container, store: Store, topic: Topic
-) -> None:
-    leases: list[Lease | None] = []
-    topic.on_publish = lambda when: leases.append(store.load("AAPL").lease)
-    container.process([tick(200)], seconds=30, owner="me")
-    assert leases[0] == Lease("me", NOW + 31 * SECOND)
-
-
-def test_a_refused_announcement_keeps_the_outbox_and_the_messages(
-    container: Container, store: Store, topic: Topic, table: Table
-) -> None:
-    topic.refused = lambda firing_id: True
-    batch = container.process([tick(200)])
-    assert (batch.unfinished_message_ids, batch.announced) == ({"m-0"}, [])
-    assert str(batch.errors["AAPL"]) == "1 of 1 refused"
-    assert prices(store.load("AAPL").outbox) == ["200"]
-    assert recorded(table) == [("200", False)]
-
-
-def test_after_the_lease_only_what_was_refused_is_announced(
-    container: Container, clock: Clock, topic: Topic, table: Table
-) -> None:
-    path = ticks(200, 149, 201, 149, 202)
-    answers = iter([False, True, False, True, True])
-    topic.refused = lambda firing_id: next(answers)
-    first_time = prices(container.process(path).announced)
-    topic.refused = lambda firing_id: False
-    clock.now += 11 * SECOND
-    second_time = prices(container.process(path).announced)
-    assert (first_time, second_time) == (["200", "202"], ["201"])
-    assert recorded(table) == [("200", True), ("201", True), ("202", True)]
-
-
-def test_without_time_nothing_is_begun(container: Container, calls: list[str]) -> None:
-    batch = container.process([tick(149), tick(5, 1, "MSFT")], seconds=1)
-    assert (batch.unfinished_message_ids, calls) == ({"m-0", "m-1"}, [])
-
-
-def pass_time_after(topic: Topic, clock: Clock, requests: int) -> None:
-    def pass_time(when: str) -> None:
-        if when == "after" and len(topic.requests) == requests:
-            clock.now += 9 * SECOND
-
-    topic.on_publish = pass_time
-
-
-def test_what_is_done_is_acknowledged_when_time_runs_out_between_portions(
-    container: Container, clock: Clock, topic: Topic, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine, "MAX_FIRINGS_PER_COMMIT", 10)
-    path = ticks(*[149, 151] * 15)
-    pass_time_after(topic, clock, requests=1)
-    batch = container.process(path)
-    assert batch.unfinished_message_ids == {f"m-{second}" for second in range(20, 30)}
-    assert container.store.load("AAPL").outbox == ()
-    container.process(path[20:])
-    assert len(set(topic.published)) == len(topic.published) == 15
-
-
-def test_a_delivery_that_ran_out_of_time_is_finished_after_its_lease(
-    container: Container, clock: Clock, topic: Topic, table: Table
-) -> None:
-    path = ticks(*[149, 151] * 25)
-    pass_time_after(topic, clock, requests=2)
-    batch = container.process(path)
-    assert batch.unfinished_message_ids == {f"m-{second}" for second in range(50)}
-    assert len(topic.published) == len(batch.announced) == 20
-    clock.now += 2 * SECOND
-    assert container.process(path).unfinished_message_ids == set()
-    assert len(set(topic.published)) == len(topic.published) == len(recorded(table)) == 25
+RULES = [
+    rule("once", 151, trigger=Trigger.ONCE),
+    rule("every", 151, rearm="1"),
+    rule("first", 140, condition=Condition.ABOVE),
+    rule("quiet", 500),
+]
+PATH = ticks(149, 151, 149, 152)
+MESSAGES = {"m-0", "m-1", "m-2", "m-3"}
+# What a cold container calls for that.
+CALLS = [
+    *("meet the state", "new rules", "new rules' terms", "watches above", "watches below"),
+    *("met rules' terms", "commit", "rules", "transaction", "record 1", "record 2", "publish"),
+    *("mark", "clear"),
+]
+FIRED = 6
+# SNS took the firings, and nobody knows: here, and only here, they are announced again.
+REPEATED = {"after publish", "before mark"}
 
 
 class Killed(BaseException):
     """The container is gone: nothing after this runs in it."""
 
 
-PATH = ticks(149, 151, 149, 152)
-CALLS = ["commit", "record 1", "record 2", "publish", "mark 1", "mark 2", "clear"]
-# SNS took the firing, and nobody knows: here, and only here, it is announced again.
-REPEATS = {"after publish": 2, "before mark 1": 2, "after mark 1": 1, "before mark 2": 1}
+class Stage:
+    """A table with the rules in it, in which PATH is processed; the wire to it can be watched."""
+
+    def __init__(self, clock: Clock, name: str) -> None:
+        self.table, self.topic, self.clock = create_table(name), Topic(), clock
+        self.calls: list[str] = []
+        self._point = ("", 0)
+        self._strike: Callable[[], object]
+        events = self.table.meta.client.meta.events
+        events.register("before-call.dynamodb", lambda model, **_: self._see("before", model.name))
+        events.register("after-call.dynamodb", lambda model, **_: self._see("after", model.name))
+        self.topic.on_publish = lambda when: self._see(when, "PublishBatch")
+        add_rules(self.table, *RULES)
+
+    def begin_anew(self) -> None:
+        with self.table.batch_writer() as batch:
+            for item in items_of(self.table, ""):
+                batch.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
+        add_rules(self.table, *RULES)
+        self.topic.published.clear()
+
+    def container(self, clock: Clock | None = None) -> Container:
+        return Container(self.table, clock or self.clock, self.topic)
+
+    def items(self) -> list[dict[str, Any]]:
+        """Return all that must be the same however often it was interrupted."""
+        times = ("fired_at", "fired_at_microseconds", "sent_at", "version")
+        return [
+            {name: value for name, value in item.items() if name not in times}
+            for item in items_of(self.table, "")
+        ]
+
+    def strike_at(self, when: str, call: int, strike: Callable[[], object]) -> None:
+        """Do this once, before or after so many calls."""
+        self.calls.clear()
+        self._point, self._strike = (when, call), strike
+
+    def has_struck(self) -> bool:
+        """Tell whether it was done; else it is not to be done any more."""
+        has_struck = not self._point[0]
+        self._point = ("", 0)
+        return has_struck
+
+    def _see(self, when: str, name: str) -> None:
+        if when == "before":
+            self.calls.append(name)
+        if self._point == (when, len(self.calls) - 1):
+            self._point = ("", 0)
+            self._strike()
+
+
+@pytest.fixture
+def stage(aws: None, clock: Clock) -> Stage:
+    return Stage(clock, "interrupted")
+
+
+@functools.cache
+def uninterrupted(length: int = len(PATH)) -> list[dict[str, Any]]:
+    """Return what comes of the beginning of PATH when nothing is interrupted."""
+    stage = Stage(Clock(), f"uninterrupted-{length}")
+    stage.container().process(PATH[:length])
+    return stage.items()
+
+
+@pytest.fixture
+def wanted(aws: None) -> list[dict[str, Any]]:
+    return uninterrupted()
+
+
+def interrupt(
+    stage: Stage, when: str, call: int, error: type[BaseException], path: Sequence[Tick] = PATH
+) -> bool:
+    """Process ticks, with this happening, and when they come again; tells if it happened."""
+
+    def strike() -> None:
+        raise error
+
+    stage.strike_at(when, call, strike)
+    container = stage.container()
+    if error is Killed:
+        with suppress(Killed):
+            container.process(path)
+        container = stage.container()
+    else:
+        assert container.process(path).unfinished_message_ids == MESSAGES
+    has_struck = stage.has_struck()
+    stage.clock.now += 11 * SECOND
+    assert container.process(path).unfinished_message_ids == set()
+    return has_struck
+
+
+def test_without_an_interruption_all_is_done_in_these_calls(
+    stage: Stage, wanted: list[dict[str, Any]]
+) -> None:
+    stage.calls.clear()
+    stage.container().process(PATH)
+    assert len(stage.calls) == len(CALLS)
+    assert stage.items() == wanted
+
+
+def test_what_fires_is_announced_and_a_rule_ends(wanted: list[dict[str, Any]]) -> None:
+    rules = {item["rule_id"]: item["status"] for item in wanted if "rule_id" in item}
+    watched = {item["rule"] for item in wanted if item["pk"] == "WATCH#AAPL#price"}
+    (state,) = [item for item in wanted if item["sk"] == "STATE"]
+    assert [item["sent"] for item in wanted if item["pk"] == "FIRINGS#AAPL"] == [True] * FIRED
+    assert (rules.pop("once"), set(rules.values())) == ("triggered", {"active"})
+    assert watched == rules.keys()
+    assert state.keys().isdisjoint({"outbox", "lease_owner", "step"})
 
 
 @pytest.mark.parametrize("error", [Killed, ConnectionError])
 @pytest.mark.parametrize("point", [f"{when} {c}" for c in CALLS for when in ("before", "after")])
 def test_an_interruption_anywhere_loses_nothing_and_records_nothing_twice(
-    table: Table, clock: Clock, topic: Topic, point: str, error: type[BaseException]
+    stage: Stage, wanted: list[dict[str, Any]], point: str, error: type[BaseException]
 ) -> None:
     when, call = point.split(maxsplit=1)
-    made: list[str] = []
+    assert interrupt(stage, when, CALLS.index(call), error)
+    assert stage.items() == wanted
+    assert len(set(stage.topic.published)) == FIRED
+    assert len(stage.topic.published) - FIRED == (FIRED if point in REPEATED else 0)
 
-    def strike(stage: str) -> None:
-        if stage == when:
-            made.append(stage)
-            if len(made) == CALLS.index(call) + 1:
-                raise error
 
-    events = table.meta.client.meta.events
-    events.register("before-call.dynamodb", lambda **_: strike("before"))
-    events.register("after-call.dynamodb", lambda **_: strike("after"))
-    topic.on_publish = strike
-    container = Container(table, clock, topic)
-    if error is Killed:
-        with pytest.raises(Killed):
-            container.process(PATH)
-        container = Container(table, clock, topic)
-    else:
-        assert container.process(PATH).unfinished_message_ids == {"m-0", "m-1", "m-2", "m-3"}
+def test_the_same_holds_for_a_tick_that_takes_many_commits(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = uninterrupted(length=2)
+    monkeypatch.setattr(engine, "MAX_CHANGES_PER_COMMIT", 1)
+    for call in itertools.count():
+        stage.begin_anew()
+        if not interrupt(stage, "before", call, Killed, PATH[:2]):
+            break
+        assert stage.items() == wanted
+        assert len(set(stage.topic.published)) == 4
+        # Those of one commit: a stored rule's, and the stack's own one's.
+        assert len(stage.topic.published) <= 4 + 2
+    assert call > 2 * len(CALLS)
 
-    clock.now += 11 * SECOND
-    assert container.process([*PATH, tick(150, 4)]).unfinished_message_ids == set()
-    assert recorded(table) == [("151", True), ("152", True)]
-    assert len(set(topic.published)) == 2
-    assert len(topic.published) - 2 == REPEATS.get(point, 0)
-    assert container.store.load("AAPL").price == 150
+
+@pytest.mark.parametrize("call", range(len(CALLS)), ids=CALLS)
+def test_who_sleeps_beyond_the_lease_does_no_harm_on_waking_up(stage: Stage, call: int) -> None:
+    left: list[dict[str, Any]] = []
+
+    def sleep() -> None:
+        """Meanwhile another invocation does it all, and the rule that has ended is resumed."""
+        stage.clock.now += 11 * SECOND
+        assert stage.container().process(PATH).unfinished_message_ids == set()
+        RuleStore(stage.table, stage.clock.sleep).resume("once")
+        left.extend(stage.items())
+
+    stage.strike_at("before", call, sleep)
+    sleeper = stage.container(Clock())  # whose clock stands still: it does not know
+    assert sleeper.process(PATH).unfinished_message_ids == set()
+    assert stage.items() == left

@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import boto3
 import pytest
 
-from price_alerts.engine import Firing
-from price_alerts.notifier import Notifier, message
-from tests.unit.doubles import Topic, firing
+from price_alerts.notices import Notice, notice
+from price_alerts.notifier import MAX_NOTICES_PER_PUBLISH, Notifier, message
+from price_alerts.terms import Condition, Distance, Terms
+from tests.unit.doubles import ABOVE_150, Topic, firing, told
 
 LONGEST = Decimal("999999999999999999.999999999999999999")
+MAX_PUBLISH_BYTES = 256 * 1024  # SNS, PublishBatch
 
 
 def fields(entry: Any) -> dict[str, Any]:
@@ -21,16 +24,20 @@ def fields(entry: Any) -> dict[str, Any]:
     return decoded
 
 
-def publish(topic: Any, firings: list[Firing]) -> list[Firing]:
-    return Notifier(topic, "arn:topic").publish(firings)
+def publish(topic: Any, notices: list[Notice]) -> list[Notice]:
+    return Notifier(topic, "arn:topic").publish(notices)
 
 
-def numbered(count: int) -> list[Firing]:
-    return [firing(firing_id=f"f-{number}") for number in range(count)]
+def numbered(count: int) -> list[Notice]:
+    return [told(firing_id=f"f-{number}") for number in range(count)]
+
+
+def noted(**changes: Any) -> Notice:
+    return notice(firing(), replace(ABOVE_150, **changes))
 
 
 def test_a_program_reads_every_field_exactly() -> None:
-    assert fields(message(firing(note="Sell some."))) == {
+    assert fields(message(noted(note="Sell some."))) == {
         "firing_id": "0123456789abcdef0123456789abcdef",
         "rule_id": "high-price-threshold",
         "symbol": "AAPL",
@@ -48,28 +55,21 @@ def test_a_program_reads_every_field_exactly() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({}, "AAPL is above 150: 200.25 at 2026-11-22T15:04:05.250000Z, 149.5 before."),
-        ({"previous_price": None}, "AAPL is above 150: 200.25 at 2026-11-22T15:04:05.250000Z."),
-    ],
-)
-def test_people_read_a_sentence(changes: dict[str, Any], sentence: str) -> None:
-    texts = json.loads(message(firing(**changes))["Message"])
+def test_people_read_the_text() -> None:
+    texts = json.loads(message(noted(message="Now, {symbol}"))["Message"])
     assert texts.keys() == {"default", "email", "sms"}
-    assert [texts["email"], texts["sms"], json.loads(texts["default"])["text"]] == [sentence] * 3
+    assert [texts["email"], texts["sms"], json.loads(texts["default"])["text"]] == ["Now, AAPL"] * 3
 
 
 def test_an_entry_carries_identifier_structure_and_subject() -> None:
-    entry = message(firing())
+    entry = message(told())
     assert entry.keys() == {"Id", "Subject", "Message", "MessageStructure", "MessageAttributes"}
     assert (entry["Id"], entry["MessageStructure"]) == (firing().firing_id, "json")
     assert entry["Subject"] == "AAPL above 150: 200.25"
 
 
 def test_filter_policies_find_typed_attributes() -> None:
-    assert message(firing())["MessageAttributes"] == {
+    assert message(told())["MessageAttributes"] == {
         "symbol": {"DataType": "String", "StringValue": "AAPL"},
         "condition": {"DataType": "String", "StringValue": "above"},
         "owner": {"DataType": "String", "StringValue": "stack"},
@@ -79,7 +79,7 @@ def test_filter_policies_find_typed_attributes() -> None:
 
 
 def test_an_empty_owner_is_no_attribute() -> None:
-    assert message(firing(owner=""))["MessageAttributes"].keys() == {
+    assert message(noted(owner=""))["MessageAttributes"].keys() == {
         "symbol",
         "condition",
         "rule_id",
@@ -88,7 +88,7 @@ def test_an_empty_owner_is_no_attribute() -> None:
 
 
 def test_an_unknown_price_before_is_null() -> None:
-    assert fields(message(firing(previous_price=None)))["previous_price"] is None
+    assert fields(message(told(previous_price=None)))["previous_price"] is None
 
 
 @pytest.mark.parametrize(
@@ -96,36 +96,82 @@ def test_an_unknown_price_before_is_null() -> None:
 )
 def test_prices_are_written_without_an_exponent(price: str, text: str) -> None:
     number = Decimal(price)
-    entry = message(firing(price=number, previous_price=number, levels=(number,)))
+    terms = Terms(Condition.BELOW, (number,))
+    entry = message(told(price=number, previous_price=number, terms=terms))
     read = fields(entry)
     assert [read["price"], read["previous_price"], *read["levels"]] == [text] * 3
     assert entry["MessageAttributes"]["price"]["StringValue"] == text
 
 
+def test_a_move_in_percent_is_told_with_its_sign() -> None:
+    terms = Terms(Condition.RISES, (Decimal(5),), is_percent=True, window="1h")
+    entry = message(told(terms=terms))
+    assert (fields(entry)["levels"], entry["Subject"]) == (["5%"], "AAPL rises 5%: 200.25")
+
+
+def test_a_channel_is_told_with_both_levels() -> None:
+    terms = Terms(Condition.ENTERS, (Decimal(1), Decimal(2)))
+    entry = message(told(terms=terms))
+    assert (fields(entry)["levels"], entry["Subject"]) == (
+        ["1", "2"],
+        "AAPL enters 1 to 2: 200.25",
+    )
+
+
+def test_a_condition_has_an_underscore_for_programs_and_none_for_people() -> None:
+    entry = message(told(terms=Terms(Condition.CROSSES_UP, (Decimal(1),))))
+    assert (fields(entry)["condition"], entry["Subject"]) == (
+        "crosses_up",
+        "AAPL crosses up 1: 200.25",
+    )
+
+
 @pytest.mark.parametrize("symbol", ["A", "A" * 32])
 def test_the_subject_is_printable_and_short_enough_for_sns(symbol: str) -> None:
-    entry = message(firing(symbol=symbol, levels=(LONGEST,), price=LONGEST, note="é\n"))
+    terms = Terms(Condition.OUTSIDE, (Decimal(1), LONGEST))
+    entry = message(told(symbol=symbol, terms=terms, price=LONGEST))
     assert re.fullmatch(r"[ -~]{1,99}", entry["Subject"])
 
 
+@pytest.mark.parametrize("character", ["\\", "\U0001f600"])
+def test_ten_of_the_longest_notices_fit_into_one_request(character: str) -> None:
+    terms = Terms(Condition.EXITS, (Decimal(1), LONGEST), rearm=Distance(Decimal(1)))
+    longest = notice(
+        firing(rule_id="r" * 64, symbol="A" * 32, terms=terms, price=LONGEST),
+        replace(
+            ABOVE_150,
+            owner=character * 64,
+            note=character * 256,
+            message=("{note}" * 85).ljust(512),
+        ),
+    )
+    entries = [message(longest)] * MAX_NOTICES_PER_PUBLISH
+    assert len(json.dumps(entries, ensure_ascii=False).encode()) < MAX_PUBLISH_BYTES
+
+
 def test_firings_go_out_in_one_request() -> None:
-    topic, firings = Topic(), numbered(10)
-    assert publish(topic, firings) == firings
+    topic, notices = Topic(), numbered(10)
+    assert publish(topic, notices) == notices
     assert [request["TopicArn"] for request in topic.requests] == ["arn:topic"]
-    assert topic.requests[0]["PublishBatchRequestEntries"] == [message(f) for f in firings]
+    assert topic.requests[0]["PublishBatchRequestEntries"] == [message(n) for n in notices]
+
+
+def test_nothing_makes_no_request() -> None:
+    topic = Topic()
+    assert (publish(topic, []), topic.requests) == ([], [])
 
 
 def test_only_what_was_refused_is_tried_again() -> None:
-    topic, firings = Topic(), numbered(3)
+    topic, notices = Topic(), numbered(3)
     topic.refused = lambda firing_id: firing_id != "f-0" and len(topic.requests) == 1
-    assert publish(topic, firings) == firings
+    assert publish(topic, notices) == notices
     assert topic.published == ["f-0", "f-1", "f-2"]
 
 
 def test_what_is_refused_three_times_is_left() -> None:
-    topic, firings = Topic(), numbered(3)
+    topic, notices = Topic(), numbered(3)
     topic.refused = lambda firing_id: firing_id == "f-1"
-    assert publish(topic, firings) == [firings[0], firings[2]]
+    assert publish(topic, notices) == [notices[0], notices[2]]
     assert len(topic.requests) == 3
 
 
@@ -139,7 +185,7 @@ def test_a_queue_that_subscribed_receives_the_firing(aws: None) -> None:
         Endpoint="arn:aws:sqs:us-east-1:123456789012:received",
         Attributes={"RawMessageDelivery": "true", "FilterPolicy": '{"symbol": ["AAPL"]}'},
     )
-    firings = [firing(firing_id="other", symbol="MSFT"), firing()]
-    assert Notifier(sns, topic_arn).publish(firings) == firings
+    notices = [told(firing_id="other", symbol="MSFT"), told()]
+    assert Notifier(sns, topic_arn).publish(notices) == notices
     received = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)["Messages"]
     assert [json.loads(entry["Body"])["firing_id"] for entry in received] == [firing().firing_id]

@@ -71,7 +71,7 @@ def test_a_firing_tells_when_it_was_decided(container: Container, clock: Clock) 
 def test_after_a_delivery_the_outbox_is_clear(container: Container) -> None:
     container.process([tick(200)])
     state = container.store.load("AAPL")
-    assert (state.version, state.outbox, state.lease) == (2, (), None)
+    assert (state.version, state.outbox, state.lease) == (2, None, None)
 
 
 def test_a_finished_batch_names_no_messages(container: Container) -> None:
@@ -82,6 +82,11 @@ def test_a_finished_batch_names_no_messages(container: Container) -> None:
 def test_an_empty_batch_does_nothing(container: Container, calls: list[str]) -> None:
     assert container.process([]).unfinished_message_ids == set()
     assert calls == []
+
+
+def test_without_time_nothing_is_begun(container: Container, calls: list[str]) -> None:
+    batch = container.process([tick(149), tick(5, 1, "MSFT")], seconds=1)
+    assert (batch.unfinished_message_ids, calls) == ({"m-0", "m-1"}, [])
 
 
 def test_without_a_rule_only_the_price_is_kept(table: Table, clock: Clock, topic: Topic) -> None:
@@ -107,7 +112,7 @@ def test_a_warm_symbol_costs_one_write_a_batch(container: Container, calls: list
 
 def test_a_firing_costs_four_writes(container: Container, calls: list[str]) -> None:
     container.process([tick(200)])
-    assert calls == ["UpdateItem", "PutItem", "UpdateItem", "UpdateItem"]
+    assert calls == ["UpdateItem", "PutItem", "TransactWriteItems", "UpdateItem"]
 
 
 def test_a_new_symbol_is_not_read_first(container: Container, calls: list[str]) -> None:

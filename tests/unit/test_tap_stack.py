@@ -363,8 +363,12 @@ def test_only_lambda_may_take_the_role(stack: Stack) -> None:
 
 def test_the_role_may_do_this_and_nothing_more(stack: Stack) -> None:
     assert sorted(granted(stack)) == [
+        ("dynamodb:BatchGetItem", f"${{{TABLE}.arn}}"),
+        ("dynamodb:ConditionCheckItem", f"${{{TABLE}.arn}}"),
+        ("dynamodb:DeleteItem", f"${{{TABLE}.arn}}"),
         ("dynamodb:GetItem", f"${{{TABLE}.arn}}"),
         ("dynamodb:PutItem", f"${{{TABLE}.arn}}"),
+        ("dynamodb:Query", f"${{{TABLE}.arn}}"),
         ("dynamodb:UpdateItem", f"${{{TABLE}.arn}}"),
         ("logs:CreateLogStream", f"${{{LOG}.arn}}:log-stream:*"),
         ("logs:PutLogEvents", f"${{{LOG}.arn}}:log-stream:*"),

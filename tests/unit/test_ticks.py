@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from price_alerts.ticks import Position, Tick, format_timestamp, parse_message
+from price_alerts.ticks import Position, Tick, parse_message
 from tests.unit.doubles import NOW, SECOND, body_of, reason_of
 
 BAD_SYMBOL = "tick 0: symbol must be 1 to 32 characters of A-Z 0-9 . - _ / : = ^"
@@ -245,15 +245,3 @@ def test_without_a_timestamp_the_tick_is_as_old_as_its_message(
 def test_a_timestamp_of_its_own_goes_before_that_of_the_message() -> None:
     position = only_tick(body_of(timestamp="1700000000"), sent=NOW).position
     assert position.timestamp_microseconds == 1_700_000_000 * SECOND
-
-
-@pytest.mark.parametrize(
-    ("microseconds", "text"),
-    [
-        (0, "1970-01-01T00:00:00.000000Z"),
-        (NOW, "2026-11-22T15:04:05.250000Z"),
-        (NOW + 1, "2026-11-22T15:04:05.250001Z"),
-    ],
-)
-def test_a_time_is_written_with_a_fixed_width(microseconds: int, text: str) -> None:
-    assert format_timestamp(microseconds) == text

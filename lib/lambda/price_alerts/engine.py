@@ -1,65 +1,40 @@
-"""The engine: moves a symbol's state along its ticks and says what fires. Pure."""
+"""The engine: moves a symbol's state along its ticks and says what fires. Pure.
+
+A tick's price moves along a line on which the rules' levels are marked; only the watches in the
+stretch that it moved over are looked at. The same holds for moves within a window, each kind on
+a line of its own.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from typing import NamedTuple
 
-from price_alerts.rules import Condition, Rule
-from price_alerts.ticks import Position, Tick
+from price_alerts.rules import Progress, Rule, Status, Trigger
+from price_alerts.state import Firing, Outbox, State, Step
+from price_alerts.ticks import Tick
+from price_alerts.watches import ANYWHERE, NEW, Index, Line, Watch
+from price_alerts.windows import PRICE, begun, lines_of, metrics_of, numbers_of, pushed
 
-__all__ = ["MAX_FIRINGS_PER_COMMIT", "Firing", "Lease", "State", "evaluate"]
+__all__ = ["MAX_CHANGES_PER_COMMIT", "evaluate"]
 
-# An outbox of this many stays under a tenth of the 400 KB that an item may have.
-MAX_FIRINGS_PER_COMMIT = 100
+# An outbox of this many firings and changes stays under a quarter of an item's 400 KB.
+MAX_CHANGES_PER_COMMIT = 100
+# A jump over very many watches that it does not concern is taken in portions, too.
+MAX_WATCHES_PER_COMMIT = 5_000
 
-
-@dataclass(frozen=True, slots=True)
-class Firing:
-    """One time that a rule came true; ``fired_at`` is when that was decided."""
-
-    firing_id: str
-    rule_id: str
-    symbol: str
-    condition: Condition
-    levels: tuple[Decimal, ...]
-    previous_price: Decimal | None
-    price: Decimal
-    timestamp_microseconds: int
-    fired_at_microseconds: int
-    owner: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Who is delivering an outbox, and until when nobody else may."""
-
-    owner: str
-    until_microseconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What is remembered of a symbol between ticks.
-
-    ``version`` 0 is a symbol that was never stored. ``threshold`` is the level at which the
-    stack's own rule was checked last: a changed one is a new rule, unknown before.
-    """
-
-    symbol: str
-    version: int = 0
-    price: Decimal | None = None
-    position: Position | None = None
-    threshold: Decimal | None = None
-    outbox: tuple[Firing, ...] = ()
-    lease: Lease | None = None
+Numbers = Mapping[str, Decimal]
 
 
 def evaluate(
-    state: State, ticks: Sequence[Tick], high_price: Rule | None, fired_at_microseconds: int
+    state: State,
+    ticks: Sequence[Tick],
+    index: Index,
+    high_price: Rule | None,
+    fired_at_microseconds: int,
 ) -> State:
     """Move a state along new ticks of its symbol.
 
@@ -68,7 +43,10 @@ def evaluate(
     state
         Where the symbol stands; its outbox is empty.
     ticks
-        At least one tick that the state has not seen, in the order of their positions.
+        Ticks that the state has not seen, in the order of their positions; at least one, unless
+        the state has a step to finish.
+    index
+        The symbol's watches and rules.
     high_price
         The stack's own rule, if there is one.
     fired_at_microseconds
@@ -77,47 +55,253 @@ def evaluate(
     Returns
     -------
     State
-        The next version, whose outbox holds what fired. It stands at the last tick, or at the
-        one that brought the hundredth firing: the rest is for the next call.
+        The next version, whose outbox holds what fired. Where that is full, the state stands at
+        an earlier tick than the last, perhaps with a step to finish: the rest is for the next
+        call.
     """
-    version = state.version + 1
-    threshold = high_price.levels[0] if high_price else None
-    is_new_rule = threshold != state.threshold
-    previous, position = state.price, state.position
-    firings: list[Firing] = []
-    for tick in ticks:
-        if high_price and high_price.fires(None if is_new_rule else previous, tick.price):
-            firings.append(
-                Firing(
-                    firing_id=_firing_id(state.symbol, high_price.rule_id, version, tick.position),
-                    rule_id=high_price.rule_id,
-                    symbol=state.symbol,
-                    condition=high_price.condition,
-                    levels=high_price.levels,
-                    previous_price=previous,
-                    price=tick.price,
-                    timestamp_microseconds=tick.position.timestamp_microseconds,
-                    fired_at_microseconds=fired_at_microseconds,
-                    owner=high_price.owner,
-                    note=high_price.note,
-                )
+    walk = _Walk(state, index, high_price, fired_at_microseconds)
+    if walk.finish_step():
+        for tick in ticks:
+            if not walk.take(tick):
+                break
+    return walk.result()
+
+
+class _Met(NamedTuple):
+    """A rule that a step may concern, and the line on which the step met it."""
+
+    rule_id: str
+    line: str
+
+
+class _Walk:
+    """A walk along a symbol's ticks, from one commit to the next."""
+
+    def __init__(
+        self, state: State, index: Index, high_price: Rule | None, fired_at_microseconds: int
+    ) -> None:
+        self._start = state
+        self._index = index
+        self._high_price = high_price
+        self._threshold = high_price.terms.levels[0] if high_price else None
+        self._is_new_threshold = self._threshold != state.threshold
+        self._fired_at_microseconds = fired_at_microseconds
+
+        self._tick = _last_tick(state)
+        self._previous_price: Decimal | None = None
+        self._windows = begun(self._tick, state.windows)
+        self._numbers = numbers_of(self._tick, self._windows)
+        # Adding a rule stores a state: a symbol without one has no rules.
+        self._bands = state.bands if state.version else {PRICE: ANYWHERE}
+        self._step = state.step
+        self._lines: dict[str, Line] = {}
+
+        self._rules: dict[str, Rule] = {}
+        self._firings: list[Firing] = []
+        self._changes: dict[str, Progress] = {}
+        self._checked: dict[str, None] = {}
+
+    @property
+    def _room(self) -> int:
+        used = max(len(self._firings), len(self._changes), len(self._checked))
+        return MAX_CHANGES_PER_COMMIT - used
+
+    def finish_step(self) -> bool:
+        """Go on with a step that was left unfinished; tells whether none is left."""
+        step, tick = self._step, self._tick
+        if step and tick:
+            self._previous_price = step.before.get(PRICE)
+            met, self._step = self._meet(step.before, self._numbers, step.line, step.after_key)
+            self._apply(met, step.before, tick)
+            if not self._step:
+                self._lines.clear()  # one that was entered behind a watch has lost sight of it
+                self._settle(self._numbers, self._numbers)
+        return self._step is None
+
+    def take(self, tick: Tick) -> bool:
+        """Move on to a tick; tells whether the next one can be taken, too."""
+        timestamp = tick.position.timestamp_microseconds
+        windows = {
+            name: pushed(name, queue, tick.price, timestamp)
+            for name, queue in self._windows.items()
+        }
+        before, now = self._numbers, numbers_of(tick, windows)
+        met: list[_Met] = []
+        loud = [name for name in now if not self._is_quiet(name, before.get(name), now[name])]
+        if loud:
+            met, self._step = self._meet(before, now)
+            if self._step and self._room < MAX_CHANGES_PER_COMMIT:
+                self._step = None
+                return False  # the next commit may have room for all of it
+        self._previous_price = before.get(PRICE)
+        self._tick, self._windows, self._numbers = tick, windows, now
+        self._check_high_price(tick)
+        self._apply(met, before, tick)
+        if self._step:
+            self._bands = None
+            return False
+        self._settle(loud, now)
+        return self._room > 0
+
+    def result(self) -> State:
+        """Return the state at the end of the walk."""
+        version = self._start.version + 1
+        windows, bands = self._windows, self._bands
+        if bands is not None:
+            # A window that no rule needs any more has no watches on either of its lines.
+            windows = {
+                name: queue
+                for name, queue in windows.items()
+                if any(bands[line] != ANYWHERE for line in metrics_of(name))
+            }
+            bands = {line: bands[line] for line in lines_of(windows)}
+        outbox = None
+        if self._firings or self._changes or self._checked:
+            outbox = Outbox(version, tuple(self._firings), self._changes, tuple(self._checked))
+        return State(
+            symbol=self._start.symbol,
+            version=version,
+            price=self._tick.price if self._tick else None,
+            position=self._tick.position if self._tick else None,
+            # Without a tick, a changed one has not been checked yet.
+            threshold=self._start.threshold if self._is_new_threshold else self._threshold,
+            windows=windows,
+            bands=bands,
+            step=self._step,
+            outbox=outbox,
+        )
+
+    def _is_quiet(self, name: str, before: Decimal | None, now: Decimal) -> bool:
+        line = self._line(name, now if before is None else before)
+        return self._bands is not None and (before == now or line.is_quiet(now))
+
+    def _line(self, name: str, number: Decimal) -> Line:
+        if name not in self._lines:
+            band = self._bands.get(name) if self._bands else None
+            self._lines[name] = Line(name, self._index, number, band)
+        return self._lines[name]
+
+    def _settle(self, names: Iterable[str], now: Numbers) -> None:
+        """Find the bands anew on the lines on which something may have happened."""
+        for name in names:
+            self._line(name, now[name]).settle(now[name], self._counts)
+        self._bands = {name: self._lines[name].band for name in now}
+
+    def _meet(
+        self, before: Numbers, now: Numbers, first_line: str = PRICE, after_key: str | None = None
+    ) -> tuple[list[_Met], Step | None]:
+        """Find the rules that a step may concern, as far as there is room, and what is left.
+
+        Each portion begins with the new rules: some may have come since the last one.
+        """
+        met: dict[str, _Met] = {}
+        if self._bands is None:
+            new = self._index.new_rule_ids(self._room + 1)
+            met = {rule_id: _Met(rule_id, NEW) for rule_id in new[: self._room]}
+            if len(new) > self._room:
+                return list(met.values()), Step(before, first_line, after_key)
+        lines = list(now)
+        count = 0
+        for name in lines[lines.index(first_line) :]:
+            if name in before:
+                key = after_key if name == first_line else None
+                line = self._line(name, before[name])
+                for watch in line.between(before[name], now[name], key):
+                    if len(met) == self._room or count == MAX_WATCHES_PER_COMMIT:
+                        return list(met.values()), Step(before, name, key)
+                    key = watch.key
+                    count += 1
+                    if _concerns(watch, before[name], now[name]):
+                        met.setdefault(watch.rule_id, _Met(watch.rule_id, name))
+        return list(met.values()), None
+
+    def _apply(self, met: Sequence[_Met], before: Numbers, tick: Tick) -> None:
+        """Let a step, which has been taken, do what it does to the rules that it met."""
+        unread = [rule_id for rule_id, _ in met if rule_id not in self._rules]
+        if unread:
+            self._rules.update(self._index.rules(unread))
+        for rule_id, line in met:
+            if line == NEW:
+                self._checked[rule_id] = None
+            rule = self._rules.get(rule_id)
+            number = self._numbers.get(rule.terms.metric) if rule else None
+            if rule and number is not None:
+                number_before = None if line == NEW else before[line]
+                self._advance(rule, number_before, number, tick)
+
+    def _advance(self, rule: Rule, before: Decimal | None, now: Decimal, tick: Tick) -> None:
+        terms, progress = rule.terms, rule.progress
+        firing_id = _firing_id(rule, tick)
+        if progress.status is not Status.ACTIVE or progress.last_firing_id == firing_id:
+            return  # it is on another line as well and has fired there
+        if progress.disarmed:
+            if terms.rearms(progress.disarmed, now):
+                self._change(rule, replace(progress, disarmed=None))
+            return
+        timestamp = tick.position.timestamp_microseconds
+        if not terms.comes_true(before, now) or not rule.may_fire_at(timestamp):
+            return
+        self._fire(rule, tick)
+        self._change(
+            rule,
+            Progress(
+                status=Status.TRIGGERED if rule.trigger is Trigger.ONCE else Status.ACTIVE,
+                disarmed=terms.side(before, now) if terms.rearm else None,
+                last_fired_at_microseconds=timestamp,
+                last_firing_id=firing_id,
+            ),
+        )
+
+    def _change(self, rule: Rule, progress: Progress) -> None:
+        self._changes[rule.rule_id] = progress
+        self._rules[rule.rule_id] = replace(rule, progress=progress)
+
+    def _check_high_price(self, tick: Tick) -> None:
+        rule = self._high_price
+        before = None if self._is_new_threshold else self._previous_price
+        self._is_new_threshold = False
+        if rule and rule.terms.comes_true(before, tick.price):
+            self._fire(rule, tick)
+
+    def _fire(self, rule: Rule, tick: Tick) -> None:
+        self._firings.append(
+            Firing(
+                firing_id=_firing_id(rule, tick),
+                rule_id=rule.rule_id,
+                symbol=tick.symbol,
+                terms=rule.terms,
+                previous_price=self._previous_price,
+                price=tick.price,
+                timestamp_microseconds=tick.position.timestamp_microseconds,
+                fired_at_microseconds=self._fired_at_microseconds,
             )
-        previous, position, is_new_rule = tick.price, tick.position, False
-        if len(firings) == MAX_FIRINGS_PER_COMMIT:
-            break
-    return replace(
-        state,
-        version=version,
-        price=previous,
-        position=position,
-        threshold=threshold,
-        outbox=tuple(firings),
-        lease=None,
-    )
+        )
+
+    def _counts(self, watch: Watch) -> bool:
+        rule = self._rules.get(watch.rule_id)
+        return rule is None or rule.progress.status is Status.ACTIVE
 
 
-def _firing_id(symbol: str, rule_id: str, version: int, position: Position) -> str:
-    # Derived, so that whoever repeats a delivery writes the very same item; and from the tick as
-    # well, since versions begin anew when a table is made anew.
-    name = "\n".join(map(str, (symbol, rule_id, version, *position)))
+def _last_tick(state: State) -> Tick | None:
+    if state.price is None or state.position is None:
+        return None
+    return Tick(state.symbol, state.price, state.position)
+
+
+def _concerns(watch: Watch, before: Decimal, now: Decimal) -> bool:
+    """Tell whether a step may change the watch's rule, and this is the first that it meets of it.
+
+    A step may meet several watches of a rule, in different portions.
+    """
+    if not (watch.terms.comes_true(before, now) or watch.terms.is_back(now)):
+        return False
+    low, high = sorted((before, now))
+    met = [level for level in watch.terms.watched_levels if low <= level <= high]
+    return watch.level == (met[0] if before < now else met[-1])
+
+
+def _firing_id(rule: Rule, tick: Tick) -> str:
+    # Derived: whoever repeats a delivery writes the very same item, and a rule fires only once
+    # at a tick.
+    name = "\n".join(map(str, (tick.symbol, rule.rule_id, *tick.position)))
     return hashlib.sha256(name.encode()).hexdigest()[:32]

@@ -12,9 +12,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from price_alerts.engine import Firing, Lease, State, evaluate
-from price_alerts.notifier import MAX_FIRINGS_PER_PUBLISH, Notifier
+from price_alerts.engine import evaluate
+from price_alerts.notices import Notice, notice
+from price_alerts.notifier import MAX_NOTICES_PER_PUBLISH, Notifier
 from price_alerts.rules import Rule
+from price_alerts.state import Firing, Lease, Outbox, State
 from price_alerts.store import Conflict, Store
 from price_alerts.ticks import Tick
 
@@ -91,6 +93,7 @@ class Processor:
         self._store = store
         self._notifier = notifier
         self._high_price = high_price
+        self._own = {rule.rule_id: rule for rule in (high_price,) if rule}
         self._clock = clock
         self._sleep = sleep
         self._states: dict[str, State] = {}
@@ -106,7 +109,7 @@ class Processor:
                 break
         for symbol, path in waiting.items():
             state = self._states.get(symbol, State(symbol))
-            done = 0 if state.outbox else _count_seen(path, state)
+            done = 0 if state.outbox or state.step else _count_seen(path, state)
             batch.unfinished_message_ids.update(tick.position.message_id for tick in path[done:])
 
     def _rounds(self, batch: Batch) -> Iterator[None]:
@@ -145,36 +148,63 @@ class Processor:
                 batch.conflicts += 1
                 return False
         while not self._is_late(batch):
+            unseen = path[_count_seen(path, state) :]
             if state.outbox:
-                state = self._deliver(state, batch)
-            elif unseen := path[_count_seen(path, state) :]:
-                moved = evaluate(state, unseen, self._high_price, self._clock())
-                state = self._commit(state, self._leased(moved, batch) if moved.outbox else moved)
+                state = self._deliver(state, state.outbox, batch)
+            elif unseen or state.step:
+                index = self._store.index(symbol)
+                moved = evaluate(state, unseen, index, self._high_price, self._clock())
+                if moved.outbox:
+                    state = self._commit(state, self._leased(moved, batch))
+                    state = self._deliver(state, moved.outbox, batch, is_first_time=True)
+                else:
+                    state = self._commit(state, moved)
             else:
                 return True
         return False
 
-    def _deliver(self, state: State, batch: Batch) -> State:
-        """Announce an outbox and clear it; returns it uncleared if time runs out."""
+    def _deliver(
+        self, state: State, outbox: Outbox, batch: Batch, *, is_first_time: bool = False
+    ) -> State:
+        """Record and announce an outbox and clear it; returns it uncleared if time runs out."""
         if state.lease is None or state.lease.owner != batch.owner:
             claimed = replace(state, version=state.version + 1)
             state = self._commit(state, self._leased(claimed, batch))
-        for start in range(0, len(state.outbox), MAX_FIRINGS_PER_PUBLISH):
+        notices = self._apply(state, outbox)
+        if not is_first_time:
+            notices = self._store.unsent(notices)
+        for start in range(0, len(notices), MAX_NOTICES_PER_PUBLISH):
             if self._is_late(batch):
                 return state
-            self._announce(state.outbox[start : start + MAX_FIRINGS_PER_PUBLISH], batch)
-        return self._commit(state, replace(state, version=state.version + 1, outbox=(), lease=None))
+            self._announce(notices[start : start + MAX_NOTICES_PER_PUBLISH], batch)
+        return self._commit(
+            state, replace(state, version=state.version + 1, outbox=None, lease=None)
+        )
 
-    def _announce(self, firings: Sequence[Firing], batch: Batch) -> None:
-        unsent = [firing for firing in firings if not self._store.record(firing)]
-        if not unsent:
-            return
-        announced = self._notifier.publish(unsent)
-        batch.announced.extend(announced)
-        for firing in announced:
-            self._store.mark_sent(firing, self._clock())
-        if len(announced) < len(unsent):
-            raise AnnouncementError(f"{len(unsent) - len(announced)} of {len(unsent)} refused")
+    def _apply(self, state: State, outbox: Outbox) -> list[Notice]:
+        """Write what an outbox holds for stored rules; returns all its firings in words."""
+        rule_ids = {firing.rule_id for firing in outbox.firings} | set(outbox.changes)
+        rules = self._store.index(state.symbol).rules(sorted(rule_ids - self._own.keys()))
+        known = rules | self._own
+        notices = [notice(firing, known.get(firing.rule_id)) for firing in outbox.firings]
+        stored = [told for told in notices if told.firing.rule_id not in self._own]
+        self._store.apply(state, outbox, rules, stored)
+        return notices
+
+    def _announce(self, notices: Sequence[Notice], batch: Batch) -> None:
+        for told in notices:
+            if told.firing.rule_id in self._own:
+                self._store.record(told)
+        # What went out but was not marked, for a conflict, is only to be marked.
+        announced = {firing.firing_id for firing in batch.announced}
+        waiting = [told for told in notices if told.firing.firing_id not in announced]
+        taken = self._notifier.publish(waiting)
+        batch.announced.extend(told.firing for told in taken)
+        refused = [told for told in waiting if told not in taken]
+        sent = [told.firing for told in notices if told not in refused]
+        self._store.mark_sent(notices[0].firing.symbol, sent, self._clock())
+        if refused:
+            raise AnnouncementError(f"{len(refused)} of {len(notices)} refused")
 
     def _commit(self, before: State, after: State) -> State:
         self._store.commit(before, after)

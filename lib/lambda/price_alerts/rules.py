@@ -1,43 +1,177 @@
-"""Rules: what somebody wants to hear about, and when it is so."""
+"""Rules: what somebody wants to hear about, and what has come of it. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
+from string import Formatter
 
-__all__ = ["Condition", "Rule", "high_price_rule"]
+from price_alerts.terms import Condition, RuleError, Side, Terms
+from price_alerts.ticks import is_symbol
+
+__all__ = [
+    "PLACEHOLDERS",
+    "Progress",
+    "Rule",
+    "Status",
+    "Trigger",
+    "high_price_rule",
+    "paused",
+    "resumed",
+]
+
+PLACEHOLDERS = ("symbol", "price", "previous_price", "condition", "level", "timestamp", "note")
+
+_RULE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_MAX_CHARACTERS = {"owner": 64, "note": 256, "message": 512}
 
 
-class Condition(StrEnum):
-    """What a rule watches a price for."""
+class Trigger(StrEnum):
+    """How often a rule fires."""
 
-    ABOVE = "above"
+    ONCE = "once"
+    EVERY = "every"
+
+
+class Status(StrEnum):
+    """Whether a rule is in the index (``active`` alone), or why not."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    TRIGGERED = "triggered"
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """What has come of a rule: the part of it that ticks change.
+
+    Attributes
+    ----------
+    status
+        Whether it is watched.
+    disarmed
+        The side of a firing that the price has not come back from; ``None``: it can fire.
+    last_fired_at_microseconds, last_firing_id
+        The time of the tick that fired last, and what that firing is called.
+    """
+
+    status: Status = Status.ACTIVE
+    disarmed: Side | None = None
+    last_fired_at_microseconds: int | None = None
+    last_firing_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A condition on a price, with its levels in the order in which they are written."""
+    """What somebody wants to hear about a symbol, and what has come of it.
+
+    Attributes
+    ----------
+    rule_id
+        1 to 64 characters of ``A-Z a-z 0-9 . _ -``, no other rule's.
+    symbol
+        As in a tick.
+    terms
+        What must happen to the price.
+    trigger
+        Whether it fires once, or every time.
+    cooldown_seconds
+        For how long after a firing there is no second one, by the ticks' own times.
+    expires_at_microseconds
+        From when on it fires no more; ``None`` for never.
+    owner, note
+        Whose it is and what for; passed on with each firing.
+    message
+        A template for the announcement's text; empty for the usual sentence.
+    progress
+        What has come of it.
+
+    Raises
+    ------
+    RuleError
+        If the parts do not go together.
+    """
 
     rule_id: str
-    condition: Condition
-    levels: tuple[Decimal, ...]
+    symbol: str
+    terms: Terms
+    trigger: Trigger = Trigger.ONCE
+    cooldown_seconds: int = 0
+    expires_at_microseconds: int | None = None
     owner: str = ""
     note: str = ""
+    message: str = ""
+    progress: Progress = Progress()
 
-    def holds(self, price: Decimal) -> bool:
-        """Tell whether the condition is so at this price."""
-        (level,) = self.levels
-        return price > level
+    def __post_init__(self) -> None:
+        """Refuse what cannot be kept or announced."""
+        if not _RULE_ID.fullmatch(self.rule_id):
+            raise RuleError("an id is 1 to 64 characters of A-Z a-z 0-9 . _ -")
+        if not is_symbol(self.symbol):
+            raise RuleError("a symbol is 1 to 32 characters of A-Z 0-9 . - _ / : = ^")
+        if self.trigger is Trigger.ONCE and (self.terms.rearm or self.cooldown_seconds):
+            raise RuleError("cooldown and rearm need the trigger every: once fires only once")
+        for name, longest in _MAX_CHARACTERS.items():
+            text = getattr(self, name)
+            if len(text) > longest or not text.isprintable():
+                raise RuleError(f"{name} takes up to {longest} printable characters on one line")
+        _check_template(self.message)
 
-    def fires(self, previous_price: Decimal | None, price: Decimal) -> bool:
-        """Tell whether the rule comes true: it holds now, and was not known to hold before.
-
-        A price before that is unknown (``None``) counts as "not so before".
-        """
-        return self.holds(price) and (previous_price is None or not self.holds(previous_price))
+    def may_fire_at(self, timestamp_microseconds: int) -> bool:
+        """Tell whether a tick of this time comes before the expiry and after the cooldown."""
+        expires_at = self.expires_at_microseconds
+        if expires_at is not None and timestamp_microseconds >= expires_at:
+            return False
+        last = self.progress.last_fired_at_microseconds
+        return last is None or timestamp_microseconds - last >= self.cooldown_seconds * 1_000_000
 
 
 def high_price_rule(threshold: Decimal) -> Rule:
     """Build the stack's own rule, which applies to every symbol and fires every time."""
-    return Rule("high-price-threshold", Condition.ABOVE, (threshold,), owner="stack")
+    return Rule(
+        rule_id="high-price-threshold",
+        symbol="ANY",
+        terms=Terms(Condition.ABOVE, (threshold,)),
+        trigger=Trigger.EVERY,
+        owner="stack",
+    )
+
+
+def _check_template(template: str) -> None:
+    try:
+        fields = [part[1:] for part in Formatter().parse(template) if part[1] is not None]
+    except ValueError:
+        fields = [("", "", None)]
+    if any(
+        name not in PLACEHOLDERS or form or conversion is not None
+        for name, form, conversion in fields
+    ):
+        raise RuleError(f"message takes the placeholders {{{'} {'.join(PLACEHOLDERS)}}}")
+
+
+def paused(rule: Rule) -> Rule:
+    """Return the rule as it is when it is paused: out of the index, else unchanged.
+
+    Raises
+    ------
+    RuleError
+        If it is not active.
+    """
+    if rule.progress.status is not Status.ACTIVE:
+        raise RuleError(f"{rule.rule_id} is {rule.progress.status}, and only an active rule pauses")
+    return replace(rule, progress=replace(rule.progress, status=Status.PAUSED))
+
+
+def resumed(rule: Rule) -> Rule:
+    """Return the rule as it is when it is resumed: like one newly added, but for its cooldown.
+
+    Raises
+    ------
+    RuleError
+        If it is active already.
+    """
+    if rule.progress.status is Status.ACTIVE:
+        raise RuleError(f"{rule.rule_id} is active already")
+    return replace(rule, progress=replace(rule.progress, status=Status.ACTIVE, disarmed=None))

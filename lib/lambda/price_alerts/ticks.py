@@ -11,11 +11,16 @@ from typing import Any, NamedTuple, NoReturn
 
 __all__ = [
     "InvalidMessage",
+    "NumberLiteral",
     "Position",
     "Tick",
     "format_timestamp",
+    "is_price",
+    "is_symbol",
     "parse_message",
     "parse_price",
+    "parse_symbol",
+    "parse_timestamp",
 ]
 
 MAX_BODY_BYTES = 256 * 1024
@@ -60,7 +65,7 @@ class Tick:
     position: Position
 
 
-class _NumberLiteral(str):
+class NumberLiteral(str):
     """A JSON number as it was written: converted only where a number is wanted, never via float."""
 
     __slots__ = ()
@@ -112,46 +117,35 @@ def parse_price(value: Any) -> Decimal:
         raise InvalidMessage("price must be a JSON number, or a string that holds one")
     if number <= 0:
         raise InvalidMessage("price must be greater than zero")
-    exponent = number.as_tuple().exponent
-    if number.adjusted() >= MAX_PRICE_DIGITS or int(exponent) < -MAX_PRICE_DIGITS:
+    if not is_price(number):
         raise InvalidMessage(
             f"price must have at most {MAX_PRICE_DIGITS} digits before and after the point"
         )
     return number.normalize(_EXACT)
 
 
-def format_timestamp(timestamp_microseconds: int) -> str:
-    """Write a time as ISO 8601 in UTC, of fixed width, so that text sorts as time does."""
-    moment = _EPOCH + timestamp_microseconds * _MICROSECOND
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+def parse_symbol(value: Any) -> str:
+    """Read a symbol, with small letters made capital.
 
-
-def _tick(
-    entry: Any, message_id: str, index: int, default_timestamp: int, now_microseconds: int
-) -> Tick:
-    if not isinstance(entry, dict):
-        raise InvalidMessage(f"tick {index}: must be a JSON object")
-    try:
-        symbol = _symbol(entry.get("symbol"))
-        price = parse_price(entry.get("price"))
-        timestamp = default_timestamp
-        if "timestamp" in entry:
-            timestamp = _timestamp(entry["timestamp"])
-            if timestamp > now_microseconds + MAX_CLOCK_SKEW_MICROSECONDS:
-                raise InvalidMessage("timestamp is more than 60 s in the future")
-    except InvalidMessage as reason:
-        raise InvalidMessage(f"tick {index}: {reason}") from None
-    return Tick(symbol, price, Position(timestamp, message_id, index))
-
-
-def _symbol(value: Any) -> str:
+    Raises
+    ------
+    InvalidMessage
+        If it is not 1 to 32 of the characters that a symbol may have.
+    """
     if type(value) is not str or not _SYMBOL.fullmatch(value):
         raise InvalidMessage("symbol must be 1 to 32 characters of A-Z 0-9 . - _ / : = ^")
     return value.upper()
 
 
-def _timestamp(value: Any) -> int:
-    if isinstance(value, _NumberLiteral):
+def parse_timestamp(value: Any) -> int:
+    """Read a timestamp as microseconds since 1970: a `NumberLiteral` as an epoch, else a text.
+
+    Raises
+    ------
+    InvalidMessage
+        If it is neither ISO 8601 with a zone nor an epoch, or is before 1970.
+    """
+    if isinstance(value, NumberLiteral):
         epoch = _decimal(value)
         if epoch is None or not 0 <= epoch < _LAST_EPOCH_IN_MILLISECONDS:
             raise InvalidMessage("timestamp must be an epoch in seconds or milliseconds")
@@ -166,6 +160,46 @@ def _timestamp(value: Any) -> int:
     if timestamp < 0:
         raise InvalidMessage("timestamp must not be before 1970")
     return timestamp
+
+
+def is_price(number: Decimal) -> bool:
+    """Tell whether a number is greater than zero, with at most 18 digits on each side."""
+    exponent = number.as_tuple().exponent
+    return (
+        isinstance(exponent, int)  # a letter for what is not finite
+        and number > 0
+        and number.adjusted() < MAX_PRICE_DIGITS
+        and exponent >= -MAX_PRICE_DIGITS
+    )
+
+
+def is_symbol(text: str) -> bool:
+    """Tell whether this is how a symbol is written, with small letters made capital."""
+    return bool(_SYMBOL.fullmatch(text)) and text == text.upper()
+
+
+def format_timestamp(timestamp_microseconds: int) -> str:
+    """Write a time as ISO 8601 in UTC, of fixed width, so that text sorts as time does."""
+    moment = _EPOCH + timestamp_microseconds * _MICROSECOND
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _tick(
+    entry: Any, message_id: str, index: int, default_timestamp: int, now_microseconds: int
+) -> Tick:
+    if not isinstance(entry, dict):
+        raise InvalidMessage(f"tick {index}: must be a JSON object")
+    try:
+        symbol = parse_symbol(entry.get("symbol"))
+        price = parse_price(entry.get("price"))
+        timestamp = default_timestamp
+        if "timestamp" in entry:
+            timestamp = parse_timestamp(entry["timestamp"])
+            if timestamp > now_microseconds + MAX_CLOCK_SKEW_MICROSECONDS:
+                raise InvalidMessage("timestamp is more than 60 s in the future")
+    except InvalidMessage as reason:
+        raise InvalidMessage(f"tick {index}: {reason}") from None
+    return Tick(symbol, price, Position(timestamp, message_id, index))
 
 
 def _decimal(text: str) -> Decimal | None:
@@ -222,7 +256,7 @@ def _refuse_constant(_name: str) -> NoReturn:
 
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique,
-    parse_float=_NumberLiteral,
-    parse_int=_NumberLiteral,
+    parse_float=NumberLiteral,
+    parse_int=NumberLiteral,
     parse_constant=_refuse_constant,
 )

@@ -42,7 +42,7 @@ def dlq_url(sqs: SQSClient, target: Target) -> str:
 
 @pytest.fixture
 def alerts(target: Target) -> Table:
-    """The stack's table, with the index of firings."""
+    """The stack's table, with its indexes."""
     target.table.meta.client.create_table(
         TableName=target.names.table,
         KeySchema=[
@@ -51,7 +51,7 @@ def alerts(target: Target) -> Table:
         ],
         AttributeDefinitions=[
             {"AttributeName": name, "AttributeType": "S"}
-            for name in ("pk", "sk", "day", "fired_at")
+            for name in ("pk", "sk", "day", "fired_at", "rule_id")
         ],
         GlobalSecondaryIndexes=[
             {
@@ -61,7 +61,12 @@ def alerts(target: Target) -> Table:
                     {"AttributeName": "fired_at", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "ALL"},
-            }
+            },
+            {
+                "IndexName": "by_rule",
+                "KeySchema": [{"AttributeName": "rule_id", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            },
         ],
         BillingMode="PAY_PER_REQUEST",
     )

@@ -17,6 +17,7 @@ from rich.status import Status
 
 from lib.local import demo
 from lib.local.emulator import Emulator
+from lib.local.screen import Screen
 from lib.local.toolchain import Toolchain
 
 EMULATOR = Emulator("http://127.0.0.1:4566", "us-east-1")
@@ -46,6 +47,7 @@ class Stage:
     def __init__(self) -> None:
         self.events: list[str] = []
         self.cdktf_lines: list[str] = []
+        self.commands: list[tuple[str, ...]] = []
         self.exit_code = 0
         self.pipelines: list[Play | None] = [Play(self)]
         self.settings: Mapping[str, Any] = {}
@@ -58,7 +60,7 @@ class Stage:
 
     def run(self) -> str:
         """Run the demo; returns what stays on the screen."""
-        demo.Demo(demo.Screen(self.console, self.status)).run()
+        demo.Demo(Screen(self.console, self.status)).run()
         return self.output.getvalue()
 
     def enter(self, monkeypatch: pytest.MonkeyPatch, prices: Path) -> None:
@@ -72,6 +74,7 @@ class Stage:
         monkeypatch.setattr(demo, "find_toolchain", lambda _: Toolchain("", "/bin/tofu", None))
         monkeypatch.setattr(demo, "Subscriber", lambda emulator: Audience(self))
         monkeypatch.setattr(demo, "Deployment", self._deployment)
+        monkeypatch.setattr(demo, "CommandLine", lambda emulator: Operator(self))
         monkeypatch.setattr(demo, "find_pipeline", self._find_pipeline)
 
     @contextmanager
@@ -131,6 +134,17 @@ class Audience:
             return [self._arrivals.get(timeout=0.01)]
         except queue.Empty:
             return []
+
+
+class Operator:
+    """A command line whose every command is done."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def run(self, *words: str) -> str:
+        self._stage.commands.append(words)
+        return ""
 
 
 class Play:

@@ -201,6 +201,7 @@ def test_a_replay_lasts_until_every_firing_is_announced(
     time.to_come = [
         function.commits("IBM"),
         function.commits("AAPL", outbox="a firing that is not published yet"),
+        function.commits("AAPL", step="a price that is not done yet"),
         function.commits("AAPL"),
     ]
     pipeline.replay(PRICES)

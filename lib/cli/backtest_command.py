@@ -1,0 +1,116 @@
+"""The command that tries rules on prices of the past: backtest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lib.cli.backtest import Backtest, described, run
+from lib.cli.errors import CliError
+from lib.cli.output import progress, write_facts, write_json, write_line, write_table
+from lib.cli.prices import Price, PricesFile
+from lib.cli.quantities import written_moment
+from lib.cli.rules_file import read_rules
+from lib.cli.session import JsonOption, WrongUsage, now_microseconds
+from lib.cli.words import condition_in_words
+from price_alerts.rules import Rule
+from price_alerts.state import Firing
+
+__all__ = ["backtest"]
+
+_SHOWN_FIRINGS = 1_000
+
+Draw = Callable[[Iterable[Price], Sequence[Firing], Callable[[int], object]], None]
+
+
+def backtest(
+    rules_path: Annotated[
+        Path, typer.Option("--rules", metavar="FILE", help="A rules file, as for import.")
+    ],
+    prices_path: Annotated[
+        Path,
+        typer.Option(
+            "--prices", metavar="CSV", help="With the columns timestamp, symbol and price."
+        ),
+    ],
+    picture: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="OUT.png", help="Draw it, too: a .png or .svg."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell when rules would have fired on prices of the past; asks nothing of AWS."""
+    rules = read_rules(rules_path, now_microseconds(), may_have_expired=True)
+    draw = None if picture is None else _drawing(rules, picture)
+    file = PricesFile(prices_path, needs_timestamps=True)
+    size_bytes = file.size_bytes or None
+    # A pipe can be read only once.
+    prices: Iterable[Price] = list(file) if draw and not prices_path.is_file() else file
+    with progress("Reading prices", size_bytes) as show:
+        found = run(rules, prices, lambda _rows: show(file.bytes_read))
+    if draw:
+        with progress("Drawing", size_bytes) as show:
+            draw(prices, found.firings, lambda _rows: show(file.bytes_read))
+    if as_json:
+        write_json([described(firing) for firing in found.firings])
+    else:
+        _write(rules, found)
+
+
+def _drawing(rules: Sequence[Rule], picture: Path) -> Draw:
+    """Prepare to draw; a wrong ending is told of now, not when all is done."""
+    from lib.cli.plot import picture_format, plot  # noqa: PLC0415  # matplotlib takes a second
+
+    try:
+        picture_format(picture)
+    except CliError as reason:
+        raise WrongUsage(str(reason)) from None
+    return lambda prices, firings, on_progress: plot(rules, prices, firings, picture, on_progress)
+
+
+def _write(rules: Iterable[Rule], found: Backtest) -> None:
+    if found.firings:
+        write_table(
+            ["price of", "symbol", "condition", "before", "price", "rule"],
+            map(_firing_row, found.firings[-_SHOWN_FIRINGS:]),
+        )
+        if len(found.firings) > _SHOWN_FIRINGS:
+            write_line(f"the last {_SHOWN_FIRINGS} of {len(found.firings)}; --json prints all")
+        write_line("")
+    write_table(
+        ["rule", "symbol", "condition", "fired"],
+        [
+            [
+                rule.rule_id,
+                rule.symbol,
+                condition_in_words(rule.terms),
+                str(found.firings_by_rule[rule.rule_id]),
+            ]
+            for rule in rules
+        ],
+    )
+    write_line("")
+    write_facts(
+        {
+            "prices": str(found.rows),
+            "symbols": str(found.symbols),
+            "left out, earlier than one before": str(found.late_rows),
+            "of symbols without a rule": str(found.rows_without_rules),
+            "fired": str(len(found.firings)),
+        }
+    )
+
+
+def _firing_row(firing: Firing) -> list[str]:
+    previous = firing.previous_price
+    return [
+        written_moment(firing.timestamp_microseconds),
+        firing.symbol,
+        condition_in_words(firing.terms),
+        "none" if previous is None else f"{previous:f}",
+        f"{firing.price:f}",
+        firing.rule_id,
+    ]

@@ -1,0 +1,215 @@
+"""The rule store: rules in the table, changed in transactions that keep their index whole."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.conditions import Attr, Key
+from botocore.exceptions import ClientError
+
+from lib.cli.errors import CliError
+from lib.cli.rule_actions import RuleActions
+from price_alerts.items import rule_of, state_key
+from price_alerts.rules import Rule, paused, resumed
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+__all__ = ["RuleStore"]
+
+# Waits of a second and more in all for other changes of the symbol's rules, and of some twenty
+# for its firings to be delivered: an invocation that was killed holds them for that long.
+_CEILINGS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, *(1.6,) * 20)
+# The index by_rule follows the table within a second at most.
+_LOOKUPS, _LOOKUP_PAUSE_SECONDS = 4, 0.25
+
+
+class RuleStore:
+    """The rules of a stack.
+
+    A rule, its watches and its entry among the new rules are written or deleted together, and
+    the symbol's state is told in the same transaction: its version goes up, so that no firing
+    that was decided before can pass unseen, and its quiet bands are forgotten. While firings of
+    the symbol are being delivered, a change waits.
+
+    Parameters
+    ----------
+    table
+        The table. Not to be shared between threads.
+    sleep
+        Waits for so many seconds; other people's changes raise no event to wait for.
+    """
+
+    def __init__(self, table: Table, sleep: Callable[[float], object]) -> None:
+        self._table = table
+        self._actions = RuleActions(table.name)
+        self._sleep = sleep
+
+    def add(self, rule: Rule) -> None:
+        """Add a rule, which is watched from its symbol's next tick on.
+
+        Raises
+        ------
+        CliError
+            If there is a rule of that id, or the symbol's firings stay undelivered.
+        """
+        self._refuse_taken(rule.rule_id)
+        self._add(rule)
+
+    def add_all(self, rules: Sequence[Rule], on_progress: Callable[[Rule], object]) -> None:
+        """Add many rules; none, if the id of one is taken.
+
+        Parameters
+        ----------
+        rules
+            Rules of different ids.
+        on_progress
+            Called with each rule that was added.
+
+        Raises
+        ------
+        CliError
+            As in `add`.
+        """
+        for rule in rules:
+            self._refuse_taken(rule.rule_id)
+        for rule in rules:
+            self._add(rule)
+            on_progress(rule)
+
+    def pause(self, rule_id: str) -> Rule:
+        """Take an active rule out of the index; returns it as it is now.
+
+        Raises
+        ------
+        CliError
+            If there is no such rule, or the symbol's firings stay undelivered.
+        RuleError
+            If it is not active.
+        """
+        return self._change(rule_id, lambda rule: (paused(rule), self._actions.leave_index(rule)))
+
+    def resume(self, rule_id: str) -> Rule:
+        """Bring a paused or triggered rule back, like one newly added; returns it as it is now.
+
+        Raises
+        ------
+        CliError
+            As in `pause`.
+        RuleError
+            If it is active.
+        """
+
+        def change(rule: Rule) -> tuple[Rule, list[TransactWriteItemTypeDef]]:
+            again = resumed(rule)
+            return again, self._actions.enter_index(again)
+
+        return self._change(rule_id, change)
+
+    def remove(self, rule_id: str) -> Rule:
+        """Delete a rule; returns it as it was.
+
+        Once this has returned, the rule fires no more.
+
+        Raises
+        ------
+        CliError
+            As in `pause`.
+        """
+        return self._change(rule_id, lambda rule: (None, self._actions.leave_index(rule)))
+
+    def find(self, rule_id: str) -> Rule:
+        """Find a rule by its id alone.
+
+        Raises
+        ------
+        CliError
+            If there is none.
+        """
+        for attempt in range(_LOOKUPS):
+            if attempt:
+                self._sleep(_LOOKUP_PAUSE_SECONDS)
+            for key in self._keys_of(rule_id):
+                item = self._table.get_item(Key=key, ConsistentRead=True).get("Item")
+                if item:
+                    return rule_of(item)
+        raise CliError(f"there is no rule {rule_id}: alerts list shows them all")
+
+    def rules(self, symbol: str | None = None) -> Iterator[Rule]:
+        """Read the rules of a symbol, or of all, in the order of their symbols and ids.
+
+        The rules of all symbols are found by a scan, which reads the whole table.
+        """
+        client: Any = self._table.meta.client  # a resource's takes such conditions
+        if symbol is None:
+            pages = client.get_paginator("scan").paginate(
+                TableName=self._table.name, FilterExpression=Attr("sk").begins_with("RULE#")
+            )
+        else:
+            condition = Key("pk").eq(state_key(symbol)["pk"]) & Key("sk").begins_with("RULE#")
+            pages = client.get_paginator("query").paginate(
+                TableName=self._table.name, KeyConditionExpression=condition
+            )
+        rules = [rule_of(item) for page in pages for item in page["Items"]]
+        yield from sorted(rules, key=lambda rule: (rule.symbol, rule.rule_id))
+
+    def _add(self, rule: Rule) -> None:
+        if not self._transact(rule, [self._actions.create(rule), *self._actions.enter_index(rule)]):
+            raise _taken(rule.rule_id, rule.symbol)
+
+    def _change(
+        self,
+        rule_id: str,
+        change: Callable[[Rule], tuple[Rule | None, list[TransactWriteItemTypeDef]]],
+    ) -> Rule:
+        """Change or delete a rule, together with what stands of it in the index."""
+        while True:
+            rule = self.find(rule_id)
+            after, actions = change(rule)
+            if self._transact(rule, [self._actions.replace(rule, after), *actions]):
+                return after or rule
+            # A delivery has changed the rule since it was read.
+
+    def _transact(self, rule: Rule, actions: list[TransactWriteItemTypeDef]) -> bool:
+        """Do all of it, the state's change too; tells whether the first one's condition held."""
+        for ceiling_seconds in (0.0, *_CEILINGS_SECONDS):
+            if ceiling_seconds:
+                self._sleep(ceiling_seconds * random.uniform(0.5, 1))  # noqa: S311  # no secret
+            try:
+                self._table.meta.client.transact_write_items(
+                    TransactItems=[*actions, self._actions.tell_state(rule)]
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "TransactionCanceledException":
+                    raise
+                reasons: Any = error.response["CancellationReasons"]
+                if reasons[0]["Code"] == "ConditionalCheckFailed":
+                    return False
+                if not {reason["Code"] for reason in reasons} & {
+                    "ConditionalCheckFailed",  # firings are being delivered
+                    "TransactionConflict",
+                }:
+                    raise
+            else:
+                return True
+        raise CliError(
+            f"firings of {rule.symbol} wait to be delivered, which its next price brings about: "
+            "publish one, or try again later"
+        )
+
+    def _refuse_taken(self, rule_id: str) -> None:
+        for key in self._keys_of(rule_id):
+            raise _taken(rule_id, key["pk"].partition("#")[2])
+
+    def _keys_of(self, rule_id: str) -> list[dict[str, Any]]:
+        answer = self._table.query(
+            IndexName="by_rule", KeyConditionExpression=Key("rule_id").eq(rule_id)
+        )
+        return [{"pk": item["pk"], "sk": item["sk"]} for item in answer["Items"]]
+
+
+def _taken(rule_id: str, symbol: str) -> CliError:
+    return CliError(f"there is a rule {rule_id} already, for {symbol}: choose another --id")

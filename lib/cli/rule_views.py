@@ -1,0 +1,97 @@
+"""Rules as they are shown: in a table, each by itself, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from rich.text import Text
+
+from lib.cli.output import Cell, write_facts, write_table
+from lib.cli.quantities import written_moment
+from lib.cli.words import (
+    ShownStatus,
+    condition_in_words,
+    status_of,
+    trigger_in_words,
+    words_of,
+)
+from price_alerts.rules import Rule
+
+__all__ = ["rule_document", "write_rule", "write_rules"]
+
+_STYLES = {
+    ShownStatus.ACTIVE: "green",
+    ShownStatus.PAUSED: "yellow",
+    ShownStatus.TRIGGERED: "cyan",
+    ShownStatus.EXPIRED: "dim",
+}
+
+
+def rule_document(rule: Rule, now_microseconds: int) -> dict[str, Any]:
+    """Return a rule as JSON tells it: all keys of a rules file, and what has come of the rule."""
+    return {
+        **asdict(words_of(rule)),
+        "trigger": str(rule.trigger),
+        "status": str(status_of(rule, now_microseconds)),
+        "armed": rule.progress.disarmed is None,
+        "last_fired_at": _last_fired(rule),
+        "last_firing_id": rule.progress.last_firing_id,
+    }
+
+
+def write_rules(rules: Iterable[Rule], now_microseconds: int) -> None:
+    """Print rules as a table."""
+    write_table(
+        ["id", "symbol", "condition", "trigger", "status", "last fired", "owner"],
+        (
+            [
+                rule.rule_id,
+                rule.symbol,
+                condition_in_words(rule.terms),
+                trigger_in_words(rule),
+                _status(rule, now_microseconds),
+                _last_fired(rule, to_seconds=True) or "never",
+                rule.owner,
+            ]
+            for rule in rules
+        ),
+    )
+
+
+def write_rule(rule: Rule, now_microseconds: int) -> None:
+    """Print all that there is to know of a rule."""
+    words = words_of(rule)
+    side = rule.progress.disarmed
+    back = "and the price has not come back far enough"
+    write_facts(
+        {
+            "id": rule.rule_id,
+            "symbol": rule.symbol,
+            "condition": condition_in_words(rule.terms),
+            "trigger": str(rule.trigger),
+            "cooldown": words.cooldown or "none",
+            "rearm": words.rearm or "none",
+            "expires": words.expires or "never",
+            "owner": rule.owner,
+            "note": rule.note,
+            "message": rule.message or "the usual sentence",
+            "status": _status(rule, now_microseconds),
+            "armed": f"no: it fired on the {side} side, {back}" if side else "yes",
+            "last fired": _last_fired(rule) or "never",
+            "last firing": rule.progress.last_firing_id or "none",
+        }
+    )
+
+
+def _status(rule: Rule, now_microseconds: int) -> Cell:
+    status = status_of(rule, now_microseconds)
+    return Text(str(status), _STYLES[status])
+
+
+def _last_fired(rule: Rule, *, to_seconds: bool = False) -> str | None:
+    last = rule.progress.last_fired_at_microseconds
+    if last is None:
+        return None
+    return written_moment(last - last % 1_000_000 if to_seconds else last)

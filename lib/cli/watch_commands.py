@@ -1,0 +1,166 @@
+"""The commands that look at a stack: history, status, and dlq list and redrive."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from lib.cli.dead_letters import list_dead_letters
+from lib.cli.history import firings_of_all, firings_of_symbol
+from lib.cli.output import waiting, write_facts, write_json, write_line, write_table
+from lib.cli.quantities import since_of, written_moment
+from lib.cli.redrive import redrive
+from lib.cli.session import EnvironmentOption, JsonOption, connected, now_microseconds
+from lib.cli.status import QueueStatus, Status, read_status
+from lib.cli.target import Target
+from lib.cli.words import symbol_of
+
+__all__ = ["history", "list_letters", "redrive_letters", "status"]
+
+_LAST_DAY = "24h"
+
+
+def history(
+    symbol: Annotated[
+        str | None, typer.Argument(metavar="[SYMBOL]", help="Only this symbol's.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="24h|DATE",
+            help="From when on: so long ago, or a time. Of a symbol it is the time of its prices, "
+            "and all if left out; else it is the time of the decision, and 24h if left out.",
+        ),
+    ] = None,
+    environment: EnvironmentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what has fired, the newest last."""
+    now = now_microseconds()
+    wanted = None if symbol is None else symbol_of(symbol)
+    with connected(environment) as target, waiting("Reading the history"):
+        if wanted is None:
+            firings = list(firings_of_all(target.table, since_of(since or _LAST_DAY, now), now))
+        else:
+            first = 0 if since is None else since_of(since, now)
+            firings = list(firings_of_symbol(target.table, wanted, first))
+    if as_json:
+        write_json(firings)
+    elif firings:
+        write_table(
+            ["price of", "symbol", "condition", "before", "price", "rule", "announced"],
+            map(_firing_row, firings),
+        )
+    else:
+        write_line("nothing has fired" if symbol and not since else "nothing has fired since then")
+
+
+def status(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+    """Show how the stack is doing: queues, rules, function."""
+    with connected(environment) as target:
+        with waiting("Reading the table"):
+            found = read_status(target, now_microseconds())
+        if as_json:
+            # asdict would make something else of the Counter.
+            table = asdict(found.table) | {"rules": dict(found.table.rules)}
+            stack = {"stack": target.names.stack, "region": target.region}
+            write_json(stack | asdict(found) | {"table": table})
+        else:
+            _write_status(target, found)
+
+
+def list_letters(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+    """Show the messages in the dead-letter queue, and why each was refused."""
+    with connected(environment) as target, waiting("Reading the dead-letter queue"):
+        letters = list_dead_letters(target.sqs, target.dead_letter_queue_url, now_microseconds())
+    if as_json:
+        write_json(
+            [
+                {
+                    "message_id": letter.message_id,
+                    "sent_at": written_moment(letter.sent_at_microseconds),
+                    "receive_count": letter.receive_count,
+                    "is_refused": letter.is_refused,
+                    "reason": letter.reason,
+                    "preview": letter.preview,
+                }
+                for letter in letters
+            ]
+        )
+    elif letters:
+        write_table(
+            ["message", "sent", "received", "reason", "begins with"],
+            [
+                [
+                    letter.message_id,
+                    written_moment(letter.sent_at_microseconds),
+                    str(letter.receive_count),
+                    letter.reason,
+                    letter.preview,
+                ]
+                for letter in letters
+            ],
+        )
+    else:
+        write_line("the dead-letter queue is empty")
+
+
+def redrive_letters(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+    """Send the messages in the dead-letter queue back, to be tried again."""
+    with connected(environment) as target, waiting("Moving the dead letters"):
+        done = redrive(
+            target.sqs,
+            target.dead_letter_queue_url,
+            target.queue_url,
+            now_microseconds(),
+            time.sleep,
+        )
+    if as_json:
+        write_json(asdict(done))
+    else:
+        moved = f"moved {done.moved} {'message' if done.moved == 1 else 'messages'} back"
+        write_line(moved + (f"; {done.refused} will be refused again" if done.refused else ""))
+
+
+def _firing_row(firing: dict[str, Any]) -> list[str]:
+    window = f" within {firing['window']}" if firing["window"] else ""
+    return [
+        firing["timestamp"].replace(".000000", ""),
+        firing["symbol"],
+        " ".join([firing["condition"], *firing["levels"]]) + window,
+        firing["previous_price"] or "none",
+        firing["price"],
+        firing["rule_id"],
+        "yes" if firing["sent"] else "not yet",
+    ]
+
+
+def _write_status(target: Target, found: Status) -> None:
+    write_table(
+        ["queue", "waiting", "in flight", "delayed"],
+        [
+            _queue_row(target.names.queue, found.queue),
+            _queue_row(target.names.dead_letter_queue, found.dead_letter_queue),
+        ],
+    )
+    write_line(f"\n{target.names.stack} in {target.region}")
+    table, function = found.table, found.function
+    rules = [f"{count} {status}" for status, count in sorted(table.rules.items())]
+    write_facts(
+        {
+            "rules": ", ".join(rules) or "none",
+            "symbols": str(table.symbols),
+            "delivering now": ", ".join(table.delivering) or "none",
+            "waiting for their next price": ", ".join(table.stuck) or "none",
+            "last firing": table.last_fired_at or "none",
+            "function": f"{function.state}, last update {function.last_update}",
+            "fed by the queue": function.mapping or "no",
+        }
+    )
+
+
+def _queue_row(name: str, queue: QueueStatus) -> list[str]:
+    return [name, str(queue.waiting), str(queue.in_flight), str(queue.delayed)]

@@ -1,0 +1,212 @@
+"""Items: how rules and watches stand in the table, and where all the rest does. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from price_alerts.rules import Progress, Rule, Status, Trigger
+from price_alerts.state import Firing
+from price_alerts.terms import Condition, Distance, Side, Terms
+from price_alerts.ticks import format_timestamp
+from price_alerts.watches import NEW, Watch, level_key
+
+__all__ = [
+    "Attributes",
+    "Item",
+    "Key",
+    "firing_key",
+    "known",
+    "line_key",
+    "new_rule_key",
+    "progress_attributes",
+    "progress_of",
+    "rule_item",
+    "rule_key",
+    "rule_of",
+    "setting",
+    "state_key",
+    "terms_attributes",
+    "terms_of",
+    "watch_items",
+    "watch_keys",
+    "watch_of",
+]
+
+Attributes = dict[str, Any]
+Item = Mapping[str, Any]
+Key = dict[str, str]
+
+# What is past its expiry is swept away by the table itself: a watch when even a late tick has
+# come, a rule when nobody looks for it any more.
+_WATCH_KEPT_SECONDS = 86_400
+_RULE_KEPT_SECONDS = 30 * 86_400
+
+
+def state_key(symbol: str) -> Key:
+    """Return the key of a symbol's state."""
+    return {"pk": f"SYMBOL#{symbol}", "sk": "STATE"}
+
+
+def rule_key(symbol: str, rule_id: str) -> Key:
+    """Return the key of a rule."""
+    return {"pk": f"SYMBOL#{symbol}", "sk": f"RULE#{rule_id}"}
+
+
+def line_key(symbol: str, line: str) -> str:
+    """Return the partition of a line of watches."""
+    return f"WATCH#{symbol}#{line}"
+
+
+def new_rule_key(symbol: str, rule_id: str) -> Key:
+    """Return the key of the entry of a rule that has seen no tick yet."""
+    return {"pk": line_key(symbol, NEW), "sk": rule_id}
+
+
+def watch_keys(rule: Rule) -> list[Key]:
+    """Return the keys of a rule's watches."""
+    partition = line_key(rule.symbol, rule.terms.metric)
+    return [
+        {"pk": partition, "sk": f"{level_key(level)}#{rule.rule_id}"}
+        for level in rule.terms.watched_levels
+    ]
+
+
+def firing_key(firing: Firing) -> Key:
+    """Return the key of a recorded firing."""
+    timestamp = format_timestamp(firing.timestamp_microseconds)
+    return {"pk": f"FIRINGS#{firing.symbol}", "sk": f"{timestamp}#{firing.firing_id}"}
+
+
+def rule_item(rule: Rule) -> Attributes:
+    """Write a rule as an item."""
+    expires_at = rule.expires_at_microseconds
+    return {
+        **rule_key(rule.symbol, rule.rule_id),
+        "rule_id": rule.rule_id,
+        "symbol": rule.symbol,
+        **terms_attributes(rule.terms),
+        "trigger": str(rule.trigger),
+        "cooldown_seconds": rule.cooldown_seconds,
+        **({} if expires_at is None else {"expires_at_microseconds": expires_at}),
+        **_expiry(expires_at, _RULE_KEPT_SECONDS),
+        "owner": rule.owner,
+        "note": rule.note,
+        "message": rule.message,
+        **progress_attributes(rule.progress),
+    }
+
+
+def rule_of(item: Item) -> Rule:
+    """Read a rule's item."""
+    return Rule(
+        rule_id=item["rule_id"],
+        symbol=item["symbol"],
+        terms=terms_of(item),
+        trigger=Trigger(item["trigger"]),
+        cooldown_seconds=int(item["cooldown_seconds"]),
+        expires_at_microseconds=_whole_number(item.get("expires_at_microseconds")),
+        owner=item["owner"],
+        note=item["note"],
+        message=item["message"],
+        progress=progress_of(item),
+    )
+
+
+def watch_items(rule: Rule) -> list[Attributes]:
+    """Write all of a rule that stands in the index, for a rule that has seen no tick yet."""
+    expiry = _expiry(rule.expires_at_microseconds, _WATCH_KEPT_SECONDS)
+    watched = {"rule": rule.rule_id, **terms_attributes(rule.terms), **expiry}
+    items = [{**key, **watched} for key in watch_keys(rule)]
+    if rule.terms.is_state:
+        items.append({**new_rule_key(rule.symbol, rule.rule_id), **expiry})
+    return items
+
+
+def watch_of(item: Item) -> Watch:
+    """Read a watch's item."""
+    return Watch(item["sk"], item["rule"], terms_of(item))
+
+
+def progress_attributes(progress: Progress) -> Attributes:
+    """Write what has come of a rule; what is unknown is left out."""
+    return known(
+        {
+            "status": str(progress.status),
+            "disarmed": progress.disarmed and str(progress.disarmed),
+            "last_fired_at_microseconds": progress.last_fired_at_microseconds,
+            "last_firing_id": progress.last_firing_id,
+        }
+    )
+
+
+def terms_attributes(terms: Terms) -> Attributes:
+    """Write terms; what they do not have is left out."""
+    attributes: Attributes = {
+        "condition": str(terms.condition),
+        "levels": list(terms.levels),
+        "percent": terms.is_percent or None,
+        "window": terms.window,
+    }
+    if terms.rearm:
+        attributes["rearm"] = terms.rearm.value
+        attributes["rearm_percent"] = terms.rearm.is_percent or None
+    return known(attributes)
+
+
+def terms_of(item: Item) -> Terms:
+    """Read the terms in an item."""
+    levels: list[Decimal] = item["levels"]
+    rearm = None
+    if "rearm" in item:
+        rearm = Distance(item["rearm"], item.get("rearm_percent", False))
+    return Terms(
+        condition=Condition(item["condition"]),
+        levels=tuple(levels),
+        is_percent=item.get("percent", False),
+        window=item.get("window"),
+        rearm=rearm,
+    )
+
+
+def progress_of(item: Item) -> Progress:
+    """Read what has come of a rule."""
+    return Progress(
+        status=Status(item["status"]),
+        disarmed=Side(item["disarmed"]) if "disarmed" in item else None,
+        last_fired_at_microseconds=_whole_number(item.get("last_fired_at_microseconds")),
+        last_firing_id=item.get("last_firing_id"),
+    )
+
+
+def known(attributes: Attributes) -> Attributes:
+    """Leave out what is unknown."""
+    return {name: value for name, value in attributes.items() if value is not None}
+
+
+def setting(attributes: Item, gone: Sequence[str] = ()) -> dict[str, Any]:
+    """Write attributes, and the names of those to remove, as an update's parameters."""
+    removal = ", ".join(f"#{_alias(name)}" for name in gone)
+    assignments = ", ".join(f"#{_alias(name)} = :{_alias(name)}" for name in attributes)
+    return {
+        "UpdateExpression": f"SET {assignments}" + (f" REMOVE {removal}" if removal else ""),
+        "ExpressionAttributeNames": {f"#{_alias(name)}": name for name in (*attributes, *gone)},
+        "ExpressionAttributeValues": {
+            f":{_alias(name)}": value for name, value in attributes.items()
+        },
+    }
+
+
+def _alias(name: str) -> str:
+    return name.replace("-", "_")  # a window's name
+
+
+def _expiry(expires_at_microseconds: int | None, kept_seconds: int) -> Attributes:
+    if expires_at_microseconds is None:
+        return {}
+    return {"expires_at_epoch": expires_at_microseconds // 1_000_000 + kept_seconds}
+
+
+def _whole_number(number: Decimal | None) -> int | None:
+    return None if number is None else int(number)

@@ -1,0 +1,115 @@
+"""What is remembered of a symbol between ticks, and what is still to be delivered. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from price_alerts.rules import Progress
+from price_alerts.terms import Terms
+from price_alerts.ticks import Position
+from price_alerts.watches import Band
+from price_alerts.windows import Queue
+
+__all__ = ["Firing", "Lease", "Outbox", "State", "Step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """One time that a rule came true; ``fired_at`` is when that was decided."""
+
+    firing_id: str
+    rule_id: str
+    symbol: str
+    terms: Terms
+    previous_price: Decimal | None
+    price: Decimal
+    timestamp_microseconds: int
+    fired_at_microseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """What was decided and is not yet delivered.
+
+    Attributes
+    ----------
+    version
+        The state's version that decided it.
+    firings
+        What is to be recorded and announced, in order.
+    changes
+        What the rules have come to, by their ids.
+    checked_rule_ids
+        The new rules that have now seen a tick.
+    """
+
+    version: int
+    firings: tuple[Firing, ...] = ()
+    changes: Mapping[str, Progress] = field(default_factory=dict)
+    checked_rule_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who is delivering an outbox, and until when nobody else may."""
+
+    owner: str
+    until_microseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A tick that moved over more watches than one commit can take, and how far that has come.
+
+    Attributes
+    ----------
+    before
+        What each line's number was before the tick.
+    line
+        The line that is being worked on; those before it are done.
+    after_key
+        The last watch on it that is done.
+    """
+
+    before: Mapping[str, Decimal]
+    line: str
+    after_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is remembered of a symbol between ticks.
+
+    Attributes
+    ----------
+    symbol
+        The symbol.
+    version
+        Counts the writes; 0 is a symbol that was never stored.
+    price, position
+        The last tick that counted, ``None`` before the first.
+    threshold
+        The level at which the stack's own rule was checked last: a changed one is a new rule,
+        unknown before.
+    windows
+        The windows that rules need, by their names in `EXTREMES`; empty ones begin now.
+    bands
+        The quiet bands by line; ``None`` after a change of rules, when they must be found anew.
+    step
+        The tick that is not yet done, if there is one.
+    outbox, lease
+        What is to be delivered, and who does it.
+    """
+
+    symbol: str
+    version: int = 0
+    price: Decimal | None = None
+    position: Position | None = None
+    threshold: Decimal | None = None
+    windows: Mapping[str, Queue] = field(default_factory=dict)
+    bands: Mapping[str, Band] | None = None
+    step: Step | None = None
+    outbox: Outbox | None = None
+    lease: Lease | None = None

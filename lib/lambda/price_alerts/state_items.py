@@ -1,0 +1,154 @@
+"""State items: how states with their outboxes, and recorded firings, stand in the table. Pure."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from price_alerts.items import (
+    Attributes,
+    Item,
+    firing_key,
+    known,
+    progress_attributes,
+    progress_of,
+    terms_attributes,
+    terms_of,
+)
+from price_alerts.notices import Notice
+from price_alerts.state import Firing, Lease, Outbox, State, Step
+from price_alerts.ticks import Position, format_timestamp
+from price_alerts.watches import Band
+from price_alerts.windows import EXTREMES
+
+__all__ = ["firing_item", "state_attributes", "state_of"]
+
+
+def state_attributes(state: State) -> Attributes:
+    """Write a state's attributes, without its key."""
+    attributes: Attributes = {
+        "version": state.version,
+        "price": state.price,
+        "threshold": state.threshold,
+    }
+    if state.position:
+        attributes["timestamp_microseconds"] = state.position.timestamp_microseconds
+        attributes["message_id"] = state.position.message_id
+        attributes["message_ordinal"] = state.position.ordinal
+    for name, queue in state.windows.items():
+        attributes[name] = [list(entry) for entry in queue]
+    if state.bands is not None:
+        attributes["band"] = {line: [band.below, band.above] for line, band in state.bands.items()}
+    if state.step:
+        attributes["step"] = {
+            # As text: a move in percent may have more digits than the table's numbers.
+            "before": {line: str(number) for line, number in state.step.before.items()},
+            "line": state.step.line,
+            "after_key": state.step.after_key,
+        }
+    if state.outbox:
+        attributes["outbox"] = _outbox_attributes(state.outbox)
+    if state.lease:
+        attributes["lease_owner"] = state.lease.owner
+        attributes["lease_until_microseconds"] = state.lease.until_microseconds
+    return known(attributes)
+
+
+def state_of(symbol: str, item: Item | None) -> State:
+    """Read a state's item; version 0 if there is none."""
+    if item is None:
+        return State(symbol)
+    position = lease = bands = step = None
+    if "message_id" in item:
+        position = Position(
+            int(item["timestamp_microseconds"]), item["message_id"], int(item["message_ordinal"])
+        )
+    if "lease_owner" in item:
+        lease = Lease(item["lease_owner"], int(item["lease_until_microseconds"]))
+    if "band" in item:
+        bands = {line: Band(below, above) for line, (below, above) in item["band"].items()}
+    if "step" in item:
+        before = {line: Decimal(text) for line, text in item["step"]["before"].items()}
+        step = Step(before, item["step"]["line"], item["step"]["after_key"])
+    return State(
+        symbol=symbol,
+        version=int(item["version"]),
+        price=item.get("price"),
+        position=position,
+        threshold=item.get("threshold"),
+        windows={
+            name: tuple((int(bucket), price) for bucket, price in item[name])
+            for name in EXTREMES
+            if name in item
+        },
+        bands=bands,
+        step=step,
+        outbox=_outbox_of(symbol, item["outbox"]) if "outbox" in item else None,
+        lease=lease,
+    )
+
+
+def firing_item(notice: Notice) -> Attributes:
+    """Write a firing as an item, as one that was not announced yet."""
+    firing = notice.firing
+    fired_at = format_timestamp(firing.fired_at_microseconds)
+    return {
+        **firing_key(firing),
+        **_firing_attributes(firing),
+        "symbol": firing.symbol,
+        "timestamp": format_timestamp(firing.timestamp_microseconds),
+        "day": fired_at[:10],
+        "fired_at": fired_at,
+        "owner": notice.owner,
+        "note": notice.note,
+        "text": notice.text,
+        "sent": False,
+    }
+
+
+def _firing_attributes(firing: Firing) -> Attributes:
+    # The rule is not called rule_id here: that attribute is the key of the index by_rule, which
+    # holds rules and no firings.
+    return known(
+        {
+            "firing_id": firing.firing_id,
+            "rule": firing.rule_id,
+            **terms_attributes(firing.terms),
+            "previous_price": firing.previous_price,
+            "price": firing.price,
+            "timestamp_microseconds": firing.timestamp_microseconds,
+            "fired_at_microseconds": firing.fired_at_microseconds,
+        }
+    )
+
+
+def _firing_of(symbol: str, item: Item) -> Firing:
+    return Firing(
+        firing_id=item["firing_id"],
+        rule_id=item["rule"],
+        symbol=symbol,
+        terms=terms_of(item),
+        previous_price=item.get("previous_price"),
+        price=item["price"],
+        timestamp_microseconds=int(item["timestamp_microseconds"]),
+        fired_at_microseconds=int(item["fired_at_microseconds"]),
+    )
+
+
+def _outbox_attributes(outbox: Outbox) -> Attributes:
+    return {
+        "version": outbox.version,
+        "firings": [_firing_attributes(firing) for firing in outbox.firings],
+        "changes": {
+            rule_id: progress_attributes(progress) for rule_id, progress in outbox.changes.items()
+        },
+        "checked_rule_ids": list(outbox.checked_rule_ids),
+    }
+
+
+def _outbox_of(symbol: str, attributes: Item) -> Outbox:
+    return Outbox(
+        version=int(attributes["version"]),
+        firings=tuple(_firing_of(symbol, entry) for entry in attributes["firings"]),
+        changes={rule_id: progress_of(entry) for rule_id, entry in attributes["changes"].items()},
+        checked_rule_ids=tuple(attributes["checked_rule_ids"]),
+    )

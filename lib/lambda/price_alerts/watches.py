@@ -1,0 +1,218 @@
+"""Watches: the index in which the engine finds a rule by the levels that a price moves over. Pure.
+
+A line is a sorted row of watches: one of prices for each symbol, and one for every kind of move
+that somebody watches. Only the stretch of a line that a price moved over is ever read.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from price_alerts.rules import Rule
+from price_alerts.terms import Terms
+
+__all__ = ["ANYWHERE", "NEW", "Band", "Index", "Line", "Watch", "level_key", "level_of"]
+
+# The line of rules that were added or resumed and have seen no tick since; no levels on it.
+NEW = "new"
+
+# A price has 18 digits on each side of the point, a percentage up to 39 before it.
+_EXPONENT_BIAS = 200
+_FIRST_PAGE, _NEXT_PAGES = 16, 128
+_INFINITY = Decimal("Infinity")
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A place on a line where a rule can come true or re-arm.
+
+    ``key`` is the level's `level_key`, then ``#`` and the rule's id.
+    """
+
+    key: str
+    rule_id: str
+    terms: Terms
+
+    @property
+    def level(self) -> Decimal:
+        """The number at which the watch stands."""
+        return level_of(self.key)
+
+
+class Index(Protocol):
+    """Where the engine finds watches and rules of one symbol."""
+
+    def watches(self, line: str, start: str, *, upward: bool, limit: int) -> Sequence[Watch]:
+        """Read up to so many watches behind a key, going up or down; fewer mean the line's end."""
+
+    def new_rule_ids(self, limit: int) -> Sequence[str]:
+        """Read up to so many ids of rules that have seen no tick yet."""
+
+    def rules(self, rule_ids: Sequence[str]) -> Mapping[str, Rule]:
+        """Read up to a hundred rules by their ids; those that are gone are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The nearest watched levels around a number; ``None``: there is none on that side.
+
+    Nothing can happen while the number stays strictly between them.
+    """
+
+    below: Decimal | None
+    above: Decimal | None
+
+
+ANYWHERE = Band(None, None)
+
+
+def level_key(level: Decimal) -> str:
+    """Write a number so that text sorts as numbers do: 200 as ``2022``, 200.5 as ``2022005``.
+
+    The exponent is biased to have three digits, and the significant digits follow. Zero, which
+    is no level, sorts before all.
+    """
+    if not level:
+        return "0"
+    digits = "".join(map(str, level.as_tuple().digits)).rstrip("0")
+    return f"{level.adjusted() + _EXPONENT_BIAS}{digits}"
+
+
+def level_of(key: str) -> Decimal:
+    """Read the level in a watch's key."""
+    text = key.partition("#")[0]
+    digits = text[3:]
+    exponent = int(text[:3]) - _EXPONENT_BIAS - len(digits) + 1
+    return Decimal((0, tuple(map(int, digits)), exponent))  # exact, whatever the context
+
+
+class Line:
+    """The part of a line that has been read: all watches between its two ends.
+
+    Parameters
+    ----------
+    name
+        The line's name: a metric of `Terms`.
+    index
+        Where more of it can be read.
+    value
+        The number at which it is entered.
+    band
+        The band around ``value``, if it is known.
+
+    Attributes
+    ----------
+    below, above
+        The nearest known levels around the number that the line was last settled at.
+    """
+
+    def __init__(self, name: str, index: Index, value: Decimal, band: Band | None) -> None:
+        self._name = name
+        self._index = index
+        self._watches: list[Watch] = []
+        self._page = _FIRST_PAGE
+        # All watches between these two keys have been read; None is the line's own end.
+        self._low: str | None = level_key(value)
+        self._high: str | None = self._low
+        self.below = self.above = value
+        if band:
+            self._low = None if band.below is None else _past(band.below)
+            self._high = None if band.above is None else level_key(band.above)
+            self.below = -_INFINITY if band.below is None else band.below
+            self.above = _INFINITY if band.above is None else band.above
+
+    @property
+    def band(self) -> Band:
+        """The band around the number that the line was last settled at."""
+        return Band(
+            self.below if self.below.is_finite() else None,
+            self.above if self.above.is_finite() else None,
+        )
+
+    def is_quiet(self, value: Decimal) -> bool:
+        """Tell whether nothing can happen on the way to this number."""
+        return self.below < value < self.above
+
+    def between(self, before: Decimal, now: Decimal, after_key: str | None) -> Iterator[Watch]:
+        """Yield the watches on the way from one number to another, both included, in that order.
+
+        Parameters
+        ----------
+        before, now
+            Where the way begins and ends.
+        after_key
+            The watch with this key and those before it are left out.
+        """
+        if before < now:
+            for watch in self._ascending(after_key or level_key(before)):
+                if watch.key > _past(now):
+                    return
+                yield watch
+        elif now < before:
+            for watch in self._descending(after_key or _past(before)):
+                if watch.key < level_key(now):
+                    return
+                yield watch
+
+    def settle(self, value: Decimal, counts: Callable[[Watch], bool]) -> None:
+        """Find the band around a number; watches that do not count are passed over."""
+        key = level_key(value)
+        self.above = next((w.level for w in self._ascending(key) if counts(w)), _INFINITY)
+        self.below = next(
+            (w.level for w in self._descending(_past(value)) if counts(w)), -_INFINITY
+        )
+
+    def _ascending(self, key: str) -> Iterator[Watch]:
+        self._enter(key)
+        while True:
+            position = bisect_right(self._watches, key, key=_key_of)
+            if position < len(self._watches):
+                key = self._watches[position].key
+                yield self._watches[position]
+            elif self._high is None:
+                return
+            else:
+                found = self._read(self._high, upward=True)
+                self._watches += found
+                self._high = found[-1].key if len(found) == self._page else None
+                self._page = _NEXT_PAGES
+
+    def _descending(self, key: str) -> Iterator[Watch]:
+        self._enter(key)
+        while True:
+            position = bisect_left(self._watches, key, key=_key_of)
+            if position:
+                key = self._watches[position - 1].key
+                yield self._watches[position - 1]
+            elif self._low is None:
+                return
+            else:
+                found = self._read(self._low, upward=False)
+                self._watches[:0] = reversed(found)
+                self._low = found[-1].key if len(found) == self._page else None
+                self._page = _NEXT_PAGES
+
+    def _enter(self, key: str) -> None:
+        """Begin anew at a key that lies outside of what has been read."""
+        is_inside = (self._low is None or self._low <= key) and (
+            self._high is None or key <= self._high
+        )
+        if not is_inside:
+            self._watches = []
+            self._low = self._high = key
+
+    def _read(self, start: str, *, upward: bool) -> Sequence[Watch]:
+        return self._index.watches(self._name, start, upward=upward, limit=self._page)
+
+
+def _past(level: Decimal) -> str:
+    """Return a key just behind all watches at a level."""
+    return level_key(level) + "$"  # the character after "#"
+
+
+def _key_of(watch: Watch) -> str:
+    return watch.key

@@ -1,0 +1,57 @@
+"""The operator's command line, pointed at the embedded AWS."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from lib.local.deployment import ENVIRONMENT, own_environment
+from lib.local.emulator import Emulator
+from lib.local.errors import LocalError
+
+__all__ = ["CommandLine"]
+
+_PROJECT = Path(__file__).parents[2]
+_MODULES = os.pathsep.join(map(str, (_PROJECT, _PROJECT / "lib" / "lambda")))
+
+
+class CommandLine:
+    """``./alerts`` for the stack in an embedded AWS.
+
+    Parameters
+    ----------
+    emulator
+        The embedded AWS.
+    """
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._environment = {
+            **own_environment(),
+            **emulator.variables,
+            "AWS_DEFAULT_REGION": emulator.region,
+            "PYTHONPATH": _MODULES,
+            "TAP_ENVIRONMENT": ENVIRONMENT,
+        }
+
+    def run(self, *words: str) -> str:
+        """Run a command; returns what it printed.
+
+        Raises
+        ------
+        LocalError
+            With what it printed of its failure.
+        """
+        done = subprocess.run(
+            [sys.executable, "-m", "lib.cli", *words],
+            cwd=_PROJECT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise LocalError(f"./alerts {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout

@@ -1,0 +1,112 @@
+"""Drives the engine as the function does, over rules that are kept in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from lib.cli.rule_book import RuleBook
+from price_alerts import engine
+from price_alerts.rules import Rule, high_price_rule
+from price_alerts.state import Firing, State
+from price_alerts.ticks import Tick
+
+__all__ = ["Driver", "uncut"]
+
+Cut = Callable[[list[Tick]], Iterable[list[Tick]]]
+
+
+def uncut(ticks: list[Tick]) -> list[list[Tick]]:
+    """Leave the ticks in one batch."""
+    return [ticks]
+
+
+class Driver:
+    """The rules and states of symbols: rules change between runs of ticks.
+
+    Parameters
+    ----------
+    cut
+        Cuts each run of ticks into batches.
+    threshold
+        The stack's own.
+    on_commit
+        Called with each state as it would be stored.
+    """
+
+    def __init__(
+        self,
+        cut: Cut = uncut,
+        threshold: Decimal | None = None,
+        on_commit: Callable[[State], object] = lambda state: None,
+    ) -> None:
+        self.books: dict[str, RuleBook] = {}
+        self.states: dict[str, State] = {}
+        self._cut = cut
+        self._on_commit = on_commit
+        self._symbols: dict[str, str] = {}  # by rule
+        self.change_threshold(threshold)
+
+    def change_threshold(self, threshold: Decimal | None) -> None:
+        self._high_price = None if threshold is None else high_price_rule(threshold)
+
+    def add(self, *rules: Rule) -> None:
+        for rule in rules:
+            self._symbols[rule.rule_id] = rule.symbol
+            self._book(rule.symbol).add(rule)
+        for symbol in {rule.symbol for rule in rules}:
+            self._tell_state(symbol)
+
+    def pause(self, rule_id: str) -> None:
+        self._book(self._symbols[rule_id]).pause(rule_id)
+        self._tell_state(self._symbols[rule_id])
+
+    def resume(self, rule_id: str) -> None:
+        self._book(self._symbols[rule_id]).resume(rule_id)
+        self._tell_state(self._symbols[rule_id])
+
+    def remove(self, rule_id: str) -> None:
+        self._book(self._symbols[rule_id]).remove(rule_id)
+        self._tell_state(self._symbols[rule_id])
+
+    def ticks(self, ticks: Iterable[Tick]) -> list[Firing]:
+        """Take ticks batch after batch, each in as many commits as it takes."""
+        return [
+            firing
+            for batch in self._cut(list(ticks))
+            for symbol in dict.fromkeys(tick.symbol for tick in batch)
+            for firing in self._process(symbol, [tick for tick in batch if tick.symbol == symbol])
+        ]
+
+    def commit(self, symbol: str, ticks: Sequence[Tick]) -> list[Firing]:
+        """Let the engine go as far as one commit goes, and deliver what it has decided."""
+        before, book = self._state(symbol), self._book(symbol)
+        state = engine.evaluate(before, ticks, book, self._high_price, fired_at_microseconds=0)
+        assert state.version == before.version + 1
+        self._on_commit(state)
+        self.states[symbol] = replace(state, outbox=None)
+        if not state.outbox:
+            return []
+        assert len(state.outbox.firings) <= engine.MAX_CHANGES_PER_COMMIT + 1  # the stack's own
+        assert len(state.outbox.changes) <= engine.MAX_CHANGES_PER_COMMIT
+        assert len(state.outbox.checked_rule_ids) <= engine.MAX_CHANGES_PER_COMMIT
+        book.deliver(state.outbox)
+        return list(state.outbox.firings)
+
+    def _process(self, symbol: str, ticks: list[Tick]) -> list[Firing]:
+        firings: list[Firing] = []
+        while ticks or self._state(symbol).step:
+            firings += self.commit(symbol, ticks)
+            position = self._state(symbol).position
+            ticks = [tick for tick in ticks if position is None or tick.position > position]
+        return firings
+
+    def _book(self, symbol: str) -> RuleBook:
+        return self.books.setdefault(symbol, RuleBook())
+
+    def _state(self, symbol: str) -> State:
+        return self.states.setdefault(symbol, State(symbol))
+
+    def _tell_state(self, symbol: str) -> None:
+        self.states[symbol] = self._book(symbol).changed(self._state(symbol))

@@ -1,0 +1,109 @@
+"""Rules through the deployed pipeline: written, and their firings read, by the command line."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lib.local.command_line import CommandLine
+from tests.integration.conftest import Deployed, eventually, invoke
+
+
+@pytest.fixture
+def publish(deployed: Deployed, symbol: str) -> Callable[..., None]:
+    """Have the function process prices of the symbol, one second after the other."""
+    seconds = iter(range(60))
+
+    def publish(*prices: str) -> None:
+        ticks = [
+            {"symbol": symbol, "price": price, "timestamp": f"2026-01-01T00:00:{next(seconds):02}Z"}
+            for price in prices
+        ]
+        answer = invoke(deployed, (uuid.uuid4().hex, json.dumps(ticks)))
+        assert answer == {"batchItemFailures": []}
+
+    return publish
+
+
+def history(alerts: CommandLine, symbol: str) -> list[dict[str, Any]]:
+    firings: list[dict[str, Any]] = json.loads(alerts.run("history", symbol, "--json"))
+    return firings
+
+
+def test_a_rule_tells_once_what_it_was_added_for(
+    alerts: CommandLine, symbol: str, publish: Callable[..., None]
+) -> None:
+    alerts.run("add", symbol, "crosses-up", "90", "--id", f"{symbol}-up", "--note", "sell")
+    publish("89", "91", "89", "91")
+    [firing] = history(alerts, symbol)
+    assert (firing["rule_id"], firing["condition"]) == (f"{symbol}-up", "crosses-up")
+    assert (firing["previous_price"], firing["price"], firing["note"]) == ("89", "91", "sell")
+    [rule] = json.loads(alerts.run("list", symbol, "--json"))
+    assert rule["status"] == "triggered"
+
+
+def test_a_removed_rule_fires_no_more(
+    alerts: CommandLine, symbol: str, publish: Callable[..., None]
+) -> None:
+    alerts.run("add", symbol, "crosses", "90", "--trigger", "every", "--id", f"{symbol}-x")
+    publish("89", "91")
+    alerts.run("remove", f"{symbol}-x")
+    publish("89", "91")
+    assert len(history(alerts, symbol)) == 1
+
+
+def test_a_price_that_is_published_by_the_command_line_is_announced(
+    alerts: CommandLine, symbol: str
+) -> None:
+    alerts.run("add", symbol, "above", "90", "--id", f"{symbol}-above")
+    alerts.run("publish", f"{symbol}=91")
+    assert eventually(lambda: [f["sent"] for f in history(alerts, symbol)] == [True])
+
+
+@pytest.fixture
+def filtered(deployed: Deployed, symbol: str) -> Iterator[Callable[[], list[Any]]]:
+    """The rule ids that reach a queue whose subscription wants only this symbol's crossings."""
+    sqs, sns = deployed.emulator.client("sqs"), deployed.emulator.client("sns")
+    url = sqs.create_queue(QueueName=f"filtered-{symbol}")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    subscription = sns.subscribe(
+        TopicArn=deployed.outputs["topic_arn"],
+        Protocol="sqs",
+        Endpoint=arn["Attributes"]["QueueArn"],
+        Attributes={
+            "FilterPolicy": json.dumps(
+                {"symbol": [symbol], "condition": ["crosses_up"], "price": [{"numeric": [">", 50]}]}
+            )
+        },
+        ReturnSubscriptionArn=True,
+    )["SubscriptionArn"]
+    ids: list[Any] = []
+
+    def received() -> list[Any]:
+        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        for message in answer.get("Messages", ()):
+            ids.append(json.loads(json.loads(message["Body"])["Message"])["rule_id"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return ids
+
+    yield received
+    sns.unsubscribe(SubscriptionArn=subscription)
+    sqs.delete_queue(QueueUrl=url)
+
+
+def test_a_filter_policy_lets_through_what_it_names(
+    alerts: CommandLine,
+    symbol: str,
+    publish: Callable[..., None],
+    filtered: Callable[[], list[Any]],
+) -> None:
+    for condition in ("above", "crosses-up", "crosses-down"):
+        alerts.run("add", symbol, condition, "90", "--id", f"{symbol}-{condition}")
+    publish("80", "91", "80")
+    assert len(history(alerts, symbol)) == 3
+    assert eventually(lambda: filtered() == [f"{symbol}-crosses-up"])
+    assert filtered() == [f"{symbol}-crosses-up"]

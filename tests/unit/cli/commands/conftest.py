@@ -1,0 +1,75 @@
+"""What the tests of the commands have: the command line itself, at a fixed time."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from lib.cli import session
+from lib.cli.app import main
+from lib.cli.target import Target
+from tests.unit.doubles import NOW
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended, and what it printed."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """Its one line on stderr; nothing else may be printed."""
+        assert (self.out, self.err.count("\n")) == ("", 1)
+        assert self.err.startswith("error: ")
+        return self.err.removeprefix("error: ").rstrip("\n")
+
+    @property
+    def json(self) -> Any:
+        """What it printed, as JSON."""
+        assert (self.exit_code, self.err) == (0, "")
+        return json.loads(self.out)
+
+    @property
+    def text(self) -> str:
+        """What it printed, without the blanks that align it."""
+        assert (self.exit_code, self.err) == (0, "")
+        return "\n".join(" ".join(line.split()) for line in self.out.strip("\n").splitlines())
+
+
+@pytest.fixture(autouse=True)
+def _fixed_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: NOW * 1_000)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+
+@pytest.fixture(autouse=True)
+def _plain_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture
+def run(
+    target: Target, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ended]:
+    """Run a command for the stack tap-test; its clients are those of the fixture ``target``."""
+
+    def of_environment(environment: str | None) -> Target:
+        return target if environment is None else Target(environment)
+
+    monkeypatch.setattr(session, "Target", of_environment)
+
+    def run(*words: str) -> Ended:
+        exit_code = main(words)
+        return Ended(exit_code, *capsys.readouterr())
+
+    return run

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lib.cli import backtest_command
+
+Run = Callable[..., Any]
+
+RULES = """\
+- {id: up, symbol: AAPL, condition: crosses-up, levels: [100], trigger: every}
+- {id: dip, symbol: AAPL, condition: falls, levels: [5%], within: 1d, expires: 2026-01-01}
+- {id: other, symbol: IBM, condition: above, levels: [100]}
+"""
+PRICES = """\
+timestamp,symbol,price
+2010-03-01,AAPL,99.50
+2010-03-02,AAPL,100
+2010-03-02T12:00:00Z,AAPL,90
+2010-03-03,AAPL,101
+2010-03-01,AAPL,1
+2010-03-03,MSFT,101
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """The options that name the rules and the prices."""
+    rules, prices = tmp_path / "rules.yaml", tmp_path / "prices.csv"
+    rules.write_text(RULES)
+    prices.write_text(PRICES)
+    return ["--rules", str(rules), "--prices", str(prices)]
+
+
+def test_what_would_have_fired_is_told_with_how_often(run: Run, files: list[str]) -> None:
+    lines = [line for line in run("backtest", *files).text.splitlines() if "\u2500" not in line]
+    assert lines == [
+        "price of symbol condition before price rule",
+        "2010-03-02T00:00:00Z AAPL crosses-up 100 99.5 100 up",
+        "2010-03-02T12:00:00Z AAPL falls 5% within 1d 100 90 dip",
+        "2010-03-03T00:00:00Z AAPL crosses-up 100 90 101 up",
+        "",
+        "rule symbol condition fired",
+        "up AAPL crosses-up 100 2",
+        "dip AAPL falls 5% within 1d 1",
+        "other IBM above 100 0",
+        "",
+        "prices 6",
+        "symbols 2",
+        "left out, earlier than one before 1",
+        "of symbols without a rule 1",
+        "fired 3",
+    ]
+
+
+def test_what_would_have_fired_may_be_told_as_json(run: Run, files: list[str]) -> None:
+    told = run("backtest", *files, "--json").json
+    assert len(told) == 3
+    assert told[0] == {
+        "rule_id": "up",
+        "symbol": "AAPL",
+        "condition": "crosses-up",
+        "timestamp": "2010-03-02T00:00:00.000000Z",
+        "previous_price": "99.5",
+        "price": "100",
+    }
+
+
+def test_a_first_price_has_none_before_and_nothing_may_fire(run: Run, files: list[str]) -> None:
+    Path(files[3]).write_text("timestamp,symbol,price\n2010-03-01,IBM,101\n")
+    assert "2010-03-01T00:00:00Z IBM above 100 none 101 other" in run("backtest", *files).text
+    Path(files[3]).write_text("timestamp,symbol,price\n2010-03-01,IBM,99\n")
+    assert run("backtest", *files).text.startswith("rule symbol condition fired")
+
+
+def test_of_very_many_firings_the_last_are_told(
+    run: Run, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backtest_command, "_SHOWN_FIRINGS", 2)
+    _head, _, first, second, more, *_ = run("backtest", *files).text.splitlines()
+    assert (first.split()[-1], second.split()[-1]) == ("dip", "up")
+    assert more == "the last 2 of 3; --json prints all"
+
+
+def test_it_may_be_drawn(run: Run, files: list[str], tmp_path: Path) -> None:
+    picture = tmp_path / "out.png"
+    assert len(run("backtest", *files, "--plot", str(picture), "--json").json) == 3
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_prices_from_a_pipe_may_be_drawn_too(run: Run, files: list[str], tmp_path: Path) -> None:
+    pipe, picture = tmp_path / "pipe", tmp_path / "out.svg"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(PRICES,))
+    writer.start()
+    done = run("backtest", *files[:2], "--prices", str(pipe), "--plot", str(picture), "--json")
+    writer.join()
+    assert len(done.json) == 3
+    assert b"<svg" in picture.read_bytes()
+
+
+def test_a_picture_of_another_kind_is_refused_at_once(
+    run: Run, files: list[str], tmp_path: Path
+) -> None:
+    ended = run("backtest", *files, "--plot", str(tmp_path / "out.pdf"))
+    assert ended.exit_code == 2
+    assert ended.error.endswith("out.pdf: a picture is written as .png or .svg")
+
+
+def test_a_price_without_a_timestamp_is_refused(run: Run, files: list[str]) -> None:
+    Path(files[3]).write_text("symbol,price\nAAPL,1\n")
+    ended = run("backtest", *files)
+    assert ended.exit_code == 1
+    assert "line 1: must name the column timestamp once" in ended.error
+
+
+@pytest.mark.parametrize("option", ["--rules", "--prices"])
+def test_both_files_must_be_named(run: Run, files: list[str], option: str) -> None:
+    at = files.index(option)
+    ended = run("backtest", *files[:at], *files[at + 2 :])
+    assert ended.exit_code == 2
+    assert ended.error == f"Missing option '{option}': see alerts backtest --help"

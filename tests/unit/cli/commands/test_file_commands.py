@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lib.cli.rule_store import RuleStore
+from price_alerts.rules import Rule
+from tests.unit.cli.doubles import answer_with, refusal
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+Run = Callable[..., Any]
+Write = Callable[[str], str]
+
+RULES = """\
+- id: high
+  symbol: AAPL
+  condition: above
+  levels: [200.5]
+
+- id: low
+  symbol: AAPL
+  condition: falls
+  levels: [5%]
+  within: 1h
+  trigger: every
+  cooldown: 15m
+  rearm: 1%
+  expires: 2027-01-01T00:00:00Z
+  owner: me
+  note: 'it''s: "cheap"'
+
+- id: gone
+  symbol: IBM
+  condition: enters
+  levels: [90, 110]
+"""
+
+pytestmark = pytest.mark.usefixtures("alerts")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(content: str) -> str:
+        path = tmp_path / "rules.yaml"
+        path.write_text(content, "utf-8")
+        return str(path)
+
+    return write
+
+
+def test_what_is_exported_is_what_was_imported(run: Run, write: Write) -> None:
+    assert run("import", write(RULES)).text == "added 3 rules"
+    assert run("export").out == RULES
+
+
+def test_what_was_exported_as_json_can_be_imported(run: Run, write: Write) -> None:
+    run("import", write(RULES))
+    exported = run("export", "--json")
+    assert exported.json[0] == {
+        "id": "high",
+        "symbol": "AAPL",
+        "condition": "above",
+        "levels": ["200.5"],
+    }
+    for rule_id in ("high", "low", "gone"):
+        run("remove", rule_id)
+    assert run("export").out == "[]\n"
+    assert run("import", write(exported.out), "--json").json == {"added": ["high", "low", "gone"]}
+    assert run("export").out == RULES
+
+
+def test_the_status_is_not_exported(run: Run, write: Write) -> None:
+    run("import", write(RULES))
+    run("pause", "high")
+    assert run("export").out == RULES
+
+
+def test_one_rule_is_told_of_as_one(run: Run, write: Write) -> None:
+    first, *_ = RULES.split("\n\n")
+    assert run("import", write(first)).text == "added 1 rule"
+    assert run("import", write("[]")).text == "added 0 rules"
+
+
+def test_a_file_with_a_fault_adds_nothing(run: Run, write: Write) -> None:
+    path = write(RULES.replace("enters", "enter"))
+    ended = run("import", path)
+    assert ended.exit_code == 1
+    assert ended.error == (
+        f"{path} line 18, rule 3 (gone): there is no condition 'enter': write enters"
+    )
+    assert run("list", "--json").json == []
+
+
+def test_a_file_with_an_id_that_is_taken_adds_nothing(run: Run, write: Write) -> None:
+    run("add", "AAPL", "above", "1", "--id", "gone")
+    ended = run("import", write(RULES))
+    assert ended.exit_code == 1
+    assert ended.error == (
+        "there is a rule gone already, for AAPL: choose another --id (0 of 3 rules were added)"
+    )
+    assert [rule["id"] for rule in run("list", "--json").json] == ["gone"]
+
+
+def test_a_rule_that_has_expired_is_not_added(run: Run, write: Write) -> None:
+    ended = run("import", write(RULES.replace("2027", "2025")))
+    assert ended.exit_code == 1
+    assert "rule 2 (low): expires 2025-01-01T00:00:00Z is past" in ended.error
+
+
+def test_a_failure_on_the_way_says_how_many_were_added(
+    run: Run, write: Write, alerts: Table
+) -> None:
+    answers = iter([None, refusal("ExpiredTokenException")])
+    answer_with(alerts.meta.client, "TransactWriteItems", lambda _: next(answers))
+    ended = run("import", write(RULES))
+    assert ended.exit_code == 1
+    assert ended.error == (
+        "the AWS credentials have expired: log in again (1 of 3 rules were added)"
+    )
+
+
+def test_an_interruption_says_how_many_were_added(
+    run: Run, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: RuleStore, rules: list[Rule], on_progress: Callable[[Rule], object]) -> None:
+        on_progress(rules[0])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RuleStore, "add_all", interrupted)
+    ended = run("import", write(RULES))
+    assert (ended.exit_code, ended.out) == (130, "")
+    assert ended.err == "interrupted: 1 of 3 rules were added\n"
+
+
+def test_many_rules_keep_their_numbers(run: Run, write: Write) -> None:
+    entries = [
+        {"id": f"r-{n:03}", "symbol": "AAPL", "condition": "above", "levels": [f"0.{n:018}"]}
+        for n in range(1, 30)
+    ]
+    run("import", write(json.dumps(entries)))
+    assert run("export", "--json").json == [
+        entry | {"levels": [entry["levels"][0].rstrip("0")]} for entry in entries
+    ]

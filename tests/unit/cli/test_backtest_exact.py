@@ -1,0 +1,215 @@
+"""A backtest, which passes over most ticks, against the oracle and the engine alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from random import Random
+
+import pytest
+from hypothesis import given
+
+from lib.cli import backtest, walk
+from lib.cli.backtest import run
+from lib.cli.prices import Price
+from price_alerts import engine
+from price_alerts.rules import Rule, Trigger
+from price_alerts.state import Firing
+from price_alerts.terms import Condition, Distance, Terms
+from price_alerts.ticks import Position, Tick
+from tests.engine_driver import Driver
+from tests.histories import History, PriceAt, histories, random_history, rule_of
+from tests.history_writer import EXACT
+from tests.oracle import Fired, Oracle, Spec
+from tests.unit.doubles import NOW, SECOND
+
+ROWS_AT_ONCE = 40  # so that a portion ends often
+
+
+@pytest.fixture(autouse=True)
+def _short_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backtest, "_ROWS_AT_ONCE", ROWS_AT_ONCE)
+
+
+def parts_of(history: History) -> tuple[list[Spec], list[PriceAt]]:
+    """Return a history's rules, as if all were there from the start, and its ticks."""
+    specs = {event[1].rule_id: event[1] for event in history if event[0] == "add"}
+    ticks = [tick for event in history if event[0] == "ticks" for tick in event[1]]
+    return list(specs.values()), ticks
+
+
+def backtested(rules: Sequence[Rule], ticks: Sequence[PriceAt]) -> list[Firing]:
+    prices = (Price(symbol, price.normalize(EXACT), time) for symbol, price, time in ticks)
+    return list(run(rules, prices, lambda rows: None).firings)
+
+
+def by_the_oracle(specs: Sequence[Spec], ticks: Sequence[PriceAt]) -> list[tuple[str, Fired]]:
+    oracle = Oracle()
+    for spec in specs:
+        oracle.add(spec)
+    return [(tick[0], fired) for tick in ticks for fired in oracle.tick(*tick)]
+
+
+def by_the_engine(rules: Sequence[Rule], ticks: Sequence[PriceAt]) -> list[Firing]:
+    """Have the engine take one tick after the other."""
+    driver = Driver(cut=lambda batch: [[tick] for tick in batch])
+    for rule in rules:
+        driver.add(rule)
+    return driver.ticks(
+        Tick(symbol, price.normalize(EXACT), Position(time, "", ordinal))
+        for ordinal, (symbol, price, time) in enumerate(ticks)
+    )
+
+
+def told(firing: Firing) -> tuple[str, Fired]:
+    at = firing.timestamp_microseconds
+    return firing.symbol, (firing.rule_id, at, firing.previous_price, firing.price)
+
+
+def in_order(fired: Sequence[tuple[str, Fired]]) -> list[tuple[str, Fired]]:
+    """Sort by time, symbol and rule; the oracle does not tell which one was met first."""
+    return sorted(fired, key=lambda each: (each[1][1], each[0], each[1][0]))
+
+
+def same_moments(random: Random, ticks: Sequence[PriceAt]) -> list[PriceAt]:
+    """Let some ticks have the time of the symbol's last one."""
+    last: dict[str, int] = {}
+    moved = []
+    for symbol, price, time in ticks:
+        last[symbol] = last.get(symbol, time) if random.random() < 0.3 else time
+        moved.append((symbol, price, last[symbol]))
+    return moved
+
+
+@given(histories())
+def test_what_fires_is_what_the_oracle_says(history: History) -> None:
+    specs, ticks = parts_of(history)
+
+    firings = backtested([rule_of(spec) for spec in specs], ticks)
+
+    assert in_order([told(firing) for firing in firings]) == in_order(by_the_oracle(specs, ticks))
+
+
+def test_long_histories_agree_with_the_oracle_and_the_engine_alone() -> None:
+    random = Random(1)
+    count = 0
+    for _ in range(12):
+        specs, ticks = parts_of(random_history(random, records=150))
+        ticks = same_moments(random, ticks)
+        rules = [rule_of(spec) for spec in specs]
+
+        firings = [told(firing) for firing in backtested(rules, ticks)]
+
+        assert in_order(firings) == in_order(by_the_oracle(specs, ticks))
+        by_engine = [told(firing) for firing in by_the_engine(rules, ticks)]
+        assert firings == sorted(by_engine, key=lambda each: (each[1][1], each[0]))
+        count += len(firings)
+    assert count > 2_000
+
+
+def price_rule(rule_id: str, condition: Condition, *levels: int, rearm: int = 0) -> Rule:
+    return Rule(
+        rule_id=rule_id,
+        symbol="AAPL",
+        terms=Terms(
+            condition,
+            tuple(map(Decimal, levels)),
+            rearm=Distance(Decimal(rearm)) if rearm else None,
+        ),
+        trigger=Trigger.EVERY,
+    )
+
+
+def move_rule(rule_id: str, condition: Condition, size: str, window: str) -> Rule:
+    is_percent = size.endswith("%")
+    terms = Terms(condition, (Decimal(size.rstrip("%")),), is_percent, window)
+    return Rule(rule_id=rule_id, symbol="AAPL", terms=terms, trigger=Trigger.EVERY)
+
+
+FAR_APART = [
+    price_rule("up", Condition.CROSSES_UP, 1030, rearm=20),
+    price_rule("down", Condition.CROSSES_DOWN, 970),
+    price_rule("channel", Condition.EXITS, 980, 1020),
+]
+MOVES = [
+    move_rule("rise", Condition.RISES, "25", "15m"),
+    move_rule("rise-percent", Condition.RISES, "2.5%", "1h"),
+    move_rule("fall", Condition.FALLS, "20", "1m"),
+    move_rule("fall-percent", Condition.FALLS, "2%", "15m"),
+]
+
+
+def wandering(random: Random, length: int, millis: int) -> list[PriceAt]:
+    price, time = 1000, NOW
+    ticks: list[PriceAt] = []
+    for _ in range(length):
+        price += random.choice((0, 0, 1, 1, 2, -1, -1, -2, 10, -10))
+        time += random.randrange(millis * 2_000)
+        ticks.append(("AAPL", Decimal(price), time))
+    return ticks
+
+
+@pytest.mark.parametrize("millis", [1, 30, 1_000, 20_000])
+def test_a_calm_way_is_the_engine_s(millis: int) -> None:
+    random = Random(millis)
+    count = 0
+    for _ in range(20):
+        ticks = wandering(random, 300, millis)
+        rules = random.sample([*FAR_APART, *MOVES], random.randrange(1, 5))
+
+        firings = [told(each) for each in backtested(rules, ticks)]
+
+        assert firings == [told(each) for each in by_the_engine(rules, ticks)]
+        count += len(firings)
+    assert count > 100
+
+
+@pytest.mark.parametrize("condition", [Condition.RISES, Condition.FALLS])
+def test_a_window_that_calm_prices_have_left_is_the_engine_s(condition: Condition) -> None:
+    rules = [move_rule("price", condition, "45", "1m"), move_rule("percent", condition, "4%", "1m")]
+    ticks = wandering(Random(1), 6_000, 100)
+
+    firings = [told(each) for each in backtested(rules, ticks)]
+
+    assert firings == [told(each) for each in by_the_engine(rules, ticks)]
+    assert len({rule_id for _, (rule_id, *_) in firings}) == 2
+
+
+def test_a_percentage_that_rounding_brings_down_to_the_rearm_level_re_arms() -> None:
+    rearm = Distance(Decimal("1.666666666666666667"), is_percent=True)  # at 3.333333333333333333
+    terms = Terms(Condition.RISES, (Decimal(5),), True, "7d", rearm)
+    rule = Rule(rule_id="r", symbol="AAPL", terms=terms, trigger=Trigger.EVERY)
+    ticks = [
+        ("AAPL", Decimal(price), NOW + second)
+        for second, price in enumerate(("3", "3.2", *["3.11"] * 20, "3.1", "3.2"))
+    ]
+
+    assert [told(each)[1][1] - NOW for each in backtested([rule], ticks)] == [1, 23]
+
+
+def test_the_least_step_down_begins_a_rise() -> None:
+    rule = move_rule("r", Condition.RISES, "0.000000000000000005", "7d")
+    ticks = [
+        ("AAPL", Decimal(units).scaleb(-18), NOW + second)
+        for second, units in enumerate((*[100] * 20, 99, 103, 104))
+    ]
+
+    assert [told(each)[1][1] - NOW for each in backtested([rule], ticks)] == [22]
+
+
+def test_few_ticks_of_a_calm_way_reach_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+
+    def counting(state, ticks, *rest, **named):  # type: ignore[no-untyped-def]
+        taken.extend(ticks)
+        return engine.evaluate(state, ticks, *rest, **named)
+
+    monkeypatch.setattr(walk, "evaluate", counting)
+    random = Random(1)
+    ticks = [
+        ("AAPL", Decimal(1000 + random.randrange(-9, 10)), NOW + second * SECOND)
+        for second in range(2_000)
+    ]
+
+    assert not backtested([*FAR_APART, *MOVES], ticks)
+    assert len(taken) < 10

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lib.cli.output import progress, waiting, write_facts, write_json, write_table
+
+WIDE_ROW = ["x" * 150, "y" * 150]
+
+
+@pytest.fixture
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_json_is_one_document_in_ascii(capsys: pytest.CaptureFixture[str]) -> None:
+    write_json({"note": "50 \N{EURO SIGN}"})
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert json.loads(out) == {"note": "50 \N{EURO SIGN}"}
+
+
+@pytest.mark.usefixtures("_no_terminal")
+def test_what_goes_into_a_pipe_keeps_a_line_for_each_row(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_table(["a", "b"], [WIDE_ROW, ["[bold]", ":smile:"]])
+    write_facts({"c": "d"})
+    words = [line.split() for line in capsys.readouterr().out.splitlines() if "\u2500" not in line]
+    assert words == [
+        ["a", "b"],
+        WIDE_ROW,
+        ["[bold]", ":smile:"],
+        ["c", "d"],
+    ]
+
+
+@pytest.mark.usefixtures("_terminal")
+def test_what_goes_to_a_terminal_fits_into_it(capsys: pytest.CaptureFixture[str]) -> None:
+    write_table(["a", "b"], [WIDE_ROW])
+    out = capsys.readouterr().out
+    assert (out.count("x"), out.count("y")) == (150, 150)
+    assert out.count("\n") >= 4
+
+
+@pytest.mark.usefixtures("_terminal")
+def test_progress_is_shown_on_a_terminals_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("Counting", 10) as show:
+        show(5)
+    with waiting("Thinking"):
+        pass
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Counting" in err
+    assert "50%" in err
+
+
+@pytest.mark.usefixtures("_no_terminal")
+def test_progress_is_not_shown_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with progress("Counting", None) as show:
+        show(5)
+    with waiting("Thinking"):
+        pass
+    assert capsys.readouterr() == ("", "")

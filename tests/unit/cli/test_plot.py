@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from lib.cli import plot as plot_module
+from lib.cli.backtest import run
+from lib.cli.errors import CliError
+from lib.cli.plot import picture_format, plot
+from lib.cli.prices import Price
+from price_alerts.rules import Rule, Trigger, paused
+from price_alerts.terms import Condition, Terms
+from tests.unit.doubles import NOW, SECOND
+
+HOUR = 3600 * SECOND
+
+
+def rule(condition: str, *levels: str, symbol: str = "AAPL", window: str | None = None) -> Rule:
+    numbers = tuple(Decimal(level.rstrip("%")) for level in levels)
+    terms = Terms(Condition(condition), numbers, levels[0].endswith("%"), window)
+    rule_id = f"{condition}-{'-'.join(levels)}-{window}-{symbol}".replace("%", "-percent")
+    return Rule(rule_id=rule_id, symbol=symbol, terms=terms, trigger=Trigger.EVERY)
+
+
+def prices_of(*texts: str, symbol: str = "AAPL") -> list[Price]:
+    """Return a price an hour."""
+    return [Price(symbol, Decimal(text), NOW + hour * HOUR) for hour, text in enumerate(texts)]
+
+
+def drawn(
+    monkeypatch: pytest.MonkeyPatch, rules: Sequence[Rule], prices: Sequence[Price]
+) -> Figure:
+    """Return the picture of a backtest as it would be saved."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    firings = run(rules, prices, lambda rows: None).firings
+    plot(rules, prices, firings, Path("picture.png"))
+    (figure,) = figures
+    return figure
+
+
+def texts_of(figure: Figure) -> list[str]:
+    (axes,) = figure.axes
+    return [text.get_text() for text in axes.texts]
+
+
+def lines_of(figure: Figure, label: str) -> list[list[tuple[Any, float]]]:
+    (axes,) = figure.axes
+    return [
+        list(zip(line.get_xdata(), line.get_ydata(), strict=True))  # type: ignore[arg-type]
+        for line in axes.lines
+        if line.get_label() == label
+    ]
+
+
+@pytest.mark.parametrize(("name", "begins"), [("a.png", b"\x89PNG"), ("b.SVG", b"<?xml")])
+def test_a_picture_is_written_as_its_ending_says(tmp_path: Path, name: str, begins: bytes) -> None:
+    plot([rule("crosses", "200")], prices_of("199", "201"), [], tmp_path / name)
+
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("name", ["picture.jpg", "picture", "png"])
+def test_another_ending_is_refused_before_a_price_is_read(tmp_path: Path, name: str) -> None:
+    prices = iter(prices_of("199"))
+
+    with pytest.raises(CliError, match=r"picture is written as \.png or \.svg"):
+        plot([rule("crosses", "200")], prices, [], tmp_path / name)
+
+    assert next(prices)
+    assert not (tmp_path / name).exists()
+
+
+def test_the_ending_can_be_asked_for_early() -> None:
+    assert picture_format(Path("some.where/picture.Png")) == "png"
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "picture.png"
+
+    with pytest.raises(CliError, match=r"none/picture\.png: No such file or directory"):
+        plot([rule("crosses", "200")], prices_of("199"), [], path)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [[], [rule("crosses", "200", symbol="MSFT")], [paused(rule("crosses", "200"))]],
+)
+def test_without_a_price_of_an_active_rule_s_symbol_there_is_nothing_to_draw(
+    tmp_path: Path, rules: list[Rule]
+) -> None:
+    with pytest.raises(CliError, match="nothing to draw"):
+        plot(rules, prices_of("199"), [], tmp_path / "picture.png")
+
+
+def test_firings_are_marked_at_their_time_and_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = [rule("crosses", "200"), rule("above", "150")]
+
+    figure = drawn(monkeypatch, rules, prices_of("199", "201.5", "205", "198"))
+
+    (upwards,), (downwards,) = (
+        lines_of(figure, "fired, upwards"),
+        lines_of(figure, "fired, downwards"),
+    )
+    assert [price for _, price in upwards] == [199, 201.5]
+    assert [price for _, price in downwards] == [198]
+    assert downwards[0][0] * 86_400 * SECOND == pytest.approx(NOW + 3 * HOUR, abs=1)
+
+
+def test_levels_and_channels_are_drawn_with_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = [rule("crosses", "200"), rule("below", "200"), rule("exits", "190", "205.5")]
+
+    figure = drawn(monkeypatch, rules, prices_of("185", "210"))
+
+    assert [line[0][1] for line in lines_of(figure, "level")] == [190, 200, 205.5]
+    assert texts_of(figure) == ["190", "200", "205.5"]
+    (channel,) = [patch for patch in figure.axes[0].patches if patch.get_label() == "channel"]
+    assert channel.get_extents().height > 0
+
+
+def test_a_level_far_away_does_not_make_prices_flat(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = [rule("crosses", level) for level in ("1", "200", "9000")]
+
+    figure = drawn(monkeypatch, rules, prices_of("199", "201"))
+
+    assert len(lines_of(figure, "level")) == 1
+    assert texts_of(figure) == ["\N{DOWNWARDS ARROW} 1", "200", "\N{UPWARDS ARROW} 9000"]
+    bottom, top = figure.axes[0].get_ylim()
+    assert 198 < bottom < 199
+    assert 201 < top < 202
+
+
+def test_a_long_level_is_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = drawn(monkeypatch, [rule("crosses", "1.070000000000000001")], prices_of("1.06", "1.1"))
+
+    assert texts_of(figure) == ["\N{ALMOST EQUAL TO}1.07"]
+
+
+def test_moves_have_no_level_and_say_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = [rule("falls", "10%", window="1d"), rule("rises", "15.5", window="4h")]
+
+    figure = drawn(monkeypatch, rules, prices_of("100", "88", "89", "90", "104"))
+
+    assert not lines_of(figure, "level")
+    assert texts_of(figure) == ["\N{MINUS SIGN}10% in 1d", "+15.5 in 4h"]
+
+
+def test_each_symbol_with_a_rule_and_a_price_has_a_panel(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = [rule("crosses", "200", symbol=symbol) for symbol in ("TSLA", "MSFT", "AAPL")]
+    prices = [
+        *prices_of("199", "201", "199", symbol="TSLA"),
+        *prices_of("199", "201"),
+        *prices_of("1", symbol="XYZ"),
+    ]
+
+    figure = drawn(monkeypatch, rules, prices)
+
+    assert [axes.get_title() for axes in figure.axes] == ["AAPL  (1 firing)", "TSLA  (2 firings)"]
+
+
+def test_of_very_many_symbols_those_that_fire_most_are_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plot_module, "MAX_PANELS", 2)
+    rules = [rule("crosses", "200", symbol=symbol) for symbol in ("A", "B", "C")]
+    prices = [
+        *prices_of("199", symbol="A"),
+        *prices_of("199", "201", symbol="C"),
+        *prices_of("199", "201", "199", symbol="B"),
+    ]
+
+    figure = drawn(monkeypatch, rules, prices)
+
+    assert [axes.get_title()[:1] for axes in figure.axes] == ["B", "C"]
+    assert figure.get_supxlabel() == "Left out: 1 more, with the fewest firings"
+
+
+def test_a_legend_has_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = [rule("crosses", "200"), rule("crosses", "200", symbol="B")]
+    prices = [*prices_of("199"), *prices_of("199", "201", symbol="B")]
+
+    (legend,) = drawn(monkeypatch, rules, prices).legends
+
+    assert [text.get_text() for text in legend.get_texts()] == ["price", "level", "fired, upwards"]
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    told: list[int] = []
+
+    plot([rule("crosses", "200")], prices_of("199"), [], tmp_path / "a.png", told.append)
+
+    assert told == [0]
+
+
+def test_a_single_price_makes_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    rules = [rule("above", "100"), rule("below", "300")]
+    prices = prices_of("200")
+
+    plot(rules, prices, run(rules, prices, lambda rows: None).firings, path)
+
+    assert imread(path).shape == (648, 1320, 4)

@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lib.cli.errors import CliError
+from lib.cli.rule_store import RuleStore
+from price_alerts.items import rule_item, watch_keys
+from price_alerts.rules import Progress, Rule, Status, Trigger
+from price_alerts.terms import Condition, Distance, RuleError, Side, Terms
+from tests.unit.cli.doubles import answer_with, refusal
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+ABOVE = Rule(rule_id="above-200", symbol="AAPL", terms=Terms(Condition.ABOVE, (Decimal(200),)))
+CROSSES = Rule(
+    rule_id="crosses-200",
+    symbol="AAPL",
+    terms=Terms(Condition.CROSSES, (Decimal(200),), rearm=Distance(Decimal(1))),
+    trigger=Trigger.EVERY,
+)
+FALLS = Rule(
+    rule_id="falls",
+    symbol="AAPL",
+    terms=Terms(Condition.FALLS, (Decimal(5),), is_percent=True, window="1h"),
+)
+MICROSOFT = replace(ABOVE, rule_id="msft", symbol="MSFT")
+FIRED = Progress(Status.TRIGGERED, None, 1_000_000, "f-1")
+
+
+class Naps:
+    """Sleeps by doing what a test asks for, and remembers for how long it would have slept."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.then: Callable[[], object] = lambda: None
+
+    def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        self.then()
+
+
+@pytest.fixture
+def naps() -> Naps:
+    return Naps()
+
+
+@pytest.fixture
+def store(alerts: Table, naps: Naps) -> RuleStore:
+    return RuleStore(alerts, naps)
+
+
+def state(table: Table, symbol: str = "AAPL") -> dict[str, Any]:
+    return table.get_item(Key={"pk": f"SYMBOL#{symbol}", "sk": "STATE"}).get("Item", {})
+
+
+def index_keys(table: Table) -> list[tuple[Any, Any]]:
+    items = table.scan()["Items"]
+    return sorted((i["pk"], i["sk"]) for i in items if str(i["pk"]).startswith("WATCH#"))
+
+
+def put_state(table: Table, **attributes: object) -> None:
+    item: dict[str, Any] = {"pk": "SYMBOL#AAPL", "sk": "STATE", "version": 7, **attributes}
+    table.put_item(Item=item)
+
+
+@pytest.mark.parametrize("rule", [ABOVE, CROSSES, FALLS], ids=lambda rule: rule.rule_id)
+def test_a_rule_is_found_as_it_was_added(store: RuleStore, rule: Rule) -> None:
+    store.add(rule)
+    assert store.find(rule.rule_id) == rule
+
+
+@pytest.mark.parametrize(
+    ("rule", "keys"),
+    [
+        (ABOVE, [("WATCH#AAPL#new", "above-200"), ("WATCH#AAPL#price", "2022#above-200")]),
+        (
+            CROSSES,
+            [
+                ("WATCH#AAPL#price", "202199#crosses-200"),
+                ("WATCH#AAPL#price", "2022#crosses-200"),
+                ("WATCH#AAPL#price", "202201#crosses-200"),
+            ],
+        ),
+        (FALLS, [("WATCH#AAPL#fall-1h-percent", "2005#falls"), ("WATCH#AAPL#new", "falls")]),
+    ],
+    ids=lambda value: value.rule_id if isinstance(value, Rule) else "",
+)
+def test_a_rule_is_watched_from_its_adding_to_its_removal(
+    store: RuleStore, alerts: Table, rule: Rule, keys: list[tuple[str, str]]
+) -> None:
+    store.add(rule)
+    assert index_keys(alerts) == keys
+    assert store.remove(rule.rule_id) == rule
+    assert index_keys(alerts) == []
+    with pytest.raises(CliError, match=rf"there is no rule {rule.rule_id}: alerts list shows them"):
+        store.find(rule.rule_id)
+
+
+def test_the_state_of_a_symbol_begins_with_its_first_rule(store: RuleStore, alerts: Table) -> None:
+    store.add(ABOVE)
+    assert state(alerts) == {"pk": "SYMBOL#AAPL", "sk": "STATE", "version": 1}
+
+
+def test_a_rule_has_its_window_kept_from_now_on(store: RuleStore, alerts: Table) -> None:
+    store.add(FALLS)
+    assert state(alerts)["fall-1h"] == []
+
+
+def test_a_window_that_is_kept_already_stays(store: RuleStore, alerts: Table) -> None:
+    put_state(alerts, **{"fall-1h": [[5, 100]]})
+    store.add(FALLS)
+    assert state(alerts)["fall-1h"] == [[5, 100]]
+
+
+@pytest.mark.parametrize("change", ["add", "pause", "resume", "remove"])
+def test_every_change_raises_the_version_and_forgets_the_band(
+    store: RuleStore, alerts: Table, change: str
+) -> None:
+    if change != "add":
+        store.add(ABOVE)
+    if change == "resume":
+        store.pause("above-200")
+    put_state(alerts, price=150, band={"price": [None, 200]})
+    if change == "add":
+        store.add(ABOVE)
+    else:
+        getattr(store, change)("above-200")
+    assert state(alerts) == {"pk": "SYMBOL#AAPL", "sk": "STATE", "version": 8, "price": 150}
+
+
+def test_a_paused_rule_is_kept_and_not_watched(store: RuleStore, alerts: Table) -> None:
+    store.add(ABOVE)
+    paused = store.pause("above-200")
+    assert (paused.progress.status, store.find("above-200")) == (Status.PAUSED, paused)
+    assert index_keys(alerts) == []
+
+
+def test_a_resumed_rule_is_watched_like_a_new_one(store: RuleStore, alerts: Table) -> None:
+    store.add(ABOVE)
+    before = index_keys(alerts)
+    store.pause("above-200")
+    assert store.resume("above-200") == ABOVE == store.find("above-200")
+    assert index_keys(alerts) == before
+
+
+def test_a_triggered_rule_can_be_resumed_and_keeps_its_last_firing(
+    store: RuleStore, alerts: Table
+) -> None:
+    alerts.put_item(Item=rule_item(replace(ABOVE, progress=FIRED)))
+    resumed = store.resume("above-200")
+    assert resumed.progress == Progress(Status.ACTIVE, None, 1_000_000, "f-1")
+    assert len(index_keys(alerts)) == 2
+
+
+def test_a_resumed_rule_is_armed(store: RuleStore, alerts: Table) -> None:
+    progress = Progress(Status.PAUSED, Side.HIGH, 1_000_000, "f-1")
+    alerts.put_item(Item=rule_item(replace(CROSSES, progress=progress)))
+    store.resume("crosses-200")
+    assert store.find("crosses-200").progress == Progress(Status.ACTIVE, None, 1_000_000, "f-1")
+
+
+def test_a_paused_rule_stays_disarmed(store: RuleStore, alerts: Table) -> None:
+    progress = Progress(Status.ACTIVE, Side.HIGH, 1_000_000, "f-1")
+    alerts.put_item(Item=rule_item(replace(CROSSES, progress=progress)))
+    store.pause("crosses-200")
+    assert store.find("crosses-200").progress == replace(progress, status=Status.PAUSED)
+
+
+def test_only_an_active_rule_pauses(store: RuleStore) -> None:
+    store.add(ABOVE)
+    store.pause("above-200")
+    with pytest.raises(RuleError, match="above-200 is paused, and only an active rule pauses"):
+        store.pause("above-200")
+
+
+def test_an_active_rule_is_not_resumed(store: RuleStore) -> None:
+    store.add(ABOVE)
+    with pytest.raises(RuleError, match="above-200 is active already"):
+        store.resume("above-200")
+
+
+@pytest.mark.parametrize("symbol", ["AAPL", "MSFT"])
+def test_an_id_is_given_once(store: RuleStore, alerts: Table, symbol: str) -> None:
+    store.add(ABOVE)
+    with pytest.raises(CliError, match="there is a rule above-200 already, for AAPL: choose"):
+        store.add(replace(CROSSES, rule_id="above-200", symbol=symbol))
+    assert list(store.rules()) == [ABOVE]
+    assert state(alerts, "MSFT") == {}
+
+
+def test_an_id_that_the_index_does_not_know_yet_is_refused_all_the_same(
+    store: RuleStore, alerts: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add(ABOVE)
+    monkeypatch.setattr(alerts, "query", lambda **_: {"Items": []})
+    with pytest.raises(CliError, match="there is a rule above-200 already, for AAPL"):
+        store.add(replace(CROSSES, rule_id="above-200"))
+    assert state(alerts)["version"] == 1
+
+
+def test_rules_are_listed_by_symbol_and_id(store: RuleStore) -> None:
+    for rule in (MICROSOFT, FALLS, ABOVE):
+        store.add(rule)
+    assert list(store.rules()) == [ABOVE, FALLS, MICROSOFT]
+    assert list(store.rules("AAPL")) == [ABOVE, FALLS]
+
+
+def test_many_rules_are_added_one_after_the_other(store: RuleStore) -> None:
+    added: list[Rule] = []
+    store.add_all([ABOVE, MICROSOFT], added.append)
+    assert added == list(store.rules()) == [ABOVE, MICROSOFT]
+
+
+def test_of_many_rules_none_is_added_if_one_id_is_taken(store: RuleStore) -> None:
+    store.add(MICROSOFT)
+    with pytest.raises(CliError, match="there is a rule msft already"):
+        store.add_all([ABOVE, MICROSOFT], lambda _rule: None)
+    assert list(store.rules()) == [MICROSOFT]
+
+
+def test_a_lookup_waits_for_the_index_to_follow(
+    store: RuleStore, alerts: Table, naps: Naps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add(ABOVE)
+    monkeypatch.setattr(alerts, "query", lambda **_: {"Items": []})
+    naps.then = monkeypatch.undo
+    assert store.find("above-200") == ABOVE
+    assert naps.seconds == [0.25]
+
+
+def test_an_entry_of_the_index_that_lags_behind_is_no_rule(store: RuleStore, alerts: Table) -> None:
+    store.add(ABOVE)
+    read = alerts.query
+
+    def query(**request: Any) -> Any:
+        answer = read(**request)
+        alerts.delete_item(Key={"pk": "SYMBOL#AAPL", "sk": "RULE#above-200"})
+        return answer
+
+    alerts.query = query  # type: ignore[method-assign]  # only this table's, for this test
+    with pytest.raises(CliError, match="there is no rule above-200"):
+        store.find("above-200")
+
+
+def test_a_change_waits_until_firings_are_delivered(
+    store: RuleStore, alerts: Table, naps: Naps
+) -> None:
+    store.add(ABOVE)
+    put_state(alerts, outbox={"version": 7})
+    naps.then = lambda: put_state(alerts)
+    store.remove("above-200")
+    assert (len(naps.seconds), state(alerts)["version"]) == (1, 8)
+    assert list(store.rules()) == []
+
+
+def test_a_change_gives_up_when_firings_stay_undelivered(
+    store: RuleStore, alerts: Table, naps: Naps
+) -> None:
+    store.add(ABOVE)
+    put_state(alerts, outbox={"version": 7})
+    with pytest.raises(CliError, match="firings of AAPL wait to be delivered, which its next"):
+        store.remove("above-200")
+    assert 15 < sum(naps.seconds) < 35
+    assert store.find("above-200") == ABOVE
+    assert len(index_keys(alerts)) == 2
+
+
+def test_a_change_that_meets_another_one_is_tried_again(
+    store: RuleStore, alerts: Table, naps: Naps
+) -> None:
+    answers = iter(["TransactionConflict"])
+
+    def conflict(_: object) -> dict[str, Any] | None:
+        reason = next(answers, None)
+        if reason is None:
+            return None
+        return {
+            **refusal("TransactionCanceledException"),
+            "CancellationReasons": [{"Code": "None"}, {"Code": reason}],
+        }
+
+    answer_with(alerts.meta.client, "TransactWriteItems", conflict)
+    store.add(CROSSES)
+    assert (len(naps.seconds), store.find("crosses-200")) == (1, CROSSES)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal("ValidationException"),
+        {
+            **refusal("TransactionCanceledException"),
+            "CancellationReasons": [{"Code": "None"}, {"Code": "ValidationError"}],
+        },
+    ],
+    ids=["refused", "cancelled"],
+)
+def test_any_other_error_goes_through(
+    store: RuleStore, alerts: Table, answer: dict[str, Any]
+) -> None:
+    answer_with(alerts.meta.client, "TransactWriteItems", lambda _: answer)
+    with pytest.raises(ClientError):
+        store.add(ABOVE)
+
+
+def test_a_rule_that_fires_while_it_is_paused_is_read_again(
+    store: RuleStore, alerts: Table, naps: Naps
+) -> None:
+    """The state's version went up with the firing, and the rule was triggered by it."""
+    store.add(ABOVE)
+    put_state(alerts, outbox={"version": 7})
+
+    def deliver() -> None:
+        alerts.put_item(Item=rule_item(replace(ABOVE, progress=FIRED)))
+        for key in watch_keys(ABOVE):
+            alerts.delete_item(Key=key)
+        put_state(alerts)
+
+    naps.then = deliver
+    with pytest.raises(RuleError, match="above-200 is triggered, and only an active rule pauses"):
+        store.pause("above-200")
+    assert store.find("above-200").progress == FIRED
+
+
+def test_a_rule_that_fired_before_is_removed(store: RuleStore, alerts: Table) -> None:
+    fired = replace(CROSSES, progress=Progress(Status.ACTIVE, None, 1_000_000, "f-1"))
+    alerts.put_item(Item=rule_item(fired))
+    assert store.remove("crosses-200") == fired
+    assert list(store.rules()) == []

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from lib.cli.words import (
+    RuleWords,
+    ShownStatus,
+    condition_in_words,
+    rule_from_words,
+    rule_in_words,
+    status_of,
+    symbol_of,
+    trigger_in_words,
+    words_of,
+)
+from price_alerts.rules import Progress, Rule, Status, Trigger
+from price_alerts.terms import Condition, Distance, RuleError, Terms
+from tests.unit.cli.rule_strategies import rules_with_texts
+from tests.unit.doubles import NOW, SECOND
+
+DAY = 86_400 * SECOND
+ALL = RuleWords(
+    id="mine",
+    symbol="aapl",
+    condition="falls",
+    levels=["5.0%"],
+    within="1h",
+    trigger="every",
+    cooldown="15m",
+    rearm="0.5%",
+    expires="30d",
+    owner="me",
+    note="sell",
+    message="{symbol} at {price}",
+)
+
+
+def rule_of(**words: Any) -> Rule:
+    """Read the rule ``AAPL above 200`` with other words."""
+    usual: dict[str, Any] = {"id": "r-1", "symbol": "AAPL", "condition": "above", "levels": ["200"]}
+    return rule_from_words(RuleWords(**usual | words), NOW)
+
+
+def reason(**words: Any) -> str:
+    with pytest.raises(RuleError) as refusal:
+        rule_of(**words)
+    return str(refusal.value)
+
+
+def test_all_words_make_a_rule() -> None:
+    assert rule_from_words(ALL, NOW) == Rule(
+        rule_id="mine",
+        symbol="AAPL",
+        terms=Terms(
+            Condition.FALLS,
+            (Decimal(5),),
+            is_percent=True,
+            window="1h",
+            rearm=Distance(Decimal("0.5"), is_percent=True),
+        ),
+        trigger=Trigger.EVERY,
+        cooldown_seconds=900,
+        expires_at_microseconds=NOW + 30 * DAY,
+        owner="me",
+        note="sell",
+        message="{symbol} at {price}",
+    )
+
+
+def test_few_words_make_a_rule_too() -> None:
+    assert rule_of() == Rule(
+        rule_id="r-1", symbol="AAPL", terms=Terms(Condition.ABOVE, (Decimal(200),))
+    )
+
+
+@pytest.mark.parametrize("condition", list(Condition))
+def test_every_condition_has_a_word(condition: Condition) -> None:
+    word = condition.replace("_", "-")
+    levels = ["90", "110"] if word in ("enters", "exits", "inside", "outside") else ["5"]
+    within = "1h" if word in ("rises", "falls") else None
+    rule = rule_of(condition=word, levels=levels, within=within)
+    assert (rule.terms.condition, words_of(rule).condition) == (condition, word)
+
+
+@given(rules_with_texts)
+def test_every_rule_can_be_written_and_read_again(rule: Rule) -> None:
+    assert rule_from_words(words_of(rule), NOW, may_have_expired=True) == rule
+
+
+def test_levels_stay_in_the_order_in_which_they_are_typed() -> None:
+    assert reason(condition="enters", levels=["110", "90"]) == "enters takes the lower level first"
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("crosses_up", "crosses-up"),
+        ("Above", "above"),
+        ("rise", "rises"),
+        ("crossesdown", "crosses-down"),
+    ],
+)
+def test_another_condition_is_refused_with_the_nearest(word: str, hint: str) -> None:
+    assert reason(condition=word) == f"there is no condition {word!r}: write {hint}"
+
+
+def test_a_condition_that_is_like_none_is_refused_with_all_of_them() -> None:
+    assert reason(condition="?") == (
+        "there is no condition '?': write crosses-up, crosses-down, crosses, above, below, enters, "
+        "exits, inside, outside, rises, falls"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ({"levels": []}, "above takes one level"),
+        ({"levels": ["90", "110"]}, "above takes one level"),
+        ({"levels": ["5%"]}, "above takes a price, no percentage and no window"),
+        ({"within": "1h"}, "above takes a price, no percentage and no window"),
+        ({"condition": "enters", "levels": ["5%", "10"]}, "enters takes a price, no percentage"),
+        ({"condition": "rises"}, "rises needs a window: within 1m 5m 15m 1h 4h 1d 7d"),
+        ({"condition": "rises", "within": "2h"}, "rises needs a window: within 1m 5m 15m"),
+        ({"levels": ["-5"]}, "'-5' is no number greater than 0"),
+        ({"symbol": "A B"}, "'A B': symbol must be 1 to 32 characters"),
+        ({"trigger": "twice"}, "'twice' is no trigger: write once or every"),
+        ({"cooldown": "15m"}, "cooldown and rearm need the trigger every"),
+        ({"rearm": "1"}, "cooldown and rearm need the trigger every"),
+        ({"trigger": "every", "cooldown": "15"}, "'15' is no duration"),
+        ({"trigger": "every", "rearm": "200"}, "rearm must be less than the level"),
+        ({"trigger": "every", "rearm": "x"}, "'x' is no number"),
+        ({"expires": "soon"}, "'soon' is no time"),
+        ({"id": "a b"}, "an id is 1 to 64 characters"),
+        ({"id": ""}, "an id is 1 to 64 characters"),
+        ({"note": "two\nlines"}, "note takes up to 256 printable characters on one line"),
+        ({"message": "{prise}"}, "message takes the placeholders {symbol}"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(words: dict[str, Any], what: str) -> None:
+    said = reason(**words)
+    assert said.startswith(what)
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("expires", ["2026-11-22", "2026-11-22T15:04:05.250Z"])
+def test_a_new_rule_must_not_have_expired(expires: str) -> None:
+    assert reason(expires=expires) == (
+        f"expires {expires} is past: it must lie in the future, say 30d from now"
+    )
+
+
+def test_a_rule_of_the_past_may_have_expired() -> None:
+    words = replace(ALL, expires="2010-03-01")
+    rule = rule_from_words(words, NOW, may_have_expired=True)
+    assert words_of(rule).expires == "2010-03-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("symbol", "name"),
+    [
+        ("AAPL", "aapl-"),
+        ("BRK.B", "brk.b-"),
+        ("BTC/USD", "btc-usd-"),
+        ("^GSPC", "gspc-"),
+        ("ES=F", "es-f-"),
+        ("^", ""),
+    ],
+)
+def test_an_id_that_is_made_up_tells_the_symbol(symbol: str, name: str) -> None:
+    rule_id = rule_of(id=None, symbol=symbol).rule_id
+    assert rule_id.startswith(name)
+    assert len(rule_id) == len(name) + 6
+
+
+def test_the_longest_id_that_is_made_up_is_an_id() -> None:
+    assert len(rule_of(id=None, symbol="A" * 32).rule_id) == 39
+
+
+def test_no_id_is_made_up_twice() -> None:
+    assert len({rule_of(id=None).rule_id for _ in range(1_000)}) == 1_000
+
+
+def test_what_is_as_usual_is_not_told() -> None:
+    assert words_of(rule_of(owner="me")).told() == {
+        "id": "r-1",
+        "symbol": "AAPL",
+        "condition": "above",
+        "levels": ["200"],
+        "owner": "me",
+    }
+
+
+def test_a_rule_is_told_in_words() -> None:
+    rule = rule_from_words(replace(ALL, expires="2027-01-31"), NOW)
+    assert condition_in_words(rule.terms) == "falls 5% within 1h"
+    assert trigger_in_words(rule) == "every, cooldown 15m, rearm 0.5%"
+    assert rule_in_words(rule) == (
+        "AAPL falls 5% within 1h, every, cooldown 15m, rearm 0.5%, until 2027-01-31T00:00:00Z"
+    )
+    assert rule_in_words(rule_of(condition="enters", levels=["90", "110"])) == (
+        "AAPL enters 90 110, once"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stored", "expires_at", "shown"),
+    [
+        (Status.ACTIVE, None, ShownStatus.ACTIVE),
+        (Status.ACTIVE, NOW + 1, ShownStatus.ACTIVE),
+        (Status.PAUSED, None, ShownStatus.PAUSED),
+        (Status.TRIGGERED, None, ShownStatus.TRIGGERED),
+        (Status.ACTIVE, NOW, ShownStatus.EXPIRED),
+        (Status.TRIGGERED, NOW, ShownStatus.EXPIRED),
+    ],
+)
+def test_a_rule_past_its_expiry_is_shown_as_expired(
+    stored: Status, expires_at: int | None, shown: ShownStatus
+) -> None:
+    rule = replace(rule_of(), expires_at_microseconds=expires_at, progress=Progress(stored))
+    assert status_of(rule, NOW) == shown
+
+
+def test_a_symbol_is_made_capital() -> None:
+    assert symbol_of("brk.b") == "BRK.B"

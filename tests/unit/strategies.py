@@ -1,0 +1,110 @@
+"""Hypothesis strategies for what stands in the table."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from hypothesis import strategies as st
+
+from price_alerts.rules import Progress, Rule, Status, Trigger
+from price_alerts.state import Firing, Lease, Outbox, State, Step
+from price_alerts.terms import WINDOWS_SECONDS, Condition, Distance, Side, Terms
+from price_alerts.ticks import Position
+from price_alerts.watches import Band
+from price_alerts.windows import EXTREMES, lines_of
+from tests.unit.doubles import NOW
+
+__all__ = ["rules", "states"]
+
+_SMALLEST = Decimal("1E-18")
+_CHANNELS = {Condition.ENTERS, Condition.EXITS, Condition.INSIDE, Condition.OUTSIDE}
+_MOVES = {Condition.RISES, Condition.FALLS}
+
+_moments = st.integers(0, 2 * NOW)
+_texts = st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=10)
+_ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True)
+_prices = st.decimals(_SMALLEST, Decimal(10**18 - 1), places=18)
+_levels = st.decimals(2, 99, places=18)
+_lines = st.sampled_from(lines_of(dict.fromkeys(EXTREMES, ())))
+
+
+@st.composite
+def _terms(draw: st.DrawFn) -> Terms:
+    condition = draw(st.sampled_from(Condition))
+    count = 2 if condition in _CHANNELS else 1
+    levels = draw(st.lists(_levels, min_size=count, max_size=count, unique=True))
+    is_percent = condition in _MOVES and draw(st.booleans())
+    return Terms(
+        condition,
+        tuple(sorted(levels)),
+        is_percent,
+        draw(st.sampled_from(list(WINDOWS_SECONDS))) if condition in _MOVES else None,
+        draw(st.sampled_from([None, Distance(_SMALLEST, is_percent)])),
+    )
+
+
+_progresses = st.builds(
+    Progress,
+    status=st.sampled_from(Status),
+    disarmed=st.none() | st.sampled_from(Side),
+    last_fired_at_microseconds=st.none() | _moments,
+    last_firing_id=st.none() | _ids,
+)
+rules = st.builds(
+    Rule,
+    rule_id=_ids,
+    symbol=st.just("AAPL"),
+    terms=_terms(),
+    trigger=st.just(Trigger.EVERY),
+    cooldown_seconds=st.integers(0, 10**9),
+    expires_at_microseconds=st.none() | _moments,
+    owner=_texts,
+    note=_texts,
+    message=st.sampled_from(["", "{symbol} at {price}", "{{note}}: {note}"]),
+    progress=_progresses,
+)
+_firings = st.builds(
+    Firing,
+    firing_id=st.uuids().map(lambda identifier: identifier.hex),
+    rule_id=_ids,
+    symbol=st.just("AAPL"),
+    terms=_terms(),
+    previous_price=st.none() | _prices,
+    price=_prices,
+    timestamp_microseconds=_moments,
+    fired_at_microseconds=_moments,
+)
+_outboxes = st.builds(
+    Outbox,
+    version=st.integers(1, 10**9),
+    firings=st.lists(_firings, max_size=3).map(tuple),
+    changes=st.dictionaries(_ids, _progresses, max_size=3),
+    checked_rule_ids=st.lists(_ids, max_size=3).map(tuple),
+)
+_windows = st.dictionaries(
+    st.sampled_from(EXTREMES),
+    st.lists(st.tuples(st.integers(0, NOW), _prices), max_size=3).map(tuple),
+    max_size=3,
+)
+_bands = st.dictionaries(_lines, st.builds(Band, st.none() | _prices, st.none() | _prices))
+_steps = st.builds(
+    Step,
+    # What a price comes to in percent, from the lowest one to the highest, has 57 digits.
+    before=st.dictionaries(_lines, _prices | st.decimals(0, 10**38, places=18), max_size=3),
+    line=_lines,
+    after_key=st.none() | st.text(min_size=1, max_size=10),
+)
+states = st.builds(
+    State,
+    symbol=st.just("AAPL"),
+    version=st.integers(1, 10**9),
+    price=st.none() | _prices,
+    position=st.none()
+    | st.builds(Position, _moments, st.text(min_size=1, max_size=10), st.integers(0, 499)),
+    threshold=st.none() | _prices,
+    windows=_windows,
+    bands=st.none() | _bands,
+    step=st.none() | _steps,
+    outbox=st.none() | _outboxes,
+    lease=st.none() | st.builds(Lease, st.text(min_size=1, max_size=10), _moments),
+)

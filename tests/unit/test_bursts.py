@@ -1,0 +1,68 @@
+"""Very many rules at one level: all fire, each once, over as many invocations as it takes."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from moto.dynamodb.models import dynamodb_backends
+
+from price_alerts.rules import Trigger
+from tests.unit.doubles import SECOND, Clock, Container, Topic, add_rules, items_of, rule, ticks
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+RULES = 10_000
+ITEM_LIMIT = 400 * 1024  # DynamoDB
+STATE_KEY = {"pk": {"S": "SYMBOL#AAPL"}, "sk": {"S": "STATE"}}
+
+
+@pytest.fixture
+def sizes(table: Table) -> list[int]:
+    """What the state's item comes to, after each write of it from now on."""
+    sizes: list[int] = []
+    backend = dynamodb_backends["123456789012"]["us-east-1"]
+
+    def measure(**_: object) -> None:
+        item = backend.get_item(table.name, STATE_KEY)
+        sizes.append(item.size() if item else 0)
+
+    table.meta.client.meta.events.register("after-call.dynamodb.UpdateItem", measure)
+    return sizes
+
+
+@pytest.fixture
+def slow_table(table: Table, clock: Clock) -> Table:
+    """A table that takes a tenth of a second for every call."""
+
+    def take_time(**_: Any) -> None:
+        clock.now += SECOND // 10
+
+    table.meta.client.meta.events.register("before-call.dynamodb", take_time)
+    return table
+
+
+@pytest.mark.no_cover  # it takes a minute and a half as it is
+def test_a_burst_of_firings_takes_several_invocations_and_each_rule_fires_once(
+    slow_table: Table, clock: Clock, topic: Topic, sizes: list[int]
+) -> None:
+    table = slow_table
+    add_rules(table, *(rule(f"r-{n}", 150, trigger=Trigger.ONCE) for n in range(RULES)))
+    path = ticks(149, 151)
+    sizes.clear()
+    for invocations in itertools.count(1):  # noqa: B007  # counted
+        container = Container(table, clock, topic, high_price=None)
+        if not container.process(path).unfinished_message_ids:
+            break
+        clock.now += 60 * SECOND
+
+    assert invocations > 2
+    fired = Counter(item["rule"] for item in items_of(table, "FIRINGS#") if item["sent"])
+    assert (len(fired), set(fired.values())) == (RULES, {1})
+    assert len(topic.published) == len(set(topic.published)) == RULES
+    assert {item["status"] for item in items_of(table, "SYMBOL#", "RULE#")} == {"triggered"}
+    assert items_of(table, "WATCH#") == []
+    assert max(sizes) < ITEM_LIMIT / 10

@@ -1,0 +1,118 @@
+"""What a batch costs in calls to AWS: nothing for rules that it does not concern."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from boto3.dynamodb.types import TypeSerializer
+from moto.dynamodb.models import dynamodb_backends
+
+from lib.cli.rule_actions import RuleActions
+from price_alerts.items import rule_item, watch_items
+from price_alerts.rules import Rule
+from price_alerts.ticks import Tick
+from tests.unit.doubles import Clock, Container, Topic, rule, tick
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+
+def fill(table: Table, rules: list[Rule]) -> None:
+    """Put rules of AAPL into moto's own memory, and tell the symbol's state."""
+    backend, write = dynamodb_backends["123456789012"]["us-east-1"], TypeSerializer().serialize
+    for added in rules:
+        for item in [rule_item(added), *watch_items(added)]:
+            backend.put_item(table.name, {name: write(value) for name, value in item.items()})
+    actions = RuleActions(table.name)
+    table.meta.client.update_item(**actions.tell_state(rules[0])["Update"])
+
+
+@pytest.fixture
+def container(table: Table, clock: Clock, topic: Topic) -> Container:
+    """A container without a rule of the stack's own."""
+    return Container(table, clock, topic, high_price=None)
+
+
+@pytest.fixture
+def read(table: Table) -> list[int]:
+    """How many items each reading call answers with, from now on."""
+    counts: list[int] = []
+    events = table.meta.client.meta.events
+    events.register(
+        "after-call.dynamodb.Query", lambda parsed, **_: counts.append(len(parsed["Items"]))
+    )
+    events.register(
+        "after-call.dynamodb.BatchGetItem",
+        lambda parsed, **_: counts.append(len(parsed["Responses"][table.name])),
+    )
+    return counts
+
+
+def quiet_ticks() -> list[Tick]:
+    """Build a thousand ticks that go to and fro between 100 and 110."""
+    return [tick(f"{100 + second % 10}.5", second) for second in range(1, 1_001)]
+
+
+def cross(container: Container, read: list[int], start: int, crossed: int, second: int) -> None:
+    """Go up over so many levels, one a unit, and see how many items are read for it."""
+    container.process([tick(f"{start}.5", second)])
+    read.clear()
+    batch = container.process([tick(f"{start + crossed}.5", second + 1)])
+    assert len(batch.announced) == crossed
+    # A watch and a rule for each, the rule once more to word its firing, and what is around.
+    assert 3 * crossed < sum(read) <= 3 * crossed + 150
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_a_thousand_quiet_ticks_are_one_write(
+    table: Table, container: Container, calls: list[str], count: int
+) -> None:
+    levels = [(100 - number % 2_000 / 100, 110 + number)[number % 2] for number in range(count)]
+    fill(table, [rule(f"r-{number}", str(level)) for number, level in enumerate(levels)])
+    container.process([tick("105.5", 0)])
+    calls.clear()
+    container.process(quiet_ticks())
+    assert calls == ["UpdateItem"]
+
+
+@pytest.mark.parametrize("crossed", [1, 20, 80])
+def test_a_crossing_reads_as_many_items_as_it_crosses_levels(
+    table: Table, container: Container, read: list[int], crossed: int
+) -> None:
+    fill(table, [rule(f"r-{number}", 1_000 + number) for number in range(200)])
+    cross(container, read, 1_050, crossed, 0)
+
+
+@pytest.mark.no_cover  # tracing what moto does with 200,000 items would take minutes
+def test_all_that_is_the_same_with_a_hundred_thousand_rules(
+    table: Table, container: Container, calls: list[str], read: list[int]
+) -> None:
+    levels = [*range(1, 101), *range(110, 100_010)]
+    fill(table, [rule(f"r-{level}", level) for level in levels])
+    container.process([tick("105.5", 0)])
+    calls.clear()
+    container.process(quiet_ticks())
+    assert calls == ["UpdateItem"]
+    for number, crossed in enumerate((1, 20, 80)):
+        cross(container, read, 109, crossed, 2_000 + 2 * number)
+
+
+def test_nothing_is_read_of_the_rules_of_other_symbols(
+    table: Table, container: Container, read: list[int]
+) -> None:
+    fill(table, [rule(f"r-{number}", 100, symbol="MSFT") for number in range(100)])
+    container.process([tick(99, 0), tick(101, 1)])
+    assert read == []
+
+
+def test_a_firing_of_a_stored_rule_costs_seven_calls(
+    table: Table, container: Container, calls: list[str]
+) -> None:
+    fill(table, [rule("r-1", 100)])
+    container.process([tick(99, 0)])
+    calls.clear()
+    container.process([tick(101, 1)])
+    finding = ["Query", "BatchGetItem", "UpdateItem"]
+    delivering = ["BatchGetItem", "TransactWriteItems", "TransactWriteItems", "UpdateItem"]
+    assert calls == finding + delivering

@@ -1,0 +1,176 @@
+"""The engine, with a rule book as its index, agrees with the oracle on whole histories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from price_alerts import engine, watches
+from price_alerts.state import State
+from price_alerts.state_items import state_attributes, state_of
+from price_alerts.ticks import Tick
+from tests.engine_driver import Cut, Driver, uncut
+from tests.histories import (
+    Event,
+    History,
+    cuttings,
+    histories,
+    play,
+    random_history,
+    rule_of,
+    tick_of,
+)
+from tests.oracle import Fired, Oracle
+
+HISTORIES_PER_SHARD = 1_000
+# Short histories are fast, long ones have more in them.
+RECORDS = (12, 12, 12, 12, 12, 12, 12, 24, 24, 48)
+
+Limits = tuple[int, int, int, int]
+LIMITS: Limits = (3, 3, 1, 2)
+# Other tests cover every line already, and tracing these takes three times as long.
+_untraced = pytest.mark.no_cover
+_heavy = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+
+def limit(patch: pytest.MonkeyPatch, limits: Limits) -> None:
+    """Make steps, portions and pages very small."""
+    changes, passed, first_page, next_pages = limits
+    patch.setattr(engine, "MAX_CHANGES_PER_COMMIT", changes)
+    patch.setattr(engine, "MAX_WATCHES_PER_COMMIT", passed)
+    patch.setattr(watches, "_FIRST_PAGE", first_page)
+    patch.setattr(watches, "_NEXT_PAGES", next_pages)
+
+
+def perform(event: Event, driver: Driver) -> list[Fired]:
+    """Do to the engine what has been done to the oracle."""
+    if event[0] == "ticks":
+        return [
+            (firing.rule_id, firing.timestamp_microseconds, firing.previous_price, firing.price)
+            for firing in driver.ticks(map(tick_of, event[1]))
+        ]
+    if event[0] == "add":
+        driver.add(rule_of(event[1]))
+    else:
+        getattr(driver, event[0])(event[1])
+    return []
+
+
+def in_order(fired: list[Fired]) -> list[Fired]:
+    return sorted(fired, key=lambda each: (each[1], each[0], each[3], each[2] or 0))
+
+
+def assert_agreement(
+    history: History,
+    cut: Cut,
+    thresholds: tuple[Decimal | None, ...] = (None,),
+    on_commit: Callable[[State], object] = lambda state: None,
+) -> None:
+    """Play a history to both; after every third event the next threshold comes into force."""
+    to_come = iter(thresholds)
+    threshold = next(to_come)
+    oracle, driver = Oracle(threshold), Driver(cut, threshold, on_commit)
+    for number, (event, fired) in enumerate(play(history, oracle), 1):
+        assert in_order(perform(event, driver)) == in_order(fired)
+        if number % 3 == 0:
+            threshold = next(to_come, threshold)
+            oracle.change_threshold(threshold)
+            driver.change_threshold(threshold)
+
+
+def random_cut(random: Random) -> Cut:
+    chance = random.choice((0.1, 0.3, 1.0))
+
+    def cut(ticks: list[Tick]) -> list[list[Tick]]:
+        batches = [ticks[:1]]
+        for tick in ticks[1:]:
+            if random.random() < chance:
+                batches.append([])
+            batches[-1].append(tick)
+        return batches
+
+    return cut
+
+
+def thresholds_within(history: History, random: Random) -> tuple[Decimal | None, ...]:
+    """Draw thresholds from the history's prices, all of them different."""
+    prices = {each[1] for event in history if event[0] == "ticks" for each in event[1]}
+    drawn: list[Decimal | None] = [*sorted(prices), None]
+    random.shuffle(drawn)
+    return tuple(drawn)
+
+
+def run_shard(seed: object, *, has_threshold: bool = False) -> None:
+    """Play histories as they are, and with their ticks cut into batches."""
+    random = Random(str(seed))
+    for _ in range(HISTORIES_PER_SHARD):
+        history = random_history(random, random.choice(RECORDS))
+        thresholds = thresholds_within(history, random) if has_threshold else (None,)
+        for cut in (uncut, random_cut(random)):
+            assert_agreement(history, cut, thresholds)
+
+
+@_untraced
+@settings(max_examples=1_500, deadline=None, suppress_health_check=_heavy)
+@given(histories(32), st.data())
+def test_engine_and_oracle_agree_however_ticks_are_cut(
+    history: History, data: st.DataObject
+) -> None:
+    assert_agreement(history, lambda ticks: data.draw(cuttings(ticks)))
+
+
+@_untraced
+@pytest.mark.parametrize("shard", range(10))
+def test_engine_and_oracle_agree_on_random_histories(shard: int) -> None:
+    run_shard(shard)
+
+
+@_untraced
+@pytest.mark.parametrize("shard", range(2))
+@pytest.mark.parametrize("limits", [(1, 1, 1, 1), (2, 3, 1, 2), LIMITS], ids=str)
+def test_engine_and_oracle_agree_when_steps_are_taken_in_portions(
+    monkeypatch: pytest.MonkeyPatch, limits: Limits, shard: int
+) -> None:
+    limit(monkeypatch, limits)
+    run_shard((limits, shard))
+
+
+@_untraced
+@pytest.mark.parametrize("shard", range(2))
+def test_engine_and_oracle_agree_on_a_threshold_that_changes(shard: int) -> None:
+    run_shard(("threshold", shard), has_threshold=True)
+
+
+@_untraced
+@pytest.mark.parametrize("limits", [(1, 2, 1, 1), LIMITS], ids=str)
+def test_engine_and_oracle_agree_on_a_threshold_beside_portions(
+    monkeypatch: pytest.MonkeyPatch, limits: Limits
+) -> None:
+    limit(monkeypatch, limits)
+    run_shard(("threshold", limits), has_threshold=True)
+
+
+def stored(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Write and read attributes as the table does."""
+    wire = TypeSerializer().serialize(attributes)
+    read: dict[str, Any] = TypeDeserializer().deserialize(wire)
+    return read
+
+
+def assert_survives(state: State) -> None:
+    assert state_of(state.symbol, stored(state_attributes(state))) == state
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=_heavy)
+@given(histories(), st.sampled_from([LIMITS, (100, 5_000, 16, 128)]))
+def test_every_state_survives_the_table(history: History, limits: Limits) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        limit(patch, limits)
+        assert_agreement(history, uncut, on_commit=assert_survives)

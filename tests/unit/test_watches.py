@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from price_alerts import watches
+from price_alerts.rules import Rule
+from price_alerts.watches import ANYWHERE, Band, Line, Watch, level_key, level_of
+from tests.unit.rule_builders import watch
+
+NAME = "price"
+LEVELS = st.decimals(Decimal("1E-18"), Decimal("1E18") - 1, places=18)
+
+
+class Row:
+    """An index of one line; remembers where its pages began."""
+
+    def __init__(self, *levels: str | int) -> None:
+        self.pages: list[str] = []
+        self._watches: list[Watch] = []
+        for place, level in enumerate(levels):
+            insort(
+                self._watches, watch(f"crosses {level}", f"r{place:02}"), key=lambda each: each.key
+            )
+
+    def watches(self, line: str, start: str, *, upward: bool, limit: int) -> Sequence[Watch]:
+        assert line == NAME
+        self.pages.append(start)
+        if upward:
+            return [each for each in self._watches if each.key > start][:limit]
+        return [each for each in self._watches[::-1] if each.key < start][:limit]
+
+    def new_rule_ids(self, limit: int) -> Sequence[str]:
+        raise NotImplementedError
+
+    def rules(self, rule_ids: Sequence[str]) -> dict[str, Rule]:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watches, "_FIRST_PAGE", 2)
+    monkeypatch.setattr(watches, "_NEXT_PAGES", 3)
+
+
+def line_at(value: int, row: Row, band: Band | None = None) -> Line:
+    return Line(NAME, row, Decimal(value), band)
+
+
+def met(line: Line, before: int, now: int, after_key: str | None = None) -> list[str]:
+    """Tell which rules are on the way."""
+    return [each.rule_id for each in line.between(Decimal(before), Decimal(now), after_key)]
+
+
+def band(below: int | None, above: int | None) -> Band:
+    return Band(
+        None if below is None else Decimal(below), None if above is None else Decimal(above)
+    )
+
+
+def settled(row: Row, value: int, without: Sequence[str] = ()) -> Line:
+    line = line_at(value, row)
+    line.settle(Decimal(value), lambda each: each.rule_id not in without)
+    return line
+
+
+@pytest.mark.parametrize(
+    ("level", "key"),
+    [
+        ("0", "0"),
+        ("200", "2022"),
+        ("2E+2", "2022"),
+        ("200.0", "2022"),
+        ("200.5", "2022005"),
+        ("0.07", "1987"),
+        ("1E-18", "1821"),
+    ],
+)
+def test_a_level_is_written_without_its_zeros(level: str, key: str) -> None:
+    assert level_key(Decimal(level)) == key
+
+
+@given(LEVELS, LEVELS)
+def test_keys_sort_as_their_levels_do(one: Decimal, other: Decimal) -> None:
+    assert (level_key(one) < level_key(other)) == (one < other)
+
+
+@given(LEVELS)
+def test_a_level_is_read_back_from_a_key_and_sorts_behind_zero(level: Decimal) -> None:
+    assert level_of(f"{level_key(level)}#r") == level
+    assert level_key(level) > level_key(Decimal(0))
+
+
+def test_a_watch_stands_at_its_level_not_at_its_rules() -> None:
+    assert watch("above 100 rearm 2", level="98").level == 98
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "rule_ids"),
+    [
+        pytest.param(9, 35, ["r00", "r01", "r02"], id="upward, in order"),
+        pytest.param(35, 9, ["r02", "r01", "r00"], id="downward, in order"),
+        pytest.param(10, 30, ["r00", "r01", "r02"], id="both ends up"),
+        pytest.param(30, 10, ["r02", "r01", "r00"], id="both ends down"),
+        pytest.param(11, 19, [], id="between levels up"),
+        pytest.param(19, 11, [], id="between levels down"),
+        pytest.param(20, 20, [], id="nowhere"),
+        pytest.param(31, 99, [], id="past the last"),
+        pytest.param(9, 1, [], id="before the first"),
+    ],
+)
+@pytest.mark.usefixtures("_small_pages")
+def test_a_line_yields_the_watches_on_the_way(before: int, now: int, rule_ids: list[str]) -> None:
+    assert met(line_at(before, Row(10, 20, 30)), before, now) == rule_ids
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "after", "rule_ids"),
+    [
+        (9, 35, "r01", ["r02", "r03"]),
+        (35, 9, "r02", ["r01", "r00"]),
+        (9, 35, "r03", []),
+        (35, 9, "r00", []),
+    ],
+)
+@pytest.mark.usefixtures("_small_pages")
+def test_a_line_goes_on_behind_a_watch(
+    before: int, now: int, after: str, rule_ids: list[str]
+) -> None:
+    levels = {"r00": 10, "r01": 20, "r02": 20, "r03": 30}
+    after_key = f"{level_key(Decimal(levels[after]))}#{after}"
+    assert met(line_at(before, Row(*levels.values())), before, now, after_key) == rule_ids
+
+
+def test_only_as_much_is_read_as_is_needed() -> None:
+    row = Row(*range(10, 200))
+    line = line_at(9, row)
+    assert (len(met(line, 9, 20)), len(row.pages)) == (11, 1)
+    assert (len(met(line, 20, 9)), len(row.pages)) == (11, 2)  # what is below 10
+    assert (len(met(line, 9, 24)), len(row.pages)) == (15, 2)
+    assert (len(met(line, 24, 100)), len(row.pages)) == (77, 3)
+
+
+@pytest.mark.usefixtures("_small_pages")
+def test_an_end_of_the_line_is_asked_for_once() -> None:
+    row = Row(10, 20, 30)
+    line = line_at(9, row)
+    for _ in range(2):
+        met(line, 9, 99)
+    assert row.pages == [level_key(Decimal(9)), f"{level_key(Decimal(20))}#r01"]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(15, band(10, 20)), (20, band(20, 20)), (9, band(None, 10)), (31, band(30, None))],
+)
+def test_a_line_settles_between_the_nearest_levels(value: int, expected: Band) -> None:
+    assert settled(Row(10, 20, 30), value).band == expected
+
+
+def test_an_empty_line_settles_anywhere() -> None:
+    assert settled(Row(), 5).band == ANYWHERE
+
+
+@pytest.mark.usefixtures("_small_pages")
+def test_watches_that_do_not_count_are_passed_over() -> None:
+    row = Row(10, 10, 10, 20, 30, 30, 30, 40)
+    line = settled(row, 20, without=("r02", "r03", "r04", "r05", "r06"))
+    assert line.band == band(10, 40)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_quiet"), [(10, False), (11, True), (19, True), (20, False), (9, False)]
+)
+def test_it_is_quiet_strictly_within_the_band(value: int, is_quiet: bool) -> None:
+    assert settled(Row(10, 20), 15).is_quiet(Decimal(value)) is is_quiet
+
+
+@pytest.mark.parametrize("value", [4, 5, 6])
+def test_without_a_band_no_number_is_quiet(value: int) -> None:
+    assert not line_at(5, Row()).is_quiet(Decimal(value))
+
+
+@pytest.mark.parametrize(
+    ("known", "quiet", "loud"),
+    [
+        (band(10, 20), [11, 19], [10, 20]),
+        (band(None, 20), [1, 19], [20]),
+        (band(10, None), [11, 99], [10]),
+        (ANYWHERE, [1, 99], []),
+    ],
+)
+def test_a_known_band_needs_no_reading(known: Band, quiet: list[int], loud: list[int]) -> None:
+    row = Row(10, 20)
+    line = line_at(15, row, known)
+    assert line.band == known
+    assert [number for number in quiet + loud if line.is_quiet(Decimal(number))] == quiet
+    assert row.pages == []
+
+
+@pytest.mark.parametrize(
+    ("now", "page", "rule_ids"), [(21, "2012", ["r01"]), (9, "2011$", ["r00"])]
+)
+def test_from_a_known_band_reading_begins_at_its_edge(
+    now: int, page: str, rule_ids: list[str]
+) -> None:
+    row = Row(10, 20)
+    assert met(line_at(15, row, band(10, 20)), 15, now) == rule_ids
+    assert row.pages == [page]
+
+
+@pytest.mark.usefixtures("_small_pages")
+def test_a_line_can_be_entered_anew_far_away() -> None:
+    line = line_at(9, Row(*range(10, 99)))
+    assert met(line, 9, 10) == ["r00"]
+    assert met(line, 50, 51) == ["r40", "r41"]
+    assert met(line, 9, 12) == ["r00", "r01", "r02"]
+
+
+@given(
+    st.lists(st.integers(1, 9), max_size=20),
+    st.lists(st.integers(1, 9), min_size=2, max_size=6),
+    st.integers(0, 9),
+)
+def test_a_path_meets_all_watches_on_its_way(
+    levels: list[int], path: list[int], odd_one: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watches, "_FIRST_PAGE", 1)
+        patch.setattr(watches, "_NEXT_PAGES", 2)
+        line = line_at(path[0], Row(*levels))
+        for before, now in pairwise(path):
+            low, high = sorted((before, now))
+            way = range(low, high + 1) if before != now else ()
+            assert sorted(met(line, before, now)) == [
+                f"r{place:02}" for place, level in enumerate(levels) if level in way
+            ]
+            line.settle(Decimal(now), lambda each: each.level != odd_one)
+            near = [level for level in levels if level != odd_one]
+            below = max((level for level in near if level <= now), default=None)
+            above = min((level for level in near if level >= now), default=None)
+            assert line.band == band(below, above)
