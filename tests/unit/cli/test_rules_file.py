@@ -52,16 +52,6 @@ WRITTEN = """\
 """
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def write(content: str | bytes) -> Path:
-        path = tmp_path / "rules.yaml"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
-
-
 def test_a_rules_file_is_one_that_a_person_could_have_written(write: Write) -> None:
     assert written_rules([RULE]) == WRITTEN
     assert read_rules(write(WRITTEN), NOW) == [RULE]

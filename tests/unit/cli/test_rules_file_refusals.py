@@ -16,16 +16,6 @@ Write = Callable[[str | bytes], Path]
 SHORT = "- symbol: AAPL\n  condition: above\n  levels: [200]\n"
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def write(content: str | bytes) -> Path:
-        path = tmp_path / "rules.yaml"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
-
-
 def reason(path: Path) -> str:
     """Return why this file is refused, without its folder."""
     with pytest.raises(CliError) as refusal:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,8 +69,8 @@ def run(
 
     monkeypatch.setattr(session, "Target", of_environment)
 
-    def run(*words: str) -> Ended:
-        exit_code = main(words)
+    def run(*words: str | Path) -> Ended:
+        exit_code = main([str(word) for word in words])
         return Ended(exit_code, *capsys.readouterr())
 
     return run

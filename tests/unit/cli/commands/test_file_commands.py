@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 Run = Callable[..., Any]
-Write = Callable[[str], str]
+Write = Callable[[str], Path]
 
 RULES = """\
 - id: high
@@ -42,16 +42,6 @@ RULES = """\
 """
 
 pytestmark = pytest.mark.usefixtures("alerts")
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def write(content: str) -> str:
-        path = tmp_path / "rules.yaml"
-        path.write_text(content, "utf-8")
-        return str(path)
-
-    return write
 
 
 def test_what_is_exported_is_what_was_imported(run: Run, write: Write) -> None:
