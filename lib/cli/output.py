@@ -24,7 +24,7 @@ _WIDE = 1_000  # for what no terminal shows: a line of its own for every row
 
 def write_json(document: Any) -> None:
     """Print a document as JSON."""
-    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_line(text: str) -> None:

@@ -83,11 +83,12 @@ class RuleActions:
     def tell_state(self, rule: Rule) -> TransactWriteItemTypeDef:
         """Tell the symbol's state of the change, and of the window that the rule needs.
 
-        On condition that no firings are waiting to be delivered. The version goes up, so that
-        nothing that was decided before passes unseen, and the quiet bands are forgotten.
+        On condition that no firings are waiting to be delivered, and no tick is half done. The
+        version goes up, so that nothing that was decided before passes unseen, and the quiet bands
+        are forgotten.
         """
         values: dict[str, Any] = {":none": 0, ":one": 1}
-        names = {"#version": "version", "#band": "band"}
+        names = {"#version": "version", "#band": "band", "#step": "step"}
         update = "SET #version = if_not_exists(#version, :none) + :one"
         if rule.terms.is_move:
             update += ", #window = if_not_exists(#window, :empty)"
@@ -98,7 +99,9 @@ class RuleActions:
                 "TableName": self._table_name,
                 "Key": state_key(rule.symbol),
                 "UpdateExpression": f"{update} REMOVE #band",
-                "ConditionExpression": "attribute_not_exists(outbox)",
+                "ConditionExpression": (
+                    "attribute_not_exists(outbox) AND attribute_not_exists(#step)"
+                ),
                 "ExpressionAttributeNames": names,
                 "ExpressionAttributeValues": values,
             }

@@ -17,7 +17,7 @@ from lib.cli.quantities import (
     seconds_of,
     written_moment,
 )
-from price_alerts.rules import Rule, Trigger
+from price_alerts.rules import HIGH_PRICE_RULE_ID, Rule, Trigger
 from price_alerts.terms import Condition, Distance, RuleError, Terms
 from price_alerts.ticks import InvalidMessage, parse_symbol
 
@@ -116,6 +116,8 @@ def rule_from_words(
         rearm=None if words.rearm is None else distance_of(words.rearm),
     )
     symbol = symbol_of(words.symbol)
+    if words.id == HIGH_PRICE_RULE_ID:
+        raise RuleError(f"{words.id} is the id of the stack's own rule: choose another")
     expires_at = None
     if words.expires is not None:
         expires_at = moment_of(words.expires, now_microseconds)

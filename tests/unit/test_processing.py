@@ -120,6 +120,13 @@ def test_a_new_symbol_is_not_read_first(container: Container, calls: list[str]) 
     assert calls == ["UpdateItem"]
 
 
+def test_a_very_long_path_is_committed_bit_by_bit(container: Container, calls: list[str]) -> None:
+    container.process([tick(100)])
+    calls.clear()
+    container.process([tick(100 + second % 2, second) for second in range(1, 2_502)])
+    assert calls == ["UpdateItem"] * 3
+
+
 def test_a_cold_container_learns_the_state_from_its_refused_write(
     container: Container, another: Container, calls: list[str]
 ) -> None:

@@ -23,6 +23,7 @@ from price_alerts.ticks import Tick
 __all__ = ["Batch", "Processor"]
 
 _LEASE_MARGIN_MICROSECONDS = 1_000_000  # clocks differ a little between machines
+_MAX_TICKS_PER_COMMIT = 1_000  # so that the time is looked at, and what is done is kept
 _MAX_KNOWN_STATES = 10_000  # a warm container's memory stays bounded
 _RETRY_CEILINGS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 0.8)
 
@@ -153,7 +154,8 @@ class Processor:
                 state = self._deliver(state, state.outbox, batch)
             elif unseen or state.step:
                 index = self._store.index(symbol)
-                moved = evaluate(state, unseen, index, self._high_price, self._clock())
+                ticks = unseen[:_MAX_TICKS_PER_COMMIT]
+                moved = evaluate(state, ticks, index, self._high_price, self._clock())
                 if moved.outbox:
                     state = self._commit(state, self._leased(moved, batch))
                     state = self._deliver(state, moved.outbox, batch, is_first_time=True)

@@ -12,6 +12,7 @@ from price_alerts.terms import Condition, RuleError, Side, Terms
 from price_alerts.ticks import is_symbol
 
 __all__ = [
+    "HIGH_PRICE_RULE_ID",
     "PLACEHOLDERS",
     "Progress",
     "Rule",
@@ -23,6 +24,8 @@ __all__ = [
 ]
 
 PLACEHOLDERS = ("symbol", "price", "previous_price", "condition", "level", "timestamp", "note")
+
+HIGH_PRICE_RULE_ID = "high-price-threshold"  # the stack's own; nobody else's rule may have it
 
 _RULE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAX_CHARACTERS = {"owner": 64, "note": 256, "message": 512}
@@ -131,7 +134,7 @@ class Rule:
 def high_price_rule(threshold: Decimal) -> Rule:
     """Build the stack's own rule, which applies to every symbol and fires every time."""
     return Rule(
-        rule_id="high-price-threshold",
+        rule_id=HIGH_PRICE_RULE_ID,
         symbol="ANY",
         terms=Terms(Condition.ABOVE, (threshold,)),
         trigger=Trigger.EVERY,

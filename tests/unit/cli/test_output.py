@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from lib.cli.output import progress, waiting, write_facts, write_json, write_table
 
@@ -22,11 +23,11 @@ def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_json_is_one_document_in_ascii(capsys: pytest.CaptureFixture[str]) -> None:
-    write_json({"note": "50 \N{EURO SIGN}"})
+def test_json_is_one_document_that_is_yaml_too(capsys: pytest.CaptureFixture[str]) -> None:
+    document = {"note": "50 \N{EURO SIGN} \N{GRINNING FACE}"}
+    write_json(document)
     out = capsys.readouterr().out
-    assert out.isascii()
-    assert json.loads(out) == {"note": "50 \N{EURO SIGN}"}
+    assert json.loads(out) == yaml.safe_load(out) == document
 
 
 @pytest.mark.usefixtures("_no_terminal")

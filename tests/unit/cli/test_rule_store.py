@@ -272,10 +272,21 @@ def test_a_change_gives_up_when_firings_stay_undelivered(
     assert len(index_keys(alerts)) == 2
 
 
-def test_a_change_that_meets_another_one_is_tried_again(
-    store: RuleStore, alerts: Table, naps: Naps
+def test_no_rule_changes_while_a_tick_is_half_done(store: RuleStore, alerts: Table) -> None:
+    store.add(ABOVE)
+    put_state(alerts, step={"line": "price"})
+    with pytest.raises(CliError, match="firings of AAPL wait to be delivered"):
+        store.pause("above-200")
+    assert store.find("above-200") == ABOVE
+
+
+@pytest.mark.parametrize(
+    "code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
+)
+def test_a_change_that_is_in_the_way_of_others_is_tried_again(
+    store: RuleStore, alerts: Table, naps: Naps, code: str
 ) -> None:
-    answers = iter(["TransactionConflict"])
+    answers = iter([code])
 
     def conflict(_: object) -> dict[str, Any] | None:
         reason = next(answers, None)

@@ -137,6 +137,7 @@ def test_a_condition_that_is_like_none_is_refused_with_all_of_them() -> None:
         ({"expires": "soon"}, "'soon' is no time"),
         ({"id": "a b"}, "an id is 1 to 64 characters"),
         ({"id": ""}, "an id is 1 to 64 characters"),
+        ({"id": "high-price-threshold"}, "high-price-threshold is the id of the stack's own rule"),
         ({"note": "two\nlines"}, "note takes up to 256 printable characters on one line"),
         ({"message": "{prise}"}, "message takes the placeholders {symbol}"),
     ],
