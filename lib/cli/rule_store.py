@@ -13,6 +13,7 @@ from lib.cli.errors import CliError
 from lib.cli.rule_actions import RuleActions
 from price_alerts.items import rule_of, state_key
 from price_alerts.rules import Rule, paused, resumed
+from price_alerts.store import PASSING_REASONS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -23,10 +24,6 @@ __all__ = ["RuleStore"]
 # Waits of a second and more in all for other changes of the symbol's rules, and of some twenty
 # for its firings to be delivered: an invocation that was killed holds them for that long.
 _CEILINGS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, *(1.6,) * 20)
-_PASSING = {
-    "ConditionalCheckFailed",  # firings are being delivered
-    *("TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"),
-}
 # The index by_rule follows the table within a second at most.
 _LOOKUPS, _LOOKUP_PAUSE_SECONDS = 4, 0.25
 
@@ -192,7 +189,10 @@ class RuleStore:
                 reasons: Any = error.response["CancellationReasons"]
                 if reasons[0]["Code"] == "ConditionalCheckFailed":
                     return False
-                if not {reason["Code"] for reason in reasons} & _PASSING:
+                if not {reason["Code"] for reason in reasons} & {
+                    "ConditionalCheckFailed",  # firings are being delivered
+                    *PASSING_REASONS,
+                }:
                     raise
             else:
                 return True

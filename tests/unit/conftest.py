@@ -13,6 +13,8 @@ from moto import mock_aws
 from pytest_socket import disable_socket, enable_socket
 
 from lib.lambda_package import build_package
+from price_alerts.state import State
+from tests.engine_driver import Driver
 from tests.unit.doubles import Clock, Container, Topic, create_table, drop_handler
 from tests.unit.quick_moto import quick_moto
 
@@ -97,6 +99,18 @@ def topic() -> Topic:
 @pytest.fixture
 def container(table: Table, clock: Clock, topic: Topic) -> Container:
     return Container(table, clock, topic)
+
+
+@pytest.fixture
+def commits() -> list[State]:
+    """The states that ``driver`` has committed."""
+    return []
+
+
+@pytest.fixture
+def driver(commits: list[State]) -> Driver:
+    """The engine over rules that are kept in memory."""
+    return Driver(on_commit=commits.append)
 
 
 @pytest.fixture

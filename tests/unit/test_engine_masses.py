@@ -16,16 +16,6 @@ from tests.unit.rule_builders import path, rule, tick
 HUNDREDS = [100] * 100
 
 
-@pytest.fixture
-def commits() -> list[State]:
-    return []
-
-
-@pytest.fixture
-def driver(commits: list[State]) -> Driver:
-    return Driver(on_commit=commits.append)
-
-
 def thousands(text: str, trigger: Trigger, count: int = 10_000) -> list[Rule]:
     return [rule(text, f"r{number}", trigger=trigger) for number in range(count)]
 

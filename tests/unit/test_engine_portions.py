@@ -22,16 +22,6 @@ def _three_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "MAX_CHANGES_PER_COMMIT", 3)
 
 
-@pytest.fixture
-def commits() -> list[State]:
-    return []
-
-
-@pytest.fixture
-def driver(commits: list[State]) -> Driver:
-    return Driver(on_commit=commits.append)
-
-
 def named(text: str, rule_ids: str, trigger: Trigger = Trigger.EVERY) -> list[Rule]:
     return [rule(text, rule_id, trigger=trigger) for rule_id in rule_ids]
 

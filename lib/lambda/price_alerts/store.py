@@ -20,11 +20,12 @@ from price_alerts.symbol_index import SymbolIndex, read_all
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-__all__ = ["Conflict", "Store"]
+__all__ = ["PASSING_REASONS", "Conflict", "Store"]
 
 _MAX_ACTIONS_PER_TRANSACTION = 100  # DynamoDB, TransactWriteItems
 _CONDITION = "ConditionalCheckFailed"
-_PASSING = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+# Why a transaction is cancelled that may succeed when it is tried again.
+PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 _DESERIALIZER = TypeDeserializer()
 
 
@@ -150,7 +151,7 @@ class Store:
                 self._table.meta.client.transact_write_items(TransactItems=items)
             except ClientError as error:
                 reasons = _reasons(error)
-                if _PASSING & set(reasons) or _CONDITION in reasons[: len(guards)]:
+                if PASSING_REASONS & set(reasons) or _CONDITION in reasons[: len(guards)]:
                     raise Conflict(self.load(symbol)) from error
                 if _CONDITION not in reasons:
                     raise
