@@ -146,6 +146,27 @@ def test_watches_that_a_step_does_not_concern_are_passed_in_portions_too(
     assert [state.outbox is None for state in commits] == [True, True, False]
 
 
+def test_a_commit_counts_the_watches_of_all_its_ticks(
+    driver: Driver, commits: list[State], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "MAX_WATCHES_PER_COMMIT", 4)
+    started(driver, *named("crosses_down 100", "ab"), *named("crosses_down 103", "cd"))
+    commits.clear()
+    driver.ticks(path(101, 102, 104, 105, 106, first_second=1))
+    assert [state.price for state in commits] == [104, 106]
+
+
+def test_a_tick_with_more_watches_than_a_commit_has_left_waits_for_the_next(
+    driver: Driver, commits: list[State], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "MAX_WATCHES_PER_COMMIT", 3)
+    started(driver, *named("crosses_down 100", "ab"), *named("crosses_down 103", "cd"))
+    commits.clear()
+    driver.ticks(path(101, 104, first_second=1))
+    assert [state.price for state in commits] == [101, 104]
+    assert not any(state.step for state in commits)
+
+
 @pytest.mark.parametrize(
     ("text", "prices", "expected"),
     [

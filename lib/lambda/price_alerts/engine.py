@@ -23,7 +23,8 @@ __all__ = ["MAX_CHANGES_PER_COMMIT", "evaluate"]
 
 # An outbox of this many firings and changes stays under a quarter of an item's 400 KB.
 MAX_CHANGES_PER_COMMIT = 100
-# A jump over very many watches that it does not concern is taken in portions, too.
+# Watches that a path moves over and that it does not concern cost time: so many, and the next
+# commit keeps what is done.
 MAX_WATCHES_PER_COMMIT = 5_000
 
 Numbers = Mapping[str, Decimal]
@@ -96,6 +97,7 @@ class _Walk:
         self._step = state.step
         self._lines: dict[str, Line] = {}
 
+        self._passed = 0  # watches
         self._rules: dict[str, Rule] = {}
         self._firings: list[Firing] = []
         self._changes: dict[str, Progress] = {}
@@ -105,6 +107,10 @@ class _Walk:
     def _room(self) -> int:
         used = max(len(self._firings), len(self._changes), len(self._checked))
         return MAX_CHANGES_PER_COMMIT - used
+
+    @property
+    def _is_fresh(self) -> bool:
+        return self._room == MAX_CHANGES_PER_COMMIT and not self._passed
 
     def finish_step(self) -> bool:
         """Go on with a step that was left unfinished; tells whether none is left."""
@@ -127,10 +133,11 @@ class _Walk:
         }
         before, now = self._numbers, numbers_of(tick, windows)
         met: list[_Met] = []
+        is_fresh = self._is_fresh
         loud = [name for name in now if not self._is_quiet(name, before.get(name), now[name])]
         if loud:
             met, self._step = self._meet(before, now)
-            if self._step and self._room < MAX_CHANGES_PER_COMMIT:
+            if self._step and not is_fresh:
                 self._step = None
                 return False  # the next commit may have room for all of it
         self._previous_price = before.get(PRICE)
@@ -141,7 +148,7 @@ class _Walk:
             self._bands = None
             return False
         self._settle(loud, now)
-        return self._room > 0
+        return self._room > 0 and self._passed < MAX_WATCHES_PER_COMMIT
 
     def result(self) -> State:
         """Return the state at the end of the walk."""
@@ -201,16 +208,15 @@ class _Walk:
             if len(new) > self._room:
                 return list(met.values()), Step(before, first_line, after_key)
         lines = list(now)
-        count = 0
         for name in lines[lines.index(first_line) :]:
             if name in before:
                 key = after_key if name == first_line else None
                 line = self._line(name, before[name])
                 for watch in line.between(before[name], now[name], key):
-                    if len(met) == self._room or count == MAX_WATCHES_PER_COMMIT:
+                    if len(met) == self._room or self._passed == MAX_WATCHES_PER_COMMIT:
                         return list(met.values()), Step(before, name, key)
                     key = watch.key
-                    count += 1
+                    self._passed += 1
                     if _concerns(watch, before[name], now[name]):
                         met.setdefault(watch.rule_id, _Met(watch.rule_id, name))
         return list(met.values()), None
