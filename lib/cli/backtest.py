@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from lib.cli.prices import Price
 from lib.cli.walk import Walk
+from price_alerts.portions import portions
 from price_alerts.rules import Progress, Rule, Status
 from price_alerts.state import Firing
 from price_alerts.ticks import format_timestamp
@@ -71,7 +71,7 @@ def run(
     walks = {symbol: Walk(symbol, its_rules) for symbol, its_rules in rules_of.items()}
 
     rows_of: Counter[str] = Counter()
-    for portion in _portions(prices):
+    for portion in portions(prices, _ROWS_AT_ONCE):
         portion_of: defaultdict[str, list[Price]] = defaultdict(list)
         for row in portion:
             portion_of[row.symbol].append(row)
@@ -105,9 +105,3 @@ def described(firing: Firing) -> dict[str, str | None]:
         "previous_price": None if previous_price is None else f"{previous_price:f}",
         "price": f"{firing.price:f}",
     }
-
-
-def _portions(prices: Iterable[Price]) -> Iterator[list[Price]]:
-    rest = iter(prices)
-    while portion := list(islice(rest, _ROWS_AT_ONCE)):
-        yield portion

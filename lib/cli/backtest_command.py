@@ -43,7 +43,7 @@ def backtest(
     as_json: JsonOption = False,
 ) -> None:
     """Tell when rules would have fired on prices of the past; asks nothing of AWS."""
-    rules = read_rules(rules_path, now_microseconds(), may_have_expired=True)
+    rules = read_rules(rules_path, now_microseconds())
     draw = None if picture is None else _drawing(rules, picture)
     file = PricesFile(prices_path, needs_timestamps=True)
     size_bytes = file.size_bytes or None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from lib.cli.session import (
     now_microseconds,
     telling_what_is_done,
 )
-from lib.cli.words import words_of
+from lib.cli.words import ShownStatus, status_of, words_of
 from price_alerts.rules import Rule
 
 __all__ = ["export_rules", "import_rules"]
@@ -30,24 +31,35 @@ def import_rules(
     environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add all rules of a file, or none if something is wrong with one of them."""
-    rules = read_rules(file, now_microseconds())
+    """Add all rules of a file that are not there yet; none, if something is wrong with one.
+
+    Those that have expired are left out. One without an id is a new rule each time.
+    """
+    now = now_microseconds()
+    rules = read_rules(file, now)
+    lasting = [rule for rule in rules if status_of(rule, now) is not ShownStatus.EXPIRED]
     added: list[str] = []
     with (
         telling_what_is_done(lambda: f"{len(added)} of {len(rules)} rules were added"),
         connected(environment) as target,
-        progress("Adding rules", len(rules)) as show,
+        progress("Adding rules", len(lasting)) as show,
     ):
 
-        def on_progress(rule: Rule) -> None:
-            added.append(rule.rule_id)
+        def on_progress(portion: Sequence[Rule]) -> None:
+            added.extend(rule.rule_id for rule in portion)
             show(len(added))
 
-        RuleStore(target.table, time.sleep).add_all(rules, on_progress)
+        store = RuleStore(target.table, time.sleep)
+        missing = store.missing(lasting)
+        store.add_all(missing, on_progress)
+    there, expired = len(lasting) - len(missing), len(rules) - len(lasting)
     if as_json:
-        write_json({"added": added})
+        write_json({"added": added, "unchanged": there, "expired": expired})
     else:
-        write_line(f"added {len(added)} {'rule' if len(added) == 1 else 'rules'}")
+        words = [f"added {len(added)} {'rule' if len(added) == 1 else 'rules'}"]
+        words += [f"{there} {'was' if there == 1 else 'were'} there already"] if there else []
+        words += [f"{expired} left out as expired"] if expired else []
+        write_line("; ".join(words))
 
 
 def export_rules(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:

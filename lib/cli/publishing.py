@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from lib.cli.prices import Price
+from price_alerts.portions import portions
 from price_alerts.ticks import format_timestamp
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ TICKS_PER_MESSAGE = 100
 MESSAGES_PER_REQUEST = 10  # SQS SendMessageBatch: entries in a request
 _ATTEMPTS = 5
 _FIRST_PAUSE_SECONDS = 0.2
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +78,10 @@ def publish(
         If a whole request fails; what was accepted before, ``on_progress`` was told.
     """
     publication = Publication()
-    for messages in _portions(_portions(prices, TICKS_PER_MESSAGE), MESSAGES_PER_REQUEST):
+    for messages in portions(portions(prices, TICKS_PER_MESSAGE), MESSAGES_PER_REQUEST):
         _send(sqs, queue_url, messages, publication, sleep)
         on_progress(publication)
     return publication
-
-
-def _portions(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    iterator = iter(items)
-    while portion := list(islice(iterator, size)):
-        yield portion
 
 
 def _send(

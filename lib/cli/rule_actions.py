@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
+from price_alerts.delivery_actions import Action
 from price_alerts.items import (
+    Attributes,
+    claim_item,
+    claim_key,
     new_rule_key,
     progress_attributes,
     rule_item,
     rule_key,
+    setting,
     state_key,
+    terms_attributes,
     watch_items,
     watch_keys,
 )
 from price_alerts.rules import Rule
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+__all__ = ["MAX_ACTIONS_PER_RULE", "RuleActions"]
 
-__all__ = ["RuleActions"]
+# To add a rule: its id, the rule, two levels, two of re-arming, and that it is new.
+MAX_ACTIONS_PER_RULE = 7
+
+# What says where a rule stands in the index, and what has come of it.
+_COMPARED = (
+    *("condition", "levels", "percent", "window", "rearm", "rearm_percent"),
+    *("status", "disarmed", "last_fired_at_microseconds", "last_firing_id"),
+)
 
 
 class RuleActions:
@@ -27,61 +40,30 @@ class RuleActions:
     def __init__(self, table_name: str) -> None:
         self._table_name = table_name
 
-    def create(self, rule: Rule) -> TransactWriteItemTypeDef:
-        """Write a rule, on condition that its symbol has none of that id."""
-        return {
-            "Put": {
-                "TableName": self._table_name,
-                "Item": rule_item(rule),
-                "ConditionExpression": "attribute_not_exists(pk)",
-            }
-        }
+    def adding(self, rule: Rule) -> list[Action]:
+        """Write a rule with all that stands in the index, on condition that no rule has its id."""
+        claim = {"Item": claim_item(rule), "ConditionExpression": "attribute_not_exists(pk)"}
+        return [self._action("Put", **claim), *self._puts([rule_item(rule), *watch_items(rule)])]
 
-    def replace(self, rule: Rule, after: Rule | None) -> TransactWriteItemTypeDef:
-        """Write another status of a rule, or delete it, on condition that it is as it was read."""
-        progress = progress_attributes(rule.progress)
-        values: dict[str, Any] = {":was": progress["status"]}
-        condition = "#status = :was AND attribute_not_exists(last_firing_id)"
-        if "last_firing_id" in progress:
-            values[":firing"] = progress["last_firing_id"]
-            condition = "#status = :was AND last_firing_id = :firing"
+    def pausing(self, rule: Rule, after: Rule) -> list[Action]:
+        """Take a rule out of the index, on condition that it is as it was read."""
+        return [self._update(rule, after), *self._leave_index(rule)]
+
+    def resuming(self, rule: Rule, after: Rule) -> list[Action]:
+        """Bring a rule back as a new one, on condition that it is as it was read."""
+        return [self._update(rule, after), *self._puts(watch_items(after))]
+
+    def removing(self, rule: Rule) -> list[Action]:
+        """Delete all of a rule, on condition that it is as it was read."""
         key = rule_key(rule.symbol, rule.rule_id)
-        names = {"#status": "status"}
-        if after is None:
-            return {
-                "Delete": {
-                    "TableName": self._table_name,
-                    "Key": key,
-                    "ConditionExpression": condition,
-                    "ExpressionAttributeNames": names,
-                    "ExpressionAttributeValues": values,
-                }
-            }
-        removal = "" if after.progress.disarmed else " REMOVE disarmed"
-        return {
-            "Update": {
-                "TableName": self._table_name,
-                "Key": key,
-                "UpdateExpression": f"SET #status = :status{removal}",
-                "ConditionExpression": condition,
-                "ExpressionAttributeNames": names,
-                "ExpressionAttributeValues": {**values, ":status": str(after.progress.status)},
-            }
-        }
-
-    def enter_index(self, rule: Rule) -> list[TransactWriteItemTypeDef]:
-        """Write a rule's watches, and that it has seen no tick."""
         return [
-            {"Put": {"TableName": self._table_name, "Item": item}} for item in watch_items(rule)
+            self._action("Delete", Key=key, **_unchanged(rule)),
+            self._action("Delete", Key=claim_key(rule.rule_id)),
+            *self._leave_index(rule),
         ]
 
-    def leave_index(self, rule: Rule) -> list[TransactWriteItemTypeDef]:
-        """Delete all that `enter_index` writes, as far as it is there."""
-        keys = [*watch_keys(rule), new_rule_key(rule.symbol, rule.rule_id)]
-        return [{"Delete": {"TableName": self._table_name, "Key": key}} for key in keys]
-
-    def tell_state(self, rule: Rule) -> TransactWriteItemTypeDef:
-        """Tell the symbol's state of the change, and of the window that the rule needs.
+    def telling_state(self, symbol: str, rules: Iterable[Rule]) -> Action:
+        """Tell a symbol's state of a change, and of the windows that the rules need.
 
         On condition that no firings are waiting to be delivered, and no tick is half done. The
         version goes up, so that nothing that was decided before passes unseen, and the quiet bands
@@ -90,19 +72,48 @@ class RuleActions:
         values: dict[str, Any] = {":none": 0, ":one": 1}
         names = {"#version": "version", "#band": "band", "#step": "step"}
         update = "SET #version = if_not_exists(#version, :none) + :one"
-        if rule.terms.is_move:
-            update += ", #window = if_not_exists(#window, :empty)"
-            names["#window"] = rule.terms.extremes
+        windows = dict.fromkeys(rule.terms.extremes for rule in rules if rule.terms.is_move)
+        for number, window in enumerate(windows):
+            update += f", #window{number} = if_not_exists(#window{number}, :empty)"
+            names[f"#window{number}"] = window
             values[":empty"] = []
-        return {
-            "Update": {
-                "TableName": self._table_name,
-                "Key": state_key(rule.symbol),
-                "UpdateExpression": f"{update} REMOVE #band",
-                "ConditionExpression": (
-                    "attribute_not_exists(outbox) AND attribute_not_exists(#step)"
-                ),
-                "ExpressionAttributeNames": names,
-                "ExpressionAttributeValues": values,
-            }
-        }
+        return self._action(
+            "Update",
+            Key=state_key(symbol),
+            UpdateExpression=f"{update} REMOVE #band",
+            ConditionExpression="attribute_not_exists(outbox) AND attribute_not_exists(#step)",
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+        )
+
+    def _update(self, rule: Rule, after: Rule) -> Action:
+        gone = () if after.progress.disarmed else ("disarmed",)
+        update = setting({"status": str(after.progress.status)}, gone)
+        condition = _unchanged(rule)
+        for name in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
+            condition[name] |= update[name]
+        key = rule_key(rule.symbol, rule.rule_id)
+        return self._action("Update", Key=key, **(update | condition))
+
+    def _leave_index(self, rule: Rule) -> list[Action]:
+        keys = [*watch_keys(rule), new_rule_key(rule.symbol, rule.rule_id)]
+        return [self._action("Delete", Key=key) for key in keys]
+
+    def _puts(self, items: Iterable[Attributes]) -> list[Action]:
+        return [self._action("Put", Item=item) for item in items]
+
+    def _action(self, kind: str, **more: Any) -> Action:
+        return {kind: {"TableName": self._table_name, **more}}
+
+
+def _unchanged(rule: Rule) -> dict[str, Any]:
+    """Write a condition: one may have been removed, and another added under its id."""
+    known = {**terms_attributes(rule.terms), **progress_attributes(rule.progress)}
+    return {
+        "ConditionExpression": " AND ".join(
+            f"#{name} = :was_{name}" if name in known else f"attribute_not_exists(#{name})"
+            for name in _COMPARED
+        ),
+        "ExpressionAttributeNames": {f"#{name}": name for name in _COMPARED},
+        "ExpressionAttributeValues": {f":was_{name}": value for name, value in known.items()},
+    }

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
 from lib.cli.errors import CliError
-from lib.cli.rule_actions import RuleActions
-from price_alerts.items import rule_of, state_key
-from price_alerts.rules import Rule, paused, resumed
-from price_alerts.store import PASSING_REASONS
+from lib.cli.rule_actions import MAX_ACTIONS_PER_RULE, RuleActions
+from price_alerts.delivery_actions import Action
+from price_alerts.items import claim_key, rule_key, rule_of, state_key
+from price_alerts.portions import portions
+from price_alerts.rules import Progress, Rule, paused, resumed
+from price_alerts.store import MAX_ACTIONS_PER_TRANSACTION, PASSING_REASONS
+from price_alerts.symbol_index import read_all
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 __all__ = ["RuleStore"]
 
@@ -26,6 +30,7 @@ __all__ = ["RuleStore"]
 _CEILINGS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, *(1.6,) * 20)
 # The index by_rule follows the table within a second at most.
 _LOOKUPS, _LOOKUP_PAUSE_SECONDS = 4, 0.25
+_MAX_RULES_PER_TRANSACTION = (MAX_ACTIONS_PER_TRANSACTION - 1) // MAX_ACTIONS_PER_RULE
 
 
 class RuleStore:
@@ -57,29 +62,47 @@ class RuleStore:
         CliError
             If there is a rule of that id, or the symbol's firings stay undelivered.
         """
-        self._refuse_taken(rule.rule_id)
-        self._add(rule)
+        self._add([rule])
 
-    def add_all(self, rules: Sequence[Rule], on_progress: Callable[[Rule], object]) -> None:
-        """Add many rules; none, if the id of one is taken.
+    def add_all(
+        self, rules: Iterable[Rule], on_progress: Callable[[Sequence[Rule]], object]
+    ) -> None:
+        """Add many rules, several of a symbol at once, which leaves its ticks more of the time.
 
         Parameters
         ----------
         rules
             Rules of different ids.
         on_progress
-            Called with each rule that was added.
+            Called with those that were added, time and again.
 
         Raises
         ------
         CliError
             As in `add`.
         """
+        rules_of: defaultdict[str, list[Rule]] = defaultdict(list)
         for rule in rules:
-            self._refuse_taken(rule.rule_id)
-        for rule in rules:
-            self._add(rule)
-            on_progress(rule)
+            rules_of[rule.symbol].append(rule)
+        for its_rules in rules_of.values():
+            for portion in portions(its_rules, _MAX_RULES_PER_TRANSACTION):
+                self._add(portion)
+                on_progress(portion)
+
+    def missing(self, rules: Sequence[Rule]) -> list[Rule]:
+        """Tell which rules are not there yet, whatever has come of the others.
+
+        Raises
+        ------
+        CliError
+            If the id of one is another rule's.
+        """
+        keys = (rule_key(rule.symbol, rule.rule_id) for rule in rules)
+        there = map(rule_of, read_all(self._table, keys))
+        same = {rule.rule_id: replace(rule, progress=Progress()) for rule in there}
+        missing = [rule for rule in rules if same.get(rule.rule_id) != rule]
+        self._refuse_taken(missing)
+        return missing
 
     def pause(self, rule_id: str) -> Rule:
         """Take an active rule out of the index; returns it as it is now.
@@ -91,7 +114,12 @@ class RuleStore:
         RuleError
             If it is not active.
         """
-        return self._change(rule_id, lambda rule: (paused(rule), self._actions.leave_index(rule)))
+
+        def change(rule: Rule) -> tuple[Rule, list[Action]]:
+            after = paused(rule)
+            return after, self._actions.pausing(rule, after)
+
+        return self._change(rule_id, change)
 
     def resume(self, rule_id: str) -> Rule:
         """Bring a paused or triggered rule back, like one newly added; returns it as it is now.
@@ -104,9 +132,9 @@ class RuleStore:
             If it is active.
         """
 
-        def change(rule: Rule) -> tuple[Rule, list[TransactWriteItemTypeDef]]:
-            again = resumed(rule)
-            return again, self._actions.enter_index(again)
+        def change(rule: Rule) -> tuple[Rule, list[Action]]:
+            after = resumed(rule)
+            return after, self._actions.resuming(rule, after)
 
         return self._change(rule_id, change)
 
@@ -120,7 +148,7 @@ class RuleStore:
         CliError
             As in `pause`.
         """
-        return self._change(rule_id, lambda rule: (None, self._actions.leave_index(rule)))
+        return self._change(rule_id, lambda rule: (rule, self._actions.removing(rule)))
 
     def find(self, rule_id: str) -> Rule:
         """Find a rule by its id alone.
@@ -157,60 +185,64 @@ class RuleStore:
         rules = [rule_of(item) for page in pages for item in page["Items"]]
         yield from sorted(rules, key=lambda rule: (rule.symbol, rule.rule_id))
 
-    def _add(self, rule: Rule) -> None:
-        if not self._transact(rule, [self._actions.create(rule), *self._actions.enter_index(rule)]):
-            raise _taken(rule.rule_id, rule.symbol)
+    def _add(self, rules: Sequence[Rule]) -> None:
+        """Add rules of one symbol, all or none."""
+        actions = [action for rule in rules for action in self._actions.adding(rule)]
+        while not self._transact(rules, actions):
+            self._refuse_taken(rules)
+            # The one that was in the way has been removed since.
 
     def _change(
         self,
         rule_id: str,
-        change: Callable[[Rule], tuple[Rule | None, list[TransactWriteItemTypeDef]]],
+        change: Callable[[Rule], tuple[Rule, list[Action]]],
     ) -> Rule:
         """Change or delete a rule, together with what stands of it in the index."""
         while True:
             rule = self.find(rule_id)
             after, actions = change(rule)
-            if self._transact(rule, [self._actions.replace(rule, after), *actions]):
-                return after or rule
-            # A delivery has changed the rule since it was read.
+            if self._transact([rule], actions):
+                return after
+            # A delivery, or somebody else, has changed the rule since it was read.
 
-    def _transact(self, rule: Rule, actions: list[TransactWriteItemTypeDef]) -> bool:
-        """Do all of it, the state's change too; tells whether the first one's condition held."""
+    def _transact(self, rules: Sequence[Rule], actions: list[Action]) -> bool:
+        """Do all of it, the state's change too; tells whether the actions' conditions held."""
+        symbol = rules[0].symbol
+        items: Any = [*actions, self._actions.telling_state(symbol, rules)]
         for ceiling_seconds in (0.0, *_CEILINGS_SECONDS):
             if ceiling_seconds:
                 self._sleep(ceiling_seconds * random.uniform(0.5, 1))  # noqa: S311  # no secret
             try:
-                self._table.meta.client.transact_write_items(
-                    TransactItems=[*actions, self._actions.tell_state(rule)]
-                )
+                self._table.meta.client.transact_write_items(TransactItems=items)
             except ClientError as error:
                 if error.response["Error"]["Code"] != "TransactionCanceledException":
                     raise
-                reasons: Any = error.response["CancellationReasons"]
-                if reasons[0]["Code"] == "ConditionalCheckFailed":
+                answers: Any = error.response["CancellationReasons"]
+                *reasons, reason_of_state = [answer["Code"] for answer in answers]
+                if "ConditionalCheckFailed" in reasons:
                     return False
-                if not {reason["Code"] for reason in reasons} & {
-                    "ConditionalCheckFailed",  # firings are being delivered
-                    *PASSING_REASONS,
-                }:
+                # The state's condition fails while firings are being delivered.
+                if reason_of_state != "ConditionalCheckFailed" and PASSING_REASONS.isdisjoint(
+                    [*reasons, reason_of_state]
+                ):
                     raise
             else:
                 return True
         raise CliError(
-            f"firings of {rule.symbol} wait to be delivered, which its next price brings about: "
+            f"firings of {symbol} wait to be delivered, which its next price brings about: "
             "publish one, or try again later"
         )
 
-    def _refuse_taken(self, rule_id: str) -> None:
-        for key in self._keys_of(rule_id):
-            raise _taken(rule_id, key["pk"].partition("#")[2])
+    def _refuse_taken(self, rules: Iterable[Rule]) -> None:
+        for item in read_all(self._table, (claim_key(rule.rule_id) for rule in rules)):
+            rule_id = item["pk"].partition("#")[2]
+            raise CliError(
+                f"there is a rule {rule_id} already, for {item['symbol']}: "
+                "choose another id, or remove it"
+            )
 
     def _keys_of(self, rule_id: str) -> list[dict[str, Any]]:
         answer = self._table.query(
             IndexName="by_rule", KeyConditionExpression=Key("rule_id").eq(rule_id)
         )
         return [{"pk": item["pk"], "sk": item["sk"]} for item in answer["Items"]]
-
-
-def _taken(rule_id: str, symbol: str) -> CliError:
-    return CliError(f"there is a rule {rule_id} already, for {symbol}: choose another --id")

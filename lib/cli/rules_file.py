@@ -45,11 +45,11 @@ def _represent_plain(dumper: Any, text: _Plain) -> Node:
 _Dumper.add_representer(_Plain, _represent_plain)
 
 
-def read_rules(path: Path, now_microseconds: int, *, may_have_expired: bool = False) -> list[Rule]:
+def read_rules(path: Path, now_microseconds: int) -> list[Rule]:
     """Read a rules file, a YAML list of what `RuleWords` describes.
 
     Values count as they are written: ``0.10`` and ``1e3`` are exact, ``on`` is a text. ``null`` is
-    the same as leaving out.
+    the same as leaving out. A rule may have expired.
 
     Parameters
     ----------
@@ -57,8 +57,6 @@ def read_rules(path: Path, now_microseconds: int, *, may_have_expired: bool = Fa
         The file, at most 64 MiB of UTF-8.
     now_microseconds
         The present.
-    may_have_expired
-        Whether a rule's ``expires`` may lie in the past.
 
     Raises
     ------
@@ -72,7 +70,7 @@ def read_rules(path: Path, now_microseconds: int, *, may_have_expired: bool = Fa
             words = _words_in(entry)
             if words.id:
                 name += f" ({words.id})"
-            rule = rule_from_words(words, now_microseconds, may_have_expired=may_have_expired)
+            rule = rule_from_words(words, now_microseconds, may_have_expired=True)
             if rule.rule_id in rules:
                 raise RuleError("another rule before it has the same id: give each its own")
         except RuleError as reason:
@@ -86,7 +84,6 @@ def written_rules(rules: Sequence[Rule]) -> str:
     """Write rules as a rules file that `read_rules` reads again.
 
     What has come of the rules is not part of it: read again, a paused or triggered rule is active.
-    A rule that has expired is written like the others, and is refused by ``import``.
     """
     if not rules:
         return "[]\n"

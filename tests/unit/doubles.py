@@ -141,8 +141,9 @@ def add_rules(table: Table, *rules: Rule) -> None:
             for item in [rule_item(added), *watch_items(added)]:
                 batch.put_item(Item=item)
     actions = RuleActions(table.name)
-    for added in {(each.symbol, each.terms.window): each for each in rules}.values():
-        table.meta.client.update_item(**actions.tell_state(added)["Update"])
+    for symbol in {added.symbol for added in rules}:
+        its_rules = [added for added in rules if added.symbol == symbol]
+        table.meta.client.update_item(**actions.telling_state(symbol, its_rules)["Update"])
 
 
 def items_of(table: Table, pk: str, sk: str = "") -> list[dict[str, Any]]:

@@ -16,6 +16,8 @@ __all__ = [
     "Attributes",
     "Item",
     "Key",
+    "claim_item",
+    "claim_key",
     "firing_key",
     "known",
     "line_key",
@@ -52,6 +54,11 @@ def state_key(symbol: str) -> Key:
 def rule_key(symbol: str, rule_id: str) -> Key:
     """Return the key of a rule."""
     return {"pk": f"SYMBOL#{symbol}", "sk": f"RULE#{rule_id}"}
+
+
+def claim_key(rule_id: str) -> Key:
+    """Return the key of what says that an id is taken: a rule's own key holds its symbol, too."""
+    return {"pk": f"RULE_ID#{rule_id}", "sk": "CLAIM"}
 
 
 def line_key(symbol: str, line: str) -> str:
@@ -112,6 +119,12 @@ def rule_of(item: Item) -> Rule:
         message=item["message"],
         progress=progress_of(item),
     )
+
+
+def claim_item(rule: Rule) -> Attributes:
+    """Write that a rule's id is taken, for as long as the rule is there."""
+    expiry = _expiry(rule.expires_at_microseconds, _RULE_KEPT_SECONDS)
+    return {**claim_key(rule.rule_id), "symbol": rule.symbol, **expiry}
 
 
 def watch_items(rule: Rule) -> list[Attributes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -12,6 +11,7 @@ from botocore.exceptions import ClientError
 from price_alerts.delivery_actions import Action, DeliveryActions
 from price_alerts.items import firing_key, setting, state_key
 from price_alerts.notices import Notice
+from price_alerts.portions import portions
 from price_alerts.rules import Rule
 from price_alerts.state import Firing, Outbox, State
 from price_alerts.state_items import firing_item, state_attributes, state_of
@@ -20,9 +20,9 @@ from price_alerts.symbol_index import SymbolIndex, read_all
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-__all__ = ["PASSING_REASONS", "Conflict", "Store"]
+__all__ = ["MAX_ACTIONS_PER_TRANSACTION", "PASSING_REASONS", "Conflict", "Store"]
 
-_MAX_ACTIONS_PER_TRANSACTION = 100  # DynamoDB, TransactWriteItems
+MAX_ACTIONS_PER_TRANSACTION = 100  # DynamoDB, TransactWriteItems
 _CONDITION = "ConditionalCheckFailed"
 # Why a transaction is cancelled that may succeed when it is tried again.
 PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
@@ -121,7 +121,7 @@ class Store:
         # resumed, or removed and added again, meanwhile.
         holding = self._actions.holding(state)
         actions = self._actions.delivering(outbox, state.symbol, rules, notices)
-        while portion := list(islice(actions, _MAX_ACTIONS_PER_TRANSACTION - 1)):
+        for portion in portions(actions, MAX_ACTIONS_PER_TRANSACTION - 1):
             self._transact(state.symbol, portion, [holding])
 
     def unsent(self, notices: Sequence[Notice]) -> list[Notice]:

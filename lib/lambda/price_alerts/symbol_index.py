@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from price_alerts.items import line_key, rule_key, rule_of, watch_of
+from price_alerts.portions import portions
 from price_alerts.rules import Rule
 from price_alerts.watches import NEW, Watch
 
@@ -65,8 +65,7 @@ class SymbolIndex:
 def read_all(table: Table, keys: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
     """Read items as they are this moment; what is not there is left out."""
     items: list[dict[str, Any]] = []
-    waiting = iter(keys)
-    while portion := list(islice(waiting, _MAX_KEYS_PER_READ)):
+    for portion in portions(keys, _MAX_KEYS_PER_READ):
         wanted: Any = {table.name: {"Keys": portion, "ConsistentRead": True}}
         while wanted:  # each answer holds some of it, or is an error
             answer = table.meta.client.batch_get_item(RequestItems=wanted)

@@ -195,14 +195,29 @@ def test_an_id_is_given_once(store: RuleStore, alerts: Table, symbol: str) -> No
     assert state(alerts, "MSFT") == {}
 
 
-def test_an_id_that_the_index_does_not_know_yet_is_refused_all_the_same(
+def test_an_id_that_is_removed_meanwhile_is_free(
     store: RuleStore, alerts: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.add(ABOVE)
-    monkeypatch.setattr(alerts, "query", lambda **_: {"Items": []})
-    with pytest.raises(CliError, match="there is a rule above-200 already, for AAPL"):
-        store.add(replace(CROSSES, rule_id="above-200"))
-    assert state(alerts)["version"] == 1
+    store.add(MICROSOFT)
+    read = alerts.meta.client.batch_get_item
+
+    def remove_first(**request: Any) -> Any:
+        monkeypatch.undo()
+        store.remove("msft")
+        return read(**request)
+
+    monkeypatch.setattr(alerts.meta.client, "batch_get_item", remove_first)
+    other = replace(CROSSES, rule_id="msft")
+    store.add(other)
+    assert list(store.rules()) == [other]
+
+
+def test_an_id_can_be_given_again_once_its_rule_is_removed(store: RuleStore) -> None:
+    store.add(MICROSOFT)
+    store.remove("msft")
+    other = replace(CROSSES, rule_id="msft")
+    store.add(other)
+    assert store.find("msft") == other
 
 
 def test_rules_are_listed_by_symbol_and_id(store: RuleStore) -> None:
@@ -212,17 +227,52 @@ def test_rules_are_listed_by_symbol_and_id(store: RuleStore) -> None:
     assert list(store.rules("AAPL")) == [ABOVE, FALLS]
 
 
-def test_many_rules_are_added_one_after_the_other(store: RuleStore) -> None:
-    added: list[Rule] = []
-    store.add_all([ABOVE, MICROSOFT], added.append)
-    assert added == list(store.rules()) == [ABOVE, MICROSOFT]
+def test_many_rules_of_a_symbol_are_added_at_once(store: RuleStore, alerts: Table) -> None:
+    rules = [replace(ABOVE, rule_id=f"r-{number:02}") for number in range(30)]
+    added: list[list[Rule]] = []
+    store.add_all([*rules, MICROSOFT], lambda portion: added.append(list(portion)))
+    assert [len(portion) for portion in added] == [14, 14, 2, 1]
+    assert list(store.rules()) == [*rules, MICROSOFT] == [rule for each in added for rule in each]
+    assert (state(alerts)["version"], len(index_keys(alerts))) == (3, 62)
 
 
-def test_of_many_rules_none_is_added_if_one_id_is_taken(store: RuleStore) -> None:
-    store.add(MICROSOFT)
-    with pytest.raises(CliError, match="there is a rule msft already"):
-        store.add_all([ABOVE, MICROSOFT], lambda _rule: None)
-    assert list(store.rules()) == [MICROSOFT]
+def test_the_windows_of_all_rules_that_are_added_at_once_are_kept(
+    store: RuleStore, alerts: Table
+) -> None:
+    by_day = replace(FALLS, rule_id="by-day", terms=replace(FALLS.terms, window="1d"))
+    store.add_all([FALLS, by_day, replace(FALLS, rule_id="again")], lambda _rules: None)
+    assert {"fall-1h", "fall-1d"} < state(alerts).keys()
+
+
+def test_the_largest_rules_fit_into_one_transaction(store: RuleStore) -> None:
+    terms = Terms(
+        Condition.OUTSIDE, (Decimal(90), Decimal(110)), rearm=Distance(Decimal(1), is_percent=True)
+    )
+    largest = replace(CROSSES, terms=terms)
+    rules = [replace(largest, rule_id=f"r-{number:02}") for number in range(14)]
+    store.add_all(rules, lambda _rules: None)
+    assert list(store.rules()) == rules
+
+
+def test_rules_that_are_there_are_not_missing_whatever_has_come_of_them(
+    store: RuleStore, alerts: Table
+) -> None:
+    store.add(ABOVE)
+    store.add(replace(CROSSES, progress=Progress(Status.ACTIVE, Side.HIGH, 1_000_000, "f-1")))
+    assert store.missing([CROSSES, MICROSOFT, ABOVE, FALLS]) == [MICROSOFT, FALLS]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        pytest.param(replace(ABOVE, symbol="MSFT"), id="of another symbol"),
+        pytest.param(replace(ABOVE, note="other"), id="of the same symbol"),
+    ],
+)
+def test_a_missing_rule_must_not_have_the_id_of_another(store: RuleStore, wanted: Rule) -> None:
+    store.add(ABOVE)
+    with pytest.raises(CliError, match="there is a rule above-200 already, for AAPL: choose"):
+        store.missing([MICROSOFT, wanted])
 
 
 def test_a_lookup_waits_for_the_index_to_follow(
@@ -338,6 +388,25 @@ def test_a_rule_that_fires_while_it_is_paused_is_read_again(
     with pytest.raises(RuleError, match="above-200 is triggered, and only an active rule pauses"):
         store.pause("above-200")
     assert store.find("above-200").progress == FIRED
+
+
+@pytest.mark.parametrize("change", ["pause", "remove"])
+def test_a_rule_that_was_removed_and_added_again_is_read_again(
+    store: RuleStore, alerts: Table, naps: Naps, change: str
+) -> None:
+    """The watches of the one that is there now must not stay behind."""
+    store.add(ABOVE)
+    put_state(alerts, outbox={"version": 7})
+
+    def replace_it() -> None:
+        naps.then = lambda: None
+        put_state(alerts)
+        store.remove("above-200")
+        store.add(replace(CROSSES, rule_id="above-200"))
+
+    naps.then = replace_it
+    getattr(store, change)("above-200")
+    assert index_keys(alerts) == []
 
 
 def test_a_rule_that_fired_before_is_removed(store: RuleStore, alerts: Table) -> None:

@@ -75,7 +75,7 @@ def test_all_rules_can_be_written_and_read_again(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "drawn.yaml"
     path.write_text(written_rules(some), "utf-8")
-    assert read_rules(path, NOW, may_have_expired=True) == some
+    assert read_rules(path, NOW) == some
 
 
 def test_what_has_come_of_a_rule_is_not_written(write: Write) -> None:

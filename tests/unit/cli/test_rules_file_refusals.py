@@ -102,12 +102,6 @@ def test_two_rules_of_one_id_are_refused(write: Write) -> None:
     )
 
 
-def test_a_rule_that_has_expired_is_refused_unless_it_may(write: Write) -> None:
-    path = write(f"{SHORT}  id: old\n  expires: 2010-03-01\n")
-    assert reason(path).startswith("rules.yaml line 1, rule 1 (old): expires 2010-03-01 is past")
-    assert len(read_rules(path, NOW, may_have_expired=True)) == 1
-
-
 def test_a_file_that_is_not_there_is_missed_by_its_name(tmp_path: Path) -> None:
     assert reason(tmp_path / "none.yaml") == "none.yaml: No such file or directory"
 

@@ -61,7 +61,11 @@ def test_what_was_exported_as_json_can_be_imported(run: Run, write: Write) -> No
     for rule_id in ("high", "low", "gone"):
         run("remove", rule_id)
     assert run("export").out == "[]\n"
-    assert run("import", write(exported.out), "--json").json == {"added": ["high", "low", "gone"]}
+    assert run("import", write(exported.out), "--json").json == {
+        "added": ["high", "low", "gone"],
+        "unchanged": 0,
+        "expired": 0,
+    }
     assert run("export").out == RULES
 
 
@@ -92,15 +96,31 @@ def test_a_file_with_an_id_that_is_taken_adds_nothing(run: Run, write: Write) ->
     ended = run("import", write(RULES))
     assert ended.exit_code == 1
     assert ended.error == (
-        "there is a rule gone already, for AAPL: choose another --id (0 of 3 rules were added)"
+        "there is a rule gone already, for AAPL: choose another id, or remove it "
+        "(0 of 3 rules were added)"
     )
     assert [rule["id"] for rule in run("list", "--json").json] == ["gone"]
 
 
-def test_a_rule_that_has_expired_is_not_added(run: Run, write: Write) -> None:
-    ended = run("import", write(RULES.replace("2027", "2025")))
-    assert ended.exit_code == 1
-    assert "rule 2 (low): expires 2025-01-01T00:00:00Z is past" in ended.error
+def test_a_rule_that_has_expired_is_left_out(run: Run, write: Write) -> None:
+    path = write(RULES.replace("2027", "2025"))
+    assert run("import", path).text == "added 2 rules; 1 left out as expired"
+    assert [rule["id"] for rule in run("list", "--json").json] == ["high", "gone"]
+
+
+def test_an_import_that_came_only_half_way_is_repeated(run: Run, write: Write) -> None:
+    first, *_ = RULES.split("\n\n")
+    run("import", write(first))
+    assert run("import", write(RULES)).text == "added 2 rules; 1 was there already"
+    assert run("import", write(RULES)).text == "added 0 rules; 3 were there already"
+    assert run("export").out == RULES
+
+
+def test_what_has_come_of_a_rule_makes_it_no_other(run: Run, write: Write) -> None:
+    run("import", write(RULES))
+    run("pause", "high")
+    assert run("import", write(RULES)).text == "added 0 rules; 3 were there already"
+    assert run("list", "--status", "paused", "--json").json[0]["id"] == "high"
 
 
 def test_a_failure_on_the_way_says_how_many_were_added(
@@ -111,15 +131,17 @@ def test_a_failure_on_the_way_says_how_many_were_added(
     ended = run("import", write(RULES))
     assert ended.exit_code == 1
     assert ended.error == (
-        "the AWS credentials have expired: log in again (1 of 3 rules were added)"
+        "the AWS credentials have expired: log in again (2 of 3 rules were added)"
     )
 
 
 def test_an_interruption_says_how_many_were_added(
     run: Run, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(_: RuleStore, rules: list[Rule], on_progress: Callable[[Rule], object]) -> None:
-        on_progress(rules[0])
+    def interrupted(
+        _: RuleStore, rules: list[Rule], on_progress: Callable[[list[Rule]], object]
+    ) -> None:
+        on_progress(rules[:1])
         raise KeyboardInterrupt
 
     monkeypatch.setattr(RuleStore, "add_all", interrupted)

@@ -85,7 +85,7 @@ def test_an_id_that_is_taken_is_refused(run: Run) -> None:
     run("add", "AAPL", "above", "200", "--id", "mine")
     again = run("add", "IBM", "above", "5", "--id", "mine")
     assert again.exit_code == 1
-    assert again.error == "there is a rule mine already, for AAPL: choose another --id"
+    assert again.error == "there is a rule mine already, for AAPL: choose another id, or remove it"
 
 
 @pytest.mark.parametrize(
