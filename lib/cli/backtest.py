@@ -100,7 +100,7 @@ def described(firing: Firing) -> dict[str, str | None]:
     return {
         "rule_id": firing.rule_id,
         "symbol": firing.symbol,
-        "condition": firing.terms.condition.replace("_", "-"),
+        "condition": firing.terms.condition.word,
         "timestamp": format_timestamp(firing.timestamp_microseconds),
         "previous_price": None if previous_price is None else f"{previous_price:f}",
         "price": f"{firing.price:f}",

@@ -12,12 +12,12 @@ from lib.cli.backtest import Backtest, described, run
 from lib.cli.errors import CliError
 from lib.cli.output import progress, write_facts, write_json, write_line, write_table
 from lib.cli.prices import Price, PricesFile
-from lib.cli.quantities import written_moment
 from lib.cli.rules_file import read_rules
 from lib.cli.session import JsonOption, WrongUsage, now_microseconds
 from lib.cli.words import condition_in_words
 from price_alerts.rules import Rule
 from price_alerts.state import Firing
+from price_alerts.ticks import format_moment
 
 __all__ = ["backtest"]
 
@@ -107,7 +107,7 @@ def _write(rules: Iterable[Rule], found: Backtest) -> None:
 def _firing_row(firing: Firing) -> list[str]:
     previous = firing.previous_price
     return [
-        written_moment(firing.timestamp_microseconds),
+        format_moment(firing.timestamp_microseconds),
         firing.symbol,
         condition_in_words(firing.terms),
         "none" if previous is None else f"{previous:f}",

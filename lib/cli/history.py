@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Key
 
+from price_alerts.items import terms_of
 from price_alerts.ticks import format_timestamp
 
 if TYPE_CHECKING:
-    from boto3.dynamodb.conditions import ConditionBase
     from mypy_boto3_dynamodb.service_resource import Table
 
 __all__ = ["firings_of_all", "firings_of_symbol"]
 
 _DAY_MICROSECONDS = 86_400 * 1_000_000
+_MAX_QUERIES = 60
 
 
 def firings_of_symbol(
     table: Table, symbol: str, since_microseconds: int = 0
-) -> Iterator[dict[str, Any]]:
-    """Read a symbol's firings whose prices are of a time or later, the newest price last.
+) -> list[dict[str, Any]]:
+    """Read a symbol's firings whose prices are of a time or later, in the order of its ticks.
 
     Parameters
     ----------
@@ -32,66 +33,89 @@ def firings_of_symbol(
     since_microseconds
         The earliest timestamp of a price.
 
-    Yields
-    ------
-    dict
-        A firing that can be written as JSON: numbers are exact strings, ``levels`` are written
+    Returns
+    -------
+    list of dict
+        Firings that can be written as JSON: numbers are exact strings, ``levels`` are written
         like ``200`` or ``5%``, the ``condition`` as on the command line, times as ISO 8601. What
         a firing does not have is ``None``.
     """
     since = format_timestamp(since_microseconds)
-    yield from _query(table, Key("pk").eq(f"FIRINGS#{symbol}") & Key("sk").gte(since))
+    condition = Key("pk").eq(f"FIRINGS#{symbol}") & Key("sk").gte(since)
+    items = _read(table, "query", KeyConditionExpression=condition)
+    return [_written(item) for item in sorted(items, key=_place_of)]
 
 
 def firings_of_all(
     table: Table, since_microseconds: int, now_microseconds: int
-) -> Iterator[dict[str, Any]]:
+) -> list[dict[str, Any]]:
     """Read the firings of all symbols that were decided at a time or later, the newest last.
 
     Parameters
     ----------
     table
-        The table, with its index ``by_day``, of which every day is one query.
+        The table, with its index ``by_day``: every day is one query, and many days are read at
+        once with all there are.
     since_microseconds
         The earliest time.
     now_microseconds
         The present: the last day that is asked for.
 
-    Yields
-    ------
-    dict
-        A firing, as `firings_of_symbol` writes it.
+    Returns
+    -------
+    list of dict
+        Firings as `firings_of_symbol` writes them; those that were decided together are in the
+        order of their ticks.
     """
-    since = format_timestamp(since_microseconds)
-    first_day = since_microseconds // _DAY_MICROSECONDS
-    for day in range(first_day, now_microseconds // _DAY_MICROSECONDS + 1):
-        date = format_timestamp(day * _DAY_MICROSECONDS)[:10]
-        condition = Key("day").eq(date) & Key("fired_at").gte(since)
-        yield from _query(table, condition, IndexName="by_day")
+    is_recent = Key("fired_at").gte(format_timestamp(since_microseconds))
+    first, last = since_microseconds // _DAY_MICROSECONDS, now_microseconds // _DAY_MICROSECONDS
+    if last - first < _MAX_QUERIES:
+        items = [
+            item
+            for day in range(first, last + 1)
+            for item in _read(
+                table,
+                "query",
+                IndexName="by_day",
+                KeyConditionExpression=Key("day").eq(_date_of(day)) & is_recent,
+            )
+        ]
+    else:
+        items = list(_read(table, "scan", IndexName="by_day", FilterExpression=is_recent))
+    items.sort(key=lambda item: (item["fired_at"], *_place_of(item)))
+    return [_written(item) for item in items]
 
 
-def _query(table: Table, condition: ConditionBase, **index: str) -> Iterator[dict[str, Any]]:
+def _read(table: Table, operation: str, **request: Any) -> Iterator[Mapping[str, Any]]:
     client: Any = table.meta.client  # a resource's takes such conditions, which the stubs deny
-    pages = client.get_paginator("query").paginate(
-        TableName=table.name, KeyConditionExpression=condition, **index
-    )
+    pages = client.get_paginator(operation).paginate(TableName=table.name, **request)
     for page in pages:
-        yield from map(_written, page["Items"])
+        yield from page["Items"]
+
+
+def _date_of(day: int) -> str:
+    return format_timestamp(day * _DAY_MICROSECONDS)[:10]
+
+
+def _place_of(item: Mapping[str, Any]) -> tuple[Any, ...]:
+    # The last is for those of one tick, whose keys are in no order that means anything.
+    return item["timestamp"], item["message_id"], item["message_ordinal"], item["rule"]
 
 
 def _written(item: Mapping[str, Any]) -> dict[str, Any]:
-    unit = "%" if item.get("percent") else ""
+    terms = terms_of(item)
     previous = item.get("previous_price")
     return {
         "firing_id": item["firing_id"],
         "rule_id": item["rule"],
         "symbol": item["symbol"],
-        "condition": item["condition"].replace("_", "-"),
-        "levels": [f"{level:f}{unit}" for level in item["levels"]],
-        "window": item.get("window"),
+        "condition": terms.condition.word,
+        "levels": terms.levels_in_words,
+        "window": terms.window,
         "previous_price": None if previous is None else f"{previous:f}",
         "price": f"{item['price']:f}",
         "timestamp": item["timestamp"],
+        "message_id": item["message_id"],
         "fired_at": item["fired_at"],
         "owner": item.get("owner", ""),
         "note": item.get("note", ""),

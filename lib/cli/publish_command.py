@@ -12,7 +12,6 @@ from lib.cli.errors import CliError
 from lib.cli.output import progress, write_json, write_line, write_table
 from lib.cli.prices import Price, PricesFile, price_in
 from lib.cli.publishing import Publication, publish
-from lib.cli.quantities import written_moment
 from lib.cli.session import (
     EnvironmentOption,
     JsonOption,
@@ -21,6 +20,7 @@ from lib.cli.session import (
     now_microseconds,
     telling_what_is_done,
 )
+from price_alerts.ticks import format_moment
 
 __all__ = ["publish_prices"]
 
@@ -130,4 +130,4 @@ def _tell(publication: Publication, as_json: bool) -> None:
 
 def _time_of(price: Price) -> str | None:
     at = price.timestamp_microseconds
-    return None if at is None else written_moment(at)
+    return None if at is None else format_moment(at)

@@ -8,7 +8,6 @@ from price_alerts.terms import Distance, RuleError
 from price_alerts.ticks import (
     MAX_PRICE_DIGITS,
     InvalidMessage,
-    format_timestamp,
     parse_price,
     parse_timestamp,
 )
@@ -19,7 +18,6 @@ __all__ = [
     "moment_of",
     "seconds_of",
     "since_of",
-    "written_moment",
 ]
 
 _UNITS_SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
@@ -103,11 +101,6 @@ def since_of(word: str, now_microseconds: int) -> int:
     if _DURATION.fullmatch(word):
         return max(0, now_microseconds - seconds_of(word) * 1_000_000)
     return moment_of(word, now_microseconds)
-
-
-def written_moment(timestamp_microseconds: int) -> str:
-    """Write a moment as ISO 8601 in UTC, with a fraction of a second only if it has one."""
-    return format_timestamp(timestamp_microseconds).replace(".000000", "")
 
 
 def _parsed(word: str) -> int:

@@ -26,7 +26,7 @@ from price_alerts.terms import WINDOWS_SECONDS, Condition, RuleError
 
 __all__ = ["add", "list_rules", "pause", "remove", "resume", "show"]
 
-_CONDITIONS = ", ".join(condition.replace("_", "-") for condition in Condition)
+_CONDITIONS = ", ".join(condition.word for condition in Condition)
 _PLACEHOLDERS = f"{{{'} {'.join(PLACEHOLDERS)}}}"
 
 RuleId = Annotated[str, typer.Argument(metavar="ID", help="The rule's id; alerts list shows it.")]

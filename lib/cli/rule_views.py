@@ -9,7 +9,6 @@ from typing import Any
 from rich.text import Text
 
 from lib.cli.output import Cell, write_facts, write_table
-from lib.cli.quantities import written_moment
 from lib.cli.words import (
     ShownStatus,
     condition_in_words,
@@ -18,6 +17,7 @@ from lib.cli.words import (
     words_of,
 )
 from price_alerts.rules import Rule
+from price_alerts.ticks import format_moment
 
 __all__ = ["rule_document", "write_rule", "write_rules"]
 
@@ -94,4 +94,4 @@ def _last_fired(rule: Rule, *, to_seconds: bool = False) -> str | None:
     last = rule.progress.last_fired_at_microseconds
     if last is None:
         return None
-    return written_moment(last - last % 1_000_000 if to_seconds else last)
+    return format_moment(last - last % 1_000_000 if to_seconds else last)

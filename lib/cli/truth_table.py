@@ -139,8 +139,7 @@ def _sides(terms: Terms) -> dict[Side, str]:
 
 def _written(terms: Terms) -> str:
     """Write terms as they are typed on the command line."""
-    unit = "%" if terms.is_percent else ""
-    words = [terms.condition.replace("_", "-"), *(f"{level:f}{unit}" for level in terms.levels)]
+    words = [terms.condition.word, *terms.levels_in_words]
     if terms.window:
         words += ["--within", terms.window]
     if terms.rearm:

@@ -11,12 +11,13 @@ import typer
 from lib.cli.dead_letters import list_dead_letters
 from lib.cli.history import firings_of_all, firings_of_symbol
 from lib.cli.output import waiting, write_facts, write_json, write_line, write_table
-from lib.cli.quantities import since_of, written_moment
+from lib.cli.quantities import since_of
 from lib.cli.redrive import redrive
 from lib.cli.session import EnvironmentOption, JsonOption, connected, now_microseconds
 from lib.cli.status import QueueStatus, Status, read_status
 from lib.cli.target import Target
 from lib.cli.words import symbol_of
+from price_alerts.ticks import format_moment
 
 __all__ = ["history", "list_letters", "redrive_letters", "status"]
 
@@ -43,10 +44,10 @@ def history(
     wanted = None if symbol is None else symbol_of(symbol)
     with connected(environment) as target, waiting("Reading the history"):
         if wanted is None:
-            firings = list(firings_of_all(target.table, since_of(since or _LAST_DAY, now), now))
+            firings = firings_of_all(target.table, since_of(since or _LAST_DAY, now), now)
         else:
             first = 0 if since is None else since_of(since, now)
-            firings = list(firings_of_symbol(target.table, wanted, first))
+            firings = firings_of_symbol(target.table, wanted, first)
     if as_json:
         write_json(firings)
     elif firings:
@@ -81,7 +82,7 @@ def list_letters(environment: EnvironmentOption = None, as_json: JsonOption = Fa
             [
                 {
                     "message_id": letter.message_id,
-                    "sent_at": written_moment(letter.sent_at_microseconds),
+                    "sent_at": format_moment(letter.sent_at_microseconds),
                     "receive_count": letter.receive_count,
                     "is_refused": letter.is_refused,
                     "reason": letter.reason,
@@ -96,7 +97,7 @@ def list_letters(environment: EnvironmentOption = None, as_json: JsonOption = Fa
             [
                 [
                     letter.message_id,
-                    written_moment(letter.sent_at_microseconds),
+                    format_moment(letter.sent_at_microseconds),
                     str(letter.receive_count),
                     letter.reason,
                     letter.preview,

@@ -15,11 +15,10 @@ from lib.cli.quantities import (
     duration_of,
     moment_of,
     seconds_of,
-    written_moment,
 )
 from price_alerts.rules import HIGH_PRICE_RULE_ID, Rule, Trigger
-from price_alerts.terms import Condition, Distance, RuleError, Terms
-from price_alerts.ticks import InvalidMessage, parse_symbol
+from price_alerts.terms import Condition, RuleError, Terms
+from price_alerts.ticks import InvalidMessage, format_moment, parse_symbol
 
 __all__ = [
     "KEYS",
@@ -34,7 +33,7 @@ __all__ = [
     "words_of",
 ]
 
-_CONDITIONS = {condition.replace("_", "-"): condition for condition in Condition}
+_CONDITIONS = {condition.word: condition for condition in Condition}
 _ID_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # without what looks alike
 _ID_CHARACTERS = 6
 
@@ -144,13 +143,13 @@ def words_of(rule: Rule) -> RuleWords:
     return RuleWords(
         id=rule.rule_id,
         symbol=rule.symbol,
-        condition=_word_of(terms.condition),
-        levels=_levels_of(terms),
+        condition=terms.condition.word,
+        levels=terms.levels_in_words,
         within=terms.window,
         trigger=None if rule.trigger is Trigger.ONCE else str(rule.trigger),
         cooldown=duration_of(rule.cooldown_seconds) if rule.cooldown_seconds else None,
         rearm=None if terms.rearm is None else str(terms.rearm),
-        expires=None if expires_at is None else written_moment(expires_at),
+        expires=None if expires_at is None else format_moment(expires_at),
         owner=rule.owner,
         note=rule.note,
         message=rule.message,
@@ -174,7 +173,7 @@ def symbol_of(word: str) -> str:
 def condition_in_words(terms: Terms) -> str:
     """Write ``crosses-up 200``, or ``falls 5% within 1h``."""
     window = f" within {terms.window}" if terms.window else ""
-    return " ".join([_word_of(terms.condition), *_levels_of(terms)]) + window
+    return " ".join([terms.condition.word, *terms.levels_in_words]) + window
 
 
 def trigger_in_words(rule: Rule) -> str:
@@ -191,7 +190,7 @@ def trigger_in_words(rule: Rule) -> str:
 def rule_in_words(rule: Rule) -> str:
     """Write what a rule waits for: ``AAPL crosses-up 200, once, until 2027-01-31T00:00:00Z``."""
     expires_at = rule.expires_at_microseconds
-    until = "" if expires_at is None else f", until {written_moment(expires_at)}"
+    until = "" if expires_at is None else f", until {format_moment(expires_at)}"
     return f"{rule.symbol} {condition_in_words(rule.terms)}, {trigger_in_words(rule)}{until}"
 
 
@@ -223,11 +222,3 @@ def _trigger_of(word: str | None) -> Trigger:
         return Trigger.ONCE if word is None else Trigger(word)
     except ValueError:
         raise RuleError(f"{word!r} is no trigger: write once or every") from None
-
-
-def _word_of(condition: Condition) -> str:
-    return condition.replace("_", "-")
-
-
-def _levels_of(terms: Terms) -> list[str]:
-    return [str(Distance(level, terms.is_percent)) for level in terms.levels]

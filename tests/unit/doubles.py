@@ -71,7 +71,7 @@ def firing(**changes: Any) -> Firing:
         terms=ABOVE_150.terms,
         previous_price=Decimal("149.5"),
         price=Decimal("200.25"),
-        timestamp_microseconds=NOW,
+        position=Position(NOW, "m-1", 0),
         fired_at_microseconds=NOW + SECOND,
     )
     return replace(usual, **changes)

@@ -71,7 +71,7 @@ _firings = st.builds(
     terms=_terms(),
     previous_price=st.none() | _prices,
     price=_prices,
-    timestamp_microseconds=_moments,
+    position=st.builds(Position, _moments, st.uuids().map(str), st.integers(0, 499)),
     fired_at_microseconds=_moments,
 )
 _outboxes = st.builds(

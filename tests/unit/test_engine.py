@@ -110,7 +110,7 @@ def test_a_firing_tells_rule_prices_and_times() -> None:
         terms=watched.terms,
         previous_price=Decimal(140),
         price=Decimal(200),
-        timestamp_microseconds=2_000_000,
+        position=tick(200, 2).position,
         fired_at_microseconds=FIRED_AT,
     )
 

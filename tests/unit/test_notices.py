@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from price_alerts.notices import levels_of, notice
+from price_alerts.notices import notice
 from price_alerts.terms import Condition, Terms
-from tests.unit.doubles import ABOVE_150, NOW, firing, told
+from price_alerts.ticks import Position
+from tests.unit.doubles import ABOVE_150, firing, told
 
 AT = "2026-11-22T15:04:05.250000Z"
 
@@ -44,7 +45,7 @@ def test_a_first_price_has_none_before() -> None:
 
 
 def test_full_seconds_are_told_without_decimals() -> None:
-    assert told(timestamp_microseconds=0).text.split(" at ")[1] == (
+    assert told(position=Position(0, "m-1", 0)).text.split(" at ")[1] == (
         "1970-01-01T00:00:00Z, 149.5 before."
     )
 
@@ -102,9 +103,3 @@ def test_a_text_has_an_end() -> None:
     template = "{note}" * 80
     text = notice(firing(), replace(ABOVE_150, message=template, note="ab" * 128)).text
     assert text == "ab" * 500
-
-
-def test_levels_are_written_exactly() -> None:
-    percent = Terms(Condition.RISES, (Decimal("2.50"),), is_percent=True, window="1h")
-    assert levels_of(firing(terms=percent)) == ["2.50%"]
-    assert levels_of(firing(timestamp_microseconds=NOW)) == ["150"]

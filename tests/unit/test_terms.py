@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from price_alerts.terms import Distance, Side
+from price_alerts.terms import Condition, Distance, Side, Terms
 from tests.unit.rule_builders import terms
 
 AROUND_LEVEL = ("99", "100", "101")
@@ -220,3 +220,14 @@ def test_a_price_is_back_from_either_side(text: str, now: str, is_back: bool) ->
 )
 def test_a_distance_is_written_without_an_exponent(text: str, written: str) -> None:
     assert str(Distance(Decimal(text.rstrip("%")), text.endswith("%"))) == written
+
+
+def test_levels_are_written_exactly() -> None:
+    percent = Terms(Condition.RISES, (Decimal("2.50"),), is_percent=True, window="1h")
+    assert percent.levels_in_words == ["2.50%"]
+    channel = Terms(Condition.INSIDE, (Decimal("1E+2"), Decimal(110)))
+    assert channel.levels_in_words == ["100", "110"]
+
+
+def test_a_condition_is_typed_in_one_word_and_told_in_several() -> None:
+    assert (Condition.CROSSES_UP.word, Condition.CROSSES_UP.phrase) == ("crosses-up", "crosses up")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from price_alerts.ticks import (
     InvalidMessage,
+    format_moment,
     format_timestamp,
     is_price,
     is_symbol,
@@ -70,3 +71,13 @@ def test_a_symbol_that_was_read_is_one(written: str) -> None:
 )
 def test_a_time_is_written_with_a_fixed_width(microseconds: int, text: str) -> None:
     assert format_timestamp(microseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "text"),
+    [(0, "1970-01-01T00:00:00Z"), (NOW, "2026-11-22T15:04:05.250000Z")],
+)
+def test_a_moment_is_written_with_a_fraction_only_if_it_has_one(
+    microseconds: int, text: str
+) -> None:
+    assert format_moment(microseconds) == text

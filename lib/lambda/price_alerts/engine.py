@@ -21,7 +21,7 @@ from price_alerts.windows import PRICE, begun, lines_of, metrics_of, numbers_of,
 
 __all__ = ["MAX_CHANGES_PER_COMMIT", "evaluate"]
 
-# An outbox of this many firings and changes stays under a quarter of an item's 400 KB.
+# An outbox of this many firings and changes stays under half of an item's 400 KB.
 MAX_CHANGES_PER_COMMIT = 100
 # Watches that a path moves over and that it does not concern cost time: so many, and the next
 # commit keeps what is done.
@@ -278,7 +278,7 @@ class _Walk:
                 terms=rule.terms,
                 previous_price=self._previous_price,
                 price=tick.price,
-                timestamp_microseconds=tick.position.timestamp_microseconds,
+                position=tick.position,
                 fired_at_microseconds=self._fired_at_microseconds,
             )
         )

@@ -7,10 +7,10 @@ from decimal import Decimal
 
 from price_alerts.rules import Rule
 from price_alerts.state import Firing
-from price_alerts.terms import Condition, Distance
-from price_alerts.ticks import format_timestamp
+from price_alerts.terms import Condition
+from price_alerts.ticks import format_moment
 
-__all__ = ["Notice", "levels_of", "notice"]
+__all__ = ["Notice", "notice"]
 
 _VERBS = {
     Condition.CROSSES_UP: "crossed {} upwards",
@@ -57,35 +57,25 @@ def notice(firing: Firing, rule: Rule | None) -> Notice:
     return Notice(firing, rule.owner, rule.note, text[:_MAX_TEXT_CHARACTERS])
 
 
-def levels_of(firing: Firing) -> list[str]:
-    """Write a firing's levels exactly, ``5%`` for a move in percent."""
-    return [str(Distance(level, firing.terms.is_percent)) for level in firing.terms.levels]
-
-
 def _filled(template: str, firing: Firing, note: str) -> str:
     previous = firing.previous_price
     return template.format(
         symbol=firing.symbol,
         price=_text(firing.price),
         previous_price="" if previous is None else _text(previous),
-        condition=firing.terms.condition.replace("_", " "),
-        level=" to ".join(levels_of(firing)),
-        timestamp=_moment(firing),
+        condition=firing.terms.condition.phrase,
+        level=" to ".join(firing.terms.levels_in_words),
+        timestamp=format_moment(firing.timestamp_microseconds),
         note=note,
     )
 
 
 def _sentence(firing: Firing, note: str) -> str:
-    what = _VERBS[firing.terms.condition].format(
-        " to ".join(levels_of(firing)), firing.terms.window
-    )
+    terms, moment = firing.terms, format_moment(firing.timestamp_microseconds)
+    what = _VERBS[terms.condition].format(" to ".join(terms.levels_in_words), terms.window)
     before = "" if firing.previous_price is None else f", {_text(firing.previous_price)} before"
-    told = f"{firing.symbol} {what}: {_text(firing.price)} at {_moment(firing)}{before}."
+    told = f"{firing.symbol} {what}: {_text(firing.price)} at {moment}{before}."
     return f"{told} {note}" if note else told
-
-
-def _moment(firing: Firing) -> str:
-    return format_timestamp(firing.timestamp_microseconds).replace(".000000", "")
 
 
 def _text(number: Decimal) -> str:

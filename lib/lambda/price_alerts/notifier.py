@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from price_alerts.notices import Notice, levels_of
+from price_alerts.notices import Notice
 from price_alerts.ticks import format_timestamp
 
 if TYPE_CHECKING:
@@ -55,9 +55,10 @@ class Notifier:
 def message(notice: Notice) -> PublishBatchRequestEntryTypeDef:
     """Write a notice as the entry of a PublishBatch request."""
     firing = notice.firing
-    condition, levels, price = firing.terms.condition, levels_of(firing), f"{firing.price:f}"
+    condition, levels = firing.terms.condition, firing.terms.levels_in_words
+    price = f"{firing.price:f}"
     previous = firing.previous_price
-    subject = f"{firing.symbol} {condition.replace('_', ' ')} {' to '.join(levels)}: {price}"
+    subject = f"{firing.symbol} {condition.phrase} {' to '.join(levels)}: {price}"
     body = {
         "firing_id": firing.firing_id,
         "rule_id": firing.rule_id,

@@ -17,7 +17,10 @@ __all__ = ["Firing", "Lease", "Outbox", "State", "Step"]
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """One time that a rule came true; ``fired_at`` is when that was decided."""
+    """One time that a rule came true.
+
+    ``position`` is the tick's; ``fired_at`` is when that was decided.
+    """
 
     firing_id: str
     rule_id: str
@@ -25,8 +28,13 @@ class Firing:
     terms: Terms
     previous_price: Decimal | None
     price: Decimal
-    timestamp_microseconds: int
+    position: Position
     fired_at_microseconds: int
+
+    @property
+    def timestamp_microseconds(self) -> int:
+        """When the price was observed."""
+        return self.position.timestamp_microseconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,7 @@ def state_attributes(state: State) -> Attributes:
         "threshold": state.threshold,
     }
     if state.position:
-        attributes["timestamp_microseconds"] = state.position.timestamp_microseconds
-        attributes["message_id"] = state.position.message_id
-        attributes["message_ordinal"] = state.position.ordinal
+        attributes |= _position_attributes(state.position)
     for name, queue in state.windows.items():
         attributes[name] = [list(entry) for entry in queue]
     if state.bands is not None:
@@ -59,9 +57,7 @@ def state_of(symbol: str, item: Item | None) -> State:
         return State(symbol)
     position = lease = bands = step = None
     if "message_id" in item:
-        position = Position(
-            int(item["timestamp_microseconds"]), item["message_id"], int(item["message_ordinal"])
-        )
+        position = _position_of(item)
     if "lease_owner" in item:
         lease = Lease(item["lease_owner"], int(item["lease_until_microseconds"]))
     if "band" in item:
@@ -115,7 +111,7 @@ def _firing_attributes(firing: Firing) -> Attributes:
             **terms_attributes(firing.terms),
             "previous_price": firing.previous_price,
             "price": firing.price,
-            "timestamp_microseconds": firing.timestamp_microseconds,
+            **_position_attributes(firing.position),
             "fired_at_microseconds": firing.fired_at_microseconds,
         }
     )
@@ -129,8 +125,22 @@ def _firing_of(symbol: str, item: Item) -> Firing:
         terms=terms_of(item),
         previous_price=item.get("previous_price"),
         price=item["price"],
-        timestamp_microseconds=int(item["timestamp_microseconds"]),
+        position=_position_of(item),
         fired_at_microseconds=int(item["fired_at_microseconds"]),
+    )
+
+
+def _position_attributes(position: Position) -> Attributes:
+    return {
+        "timestamp_microseconds": position.timestamp_microseconds,
+        "message_id": position.message_id,
+        "message_ordinal": position.ordinal,
+    }
+
+
+def _position_of(item: Item) -> Position:
+    return Position(
+        int(item["timestamp_microseconds"]), item["message_id"], int(item["message_ordinal"])
     )
 
 

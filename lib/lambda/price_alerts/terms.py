@@ -50,6 +50,16 @@ class Condition(StrEnum):
     RISES = "rises"
     FALLS = "falls"
 
+    @property
+    def word(self) -> str:
+        """The condition as it is typed: ``crosses-up``."""
+        return self.replace("_", "-")
+
+    @property
+    def phrase(self) -> str:
+        """The condition as it is told: ``crosses up``."""
+        return self.replace("_", " ")
+
 
 class Side(StrEnum):
     """Where a firing took the price, and from where it must go back."""
@@ -141,6 +151,11 @@ class Terms:
     def extremes(self) -> str:
         """Name the lowest or highest prices that a move is measured from, ``rise-1h`` say."""
         return f"{'rise' if self.condition is Condition.RISES else 'fall'}-{self.window}"
+
+    @property
+    def levels_in_words(self) -> list[str]:
+        """The levels exactly, as in ``200`` or ``5%``."""
+        return [str(Distance(level, self.is_percent)) for level in self.levels]
 
     @property
     def watched_levels(self) -> tuple[Decimal, ...]:
@@ -241,24 +256,24 @@ def _check_levels(terms: Terms) -> None:
     is_channel = terms.condition in _CHANNELS
     if len(terms.levels) != (2 if is_channel else 1):
         wanted = "two levels, the lower one first" if is_channel else "one level"
-        raise RuleError(f"{_words(terms.condition)} takes {wanted}")
+        raise RuleError(f"{terms.condition.word} takes {wanted}")
     if any(not is_price(level) for level in terms.levels):
         raise RuleError(
             f"a level is a number greater than 0 with at most {MAX_PRICE_DIGITS} digits before "
             "and after the point"
         )
     if is_channel and terms.levels[0] >= terms.levels[1]:
-        raise RuleError(f"{_words(terms.condition)} takes the lower level first")
+        raise RuleError(f"{terms.condition.word} takes the lower level first")
 
 
 def _check_move(terms: Terms) -> None:
     if not terms.is_move:
         if terms.window is not None or terms.is_percent:
-            raise RuleError(f"{_words(terms.condition)} takes a price, no percentage and no window")
+            raise RuleError(f"{terms.condition.word} takes a price, no percentage and no window")
         return
     if terms.window not in WINDOWS_SECONDS:
         raise RuleError(
-            f"{_words(terms.condition)} needs a window: within {' '.join(WINDOWS_SECONDS)}"
+            f"{terms.condition.word} needs a window: within {' '.join(WINDOWS_SECONDS)}"
         )
     if terms.condition is Condition.FALLS and terms.is_percent and terms.levels[0] >= 100:
         raise RuleError("no price falls by 100% or more")
@@ -281,7 +296,3 @@ def _check_rearm(terms: Terms, rearm: Distance) -> None:
     is_inward = terms.condition in (Condition.EXITS, Condition.OUTSIDE)
     if is_inward and not (low <= back[Side.HIGH] and back[Side.LOW] <= high):
         raise RuleError("rearm must not be more than the width of the channel")
-
-
-def _words(condition: Condition) -> str:
-    return condition.replace("_", "-")

@@ -14,6 +14,7 @@ __all__ = [
     "NumberLiteral",
     "Position",
     "Tick",
+    "format_moment",
     "format_timestamp",
     "is_price",
     "is_symbol",
@@ -182,6 +183,11 @@ def format_timestamp(timestamp_microseconds: int) -> str:
     """Write a time as ISO 8601 in UTC, of fixed width, so that text sorts as time does."""
     moment = _EPOCH + timestamp_microseconds * _MICROSECOND
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def format_moment(timestamp_microseconds: int) -> str:
+    """Write a time for people: with a fraction of a second only if it has one."""
+    return format_timestamp(timestamp_microseconds).replace(".000000", "")
 
 
 def _tick(

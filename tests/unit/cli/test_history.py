@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,8 @@ def record(
             "levels": [Decimal(200)],
             "price": Decimal("200.25"),
             "timestamp": timestamp,
+            "message_id": "m-1",
+            "message_ordinal": 0,
             "fired_at": fired,
             "day": fired[:10],
             "owner": "me",
@@ -77,6 +81,7 @@ def test_a_firing_is_written_for_json(alerts: Table) -> None:
         "previous_price": "100",
         "price": "200.25",
         "timestamp": "2026-11-22T15:04:05.250000Z",
+        "message_id": "m-1",
         "fired_at": "2026-11-22T15:04:05.250000Z",
         "owner": "me",
         "note": "sell",
@@ -138,6 +143,35 @@ def test_the_days_are_those_of_utc_from_their_first_moment_to_their_last(alerts:
     record(alerts, "first", symbol="A", fired_at=midnight)
     record(alerts, "last of yesterday", symbol="B", fired_at=midnight - 1)
     assert of_all(alerts, midnight - 1, midnight) == ["last of yesterday", "first"]
+
+
+@pytest.mark.parametrize("read", [of_symbol, lambda table: of_all(table, NOW)])
+def test_firings_of_one_time_are_in_the_order_of_their_ticks(
+    alerts: Table, read: Callable[[Table], list[str]]
+) -> None:
+    record(alerts, "a", message_id="m-2", message_ordinal=1)
+    record(alerts, "b", message_id="m-2", message_ordinal=0)
+    record(alerts, "c", message_id="m-1", message_ordinal=2)
+    assert read(alerts) == ["c", "b", "a"]
+
+
+def test_firings_of_one_tick_are_in_the_order_of_their_rules(alerts: Table) -> None:
+    record(alerts, "a", rule="r-2")
+    record(alerts, "b", rule="r-1")
+    assert of_symbol(alerts) == ["b", "a"]
+
+
+@pytest.mark.parametrize(("days", "operation"), [(59, "Query"), (60, "Scan")])
+def test_many_days_are_read_at_once(alerts: Table, days: int, operation: str) -> None:
+    calls: Counter[str] = Counter()
+    alerts.meta.client.meta.events.register(
+        "before-call.dynamodb.*", lambda model, **_: calls.update([model.name])
+    )
+    record(alerts, "old", fired_at=NOW - (days + 1) * DAY)
+    record(alerts, "first", fired_at=NOW - days * DAY)
+    record(alerts, "last")
+    assert of_all(alerts, NOW - days * DAY) == ["first", "last"]
+    assert calls == {"PutItem": 3, operation: 60 if operation == "Query" else 1}
 
 
 def test_firings_may_fill_many_pages(alerts: Table) -> None:
