@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -16,8 +17,7 @@ from lib.cli import (
     rule_commands,
     watch_commands,
 )
-from lib.cli.errors import CliError
-from lib.cli.session import WrongUsage
+from lib.cli.errors import CliError, WrongUsage
 from price_alerts.terms import RuleError
 
 __all__ = ["app", "main"]
@@ -44,6 +44,10 @@ dlq.command("list")(watch_commands.list_letters)
 dlq.command("redrive")(watch_commands.redrive_letters)
 app.add_typer(dlq, name="dlq")
 app.command()(backtest_command.backtest)
+
+
+# What a negative number is taken for.
+_NEGATIVE = re.compile(r"No such option: -(?![a-zA-Z-])")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +89,10 @@ def _line(error: Exception, words: list[str]) -> str:
     if isinstance(error, typer.TyperException):  # all that Typer has to say of what was typed
         context = getattr(error, "ctx", None)
         command = context.command_path if context else f"alerts {words[0]}"
-        text = f"{error.format_message().rstrip('.')}: see {command} --help"
+        told = error.format_message().rstrip(".").replace("Value error, ", "")
+        text = f"{told}: see {command} --help"
+        if _NEGATIVE.search(text):
+            text = "a price, a level and a move are greater than 0, without a sign"
     # It may quote what was typed, or what AWS said.
     return "".join(
         character if character.isprintable() else "?" for character in " ".join(text.split())

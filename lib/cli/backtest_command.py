@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from lib.cli.backtest import Backtest, described, run
-from lib.cli.errors import CliError
+from lib.cli.errors import CliError, WrongUsage
 from lib.cli.output import progress, write_facts, write_json, write_line, write_table
 from lib.cli.prices import Price, PricesFile
 from lib.cli.rules_file import read_rules
-from lib.cli.session import JsonOption, WrongUsage, now_microseconds
+from lib.cli.session import JsonOption, now_microseconds
 from lib.cli.words import condition_in_words
 from price_alerts.rules import Rule
 from price_alerts.state import Firing
@@ -76,6 +76,7 @@ def _write(rules: Iterable[Rule], found: Backtest) -> None:
         write_table(
             ["price of", "symbol", "condition", "before", "price", "rule"],
             map(_firing_row, found.firings[-_SHOWN_FIRINGS:]),
+            texts=["condition"],
         )
         if len(found.firings) > _SHOWN_FIRINGS:
             write_line(f"the last {_SHOWN_FIRINGS} of {len(found.firings)}; --json prints all")
@@ -91,6 +92,7 @@ def _write(rules: Iterable[Rule], found: Backtest) -> None:
             ]
             for rule in rules
         ],
+        texts=["condition"],
     )
     write_line("")
     write_facts(

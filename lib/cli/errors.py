@@ -20,7 +20,7 @@ from botocore.exceptions import (
 
 from lib.names import Names
 
-__all__ = ["CliError", "explained"]
+__all__ = ["CliError", "WrongUsage", "explained"]
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _UNKNOWN_CREDENTIALS = {
@@ -34,9 +34,18 @@ _NOT_THERE = {
     "ResourceNotFoundException",
 }
 
+_PASSING = {
+    *("ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled"),
+    *("Throttling", "ThrottlingException", "TooManyRequestsException"),
+}
+
 
 class CliError(Exception):
     """A command that cannot do its work: one line that says what to do; the exit code is 1."""
+
+
+class WrongUsage(CliError):
+    """A command that was typed in a way that makes no sense; the exit code is 2."""
 
 
 def explained(error: BotoCoreError | ClientError, environment: str, region: str) -> CliError:
@@ -69,6 +78,8 @@ def _refusal(error: ClientError, environment: str, region: str) -> str:
         named = re.search(r"not authorized to perform: (\S+)", message)
         action = named[1] if named else error.operation_name
         return f"the AWS credentials do not allow {action}: use others, or have it allowed"
+    if code in _PASSING or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+        return f"AWS has too much to do for {error.operation_name} ({code}): try again in a minute"
     return f"AWS refused {error.operation_name}: {message or code}"
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -20,6 +21,9 @@ __all__ = ["progress", "waiting", "write_facts", "write_json", "write_line", "wr
 Cell = str | Text
 
 _WIDE = 1_000  # for what no terminal shows: a line of its own for every row
+_GAP_CHARACTERS = 2  # between two columns
+_MIN_TEXT_CHARACTERS = 12
+_MIN_FACT_CHARACTERS = 32  # an id of a firing
 
 
 def write_json(document: Any) -> None:
@@ -32,24 +36,42 @@ def write_line(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def write_table(names: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-    """Print a table; on a narrow terminal its cells are folded, and nothing is cut off."""
-    table = _table(show_header=True)
-    for name in names:
-        table.add_column(name, overflow="fold")
+def write_table(
+    names: Sequence[str], rows: Iterable[Sequence[Cell]], texts: Container[str] = ()
+) -> None:
+    """Print a table, of which nothing is cut off.
+
+    Parameters
+    ----------
+    names, rows
+        The columns' names, and their cells row by row.
+    texts
+        The columns that are folded where a terminal is narrow. All others are copied from there,
+        and stay whole.
+    """
+    table, rows = _table(show_header=True), list(rows)
+    needed = 0
+    for place, name in enumerate(names):
+        if name in texts:
+            table.add_column(name, overflow="fold", min_width=_MIN_TEXT_CHARACTERS)
+            needed += _MIN_TEXT_CHARACTERS + _GAP_CHARACTERS
+        else:
+            table.add_column(name, no_wrap=True)
+            cells = [name, *(str(row[place]) for row in rows)]
+            needed += max(map(cell_len, cells)) + _GAP_CHARACTERS
     for row in rows:
         table.add_row(*row)
-    _write(table)
+    _write(table, needed)
 
 
 def write_facts(facts: dict[str, Cell]) -> None:
     """Print names and what they stand for, one below the other."""
     table = _table(show_header=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold", min_width=_MIN_FACT_CHARACTERS)
     for name, fact in facts.items():
         table.add_row(name, fact)
-    _write(table)
+    _write(table, max(map(cell_len, facts)) + _GAP_CHARACTERS + _MIN_FACT_CHARACTERS)
 
 
 @contextmanager
@@ -97,9 +119,10 @@ def _table(*, show_header: bool) -> Table:
     )
 
 
-def _write(table: Table) -> None:
+def _write(table: Table, needed_characters: int) -> None:
     # What stands in the table was written by anybody: it is no markup.
     console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDE
+    console.width = max(console.width, needed_characters)
     console.print(table)

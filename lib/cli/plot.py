@@ -89,8 +89,18 @@ def plot(
     if not points_of:
         raise CliError("there is no price of a symbol that has a rule: nothing to draw")
     figure = _drawn(points_of, terms_of, firings_of, left_out=len(symbols) - len(shown))
+    _save(figure, path, kind)
+
+
+def _save(figure: Figure, path: Path, kind: str) -> None:
+    """Write a picture; whatever happens, there is a whole one or the one that was there before."""
+    partial = path.with_name(f".{path.name}.partial")
     try:
-        figure.savefig(path, format=kind)
+        try:
+            figure.savefig(partial, format=kind)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise CliError(f"{path}: {error.strerror}") from None
 

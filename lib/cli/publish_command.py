@@ -8,14 +8,13 @@ from typing import Annotated
 
 import typer
 
-from lib.cli.errors import CliError
+from lib.cli.errors import CliError, WrongUsage
 from lib.cli.output import progress, write_json, write_line, write_table
 from lib.cli.prices import Price, PricesFile, price_in
-from lib.cli.publishing import Publication, publish
+from lib.cli.publishing import TICKS_PER_MESSAGE, Publication, in_sequence, publish
 from lib.cli.session import (
     EnvironmentOption,
     JsonOption,
-    WrongUsage,
     connected,
     now_microseconds,
     telling_what_is_done,
@@ -41,13 +40,19 @@ def publish_prices(
     environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Send prices to the queue; none, if something is wrong with one of them."""
+    """Send prices to the queue; none, if something is wrong with one of them.
+
+    A message holds up to a hundred. Where a symbol has prices in several, a later one may overtake
+    an earlier one, which then counts as seen.
+    """
     if prices and not file:
         wanted, count = _typed(prices)
     elif file and not prices:
         wanted, count = _in_file(file)
     else:
         raise WrongUsage("write either prices, say AAPL=201.5, or --file prices.csv")
+    if count > TICKS_PER_MESSAGE:
+        wanted = in_sequence(wanted, now_microseconds)
     publication = Publication()
     with (
         telling_what_is_done(
@@ -125,6 +130,7 @@ def _tell(publication: Publication, as_json: bool) -> None:
                 for refusal in publication.refusals
                 for price in refusal.prices
             ],
+            texts=["reason"],
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
-__all__ = ["Publication", "Refusal", "publish"]
+__all__ = ["TICKS_PER_MESSAGE", "Publication", "Refusal", "in_sequence", "publish"]
 
 # The longest tick takes 138 bytes: a whole request stays under the 256 KiB that any SQS takes.
 TICKS_PER_MESSAGE = 100
@@ -40,6 +40,28 @@ class Publication:
     accepted_ticks: int = 0
     accepted_messages: int = 0
     refusals: list[Refusal] = field(default_factory=list)
+
+
+def in_sequence(prices: Iterable[Price], clock: Callable[[], int]) -> Iterator[Price]:
+    """Give prices without a timestamp the present, each a later one.
+
+    SQS gives all messages of a request the same one, and prices of one time are taken in the order
+    of their messages' ids: in any.
+
+    Parameters
+    ----------
+    prices
+        The prices.
+    clock
+        Tells the present in microseconds since 1970.
+    """
+    last = 0
+    for price in prices:
+        if price.timestamp_microseconds is None:
+            last = max(clock(), last + 1)
+            yield price._replace(timestamp_microseconds=last)
+        else:
+            yield price
 
 
 def publish(

@@ -108,6 +108,6 @@ def _parsed(word: str) -> int:
         return parse_timestamp(f"{word}T00:00:00Z" if _DATE.fullmatch(word) else word)
     except InvalidMessage:
         raise RuleError(
-            f"{word!r} is no time: write a duration, say 30d, a date, say 2027-01-31, or ISO 8601 "
-            "with a zone, say 2027-01-31T16:00:00Z"
+            f"{word!r} is no time from 1970 on: write a duration, say 30d, a date, say 2027-01-31, "
+            "or ISO 8601 with a zone, say 2027-01-31T16:00:00Z"
         ) from None

@@ -21,7 +21,7 @@ from lib.cli.words import (
     status_of,
     symbol_of,
 )
-from price_alerts.rules import PLACEHOLDERS, Rule
+from price_alerts.rules import PLACEHOLDERS, Rule, check_rule_id
 from price_alerts.terms import WINDOWS_SECONDS, Condition, RuleError
 
 __all__ = ["add", "list_rules", "pause", "remove", "resume", "show"]
@@ -130,6 +130,7 @@ def show(
     rule_id: RuleId, environment: EnvironmentOption = None, as_json: JsonOption = False
 ) -> None:
     """Show all of a rule, and what has come of it."""
+    check_rule_id(rule_id)
     with connected(environment) as target:
         rule = RuleStore(target.table, time.sleep).find(rule_id)
     if as_json:
@@ -166,6 +167,7 @@ def _change(
     environment: str | None,
     as_json: bool,
 ) -> None:
+    check_rule_id(rule_id)
     try:
         with connected(environment) as target:
             rule = change(RuleStore(target.table, time.sleep), rule_id)

@@ -57,6 +57,7 @@ def write_rules(rules: Iterable[Rule], now_microseconds: int) -> None:
             ]
             for rule in rules
         ),
+        texts=["condition", "trigger", "owner"],
     )
 
 

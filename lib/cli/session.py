@@ -16,7 +16,6 @@ from lib.cli.target import Target
 __all__ = [
     "EnvironmentOption",
     "JsonOption",
-    "WrongUsage",
     "connected",
     "now_microseconds",
     "telling_what_is_done",
@@ -32,10 +31,6 @@ EnvironmentOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
-
-
-class WrongUsage(CliError):
-    """A command that was typed in a way that makes no sense; the exit code is 2."""
 
 
 @contextmanager

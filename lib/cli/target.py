@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lib.cli.errors import CliError, explained
-from lib.configuration import region_of_environment
+from lib.cli.errors import CliError, WrongUsage, explained
+from lib.configuration import (
+    ConfigurationError,
+    environment_names,
+    read_configuration,
+    region_of_environment,
+)
 from lib.names import Names
 from lib.settings import DEFAULT_ENVIRONMENT, SettingsError, load_settings
 
@@ -38,17 +45,32 @@ class Target:
     Parameters
     ----------
     environment
-        The environment's name; if ``None`` or empty, ``TAP_ENVIRONMENT``'s, else ``dev``.
+        The environment's name; if ``None``, ``TAP_ENVIRONMENT``'s, else ``dev``.
     configuration
-        The cdktf.json that names the region if nothing else does.
+        The cdktf.json that says which environments there are, and names the region if nothing else
+        does.
+
+    Raises
+    ------
+    CliError
+        If there is no such environment.
     """
 
     def __init__(
         self, environment: str | None = None, configuration: Path = _CONFIGURATION
     ) -> None:
-        self.environment: str = (
-            environment or os.environ.get("TAP_ENVIRONMENT") or DEFAULT_ENVIRONMENT
-        )
+        if environment is None:
+            environment = os.environ.get("TAP_ENVIRONMENT") or DEFAULT_ENVIRONMENT
+        try:
+            known = environment_names(read_configuration(configuration))
+        except ConfigurationError as reason:
+            raise CliError(f"{configuration.name}: {reason}") from None
+        if environment not in known:
+            raise WrongUsage(
+                f"there is no environment {environment!r}: name {' or '.join(known)} "
+                "(--environment, TAP_ENVIRONMENT)"
+            )
+        self.environment: str = environment
         self.names = Names(self.environment)
         self._configuration = configuration
 
@@ -72,18 +94,20 @@ class Target:
     @cached_property
     def table(self) -> Table:
         """The table; not to be shared between threads."""
-        resource = self._session.resource("dynamodb", region_name=self.region, config=_CLIENTS)
-        return resource.Table(self.names.table)
+        resource = self._made(boto3.Session.resource, "dynamodb")
+        table: Table = resource.Table(self.names.table)
+        return table
 
     @cached_property
     def sqs(self) -> SQSClient:
         """A client for both queues."""
-        return self._session.client("sqs", region_name=self.region, config=_CLIENTS)
+        client: SQSClient = self._made(boto3.Session.client, "sqs")
+        return client
 
     @cached_property
     def functions(self) -> Any:
         """A client for the function."""
-        return self._session.client("lambda", region_name=self.region, config=_CLIENTS)
+        return self._made(boto3.Session.client, "lambda")
 
     @cached_property
     def queue_url(self) -> str:
@@ -105,5 +129,33 @@ class Target:
     def _session(self) -> boto3.Session:
         return boto3.Session()
 
+    def _made(self, make: Callable[..., Any], service: str) -> Any:
+        try:
+            made = make(self._session, service, region_name=self.region, config=_CLIENTS)
+            client = getattr(made.meta, "client", made)
+            _ = urlsplit(client.meta.endpoint_url).port  # else refused only by the first request
+        except ValueError as reason:
+            raise CliError(
+                f"{reason}: AWS_ENDPOINT_URL is written like http://127.0.0.1:4566"
+            ) from None
+        _refuse_strangers(client)
+        return made
+
     def _url_of(self, queue: str) -> str:
         return self.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+
+
+def _refuse_strangers(client: Any) -> None:
+    """Have answers refused that do not come from AWS; botocore takes any as one that holds nothing.
+
+    Every answer of AWS has the id of its request.
+    """
+
+    def refuse(parsed: Mapping[str, Any], **_: object) -> None:
+        if "RequestId" not in parsed["ResponseMetadata"]:
+            raise CliError(
+                f"what answers at {client.meta.endpoint_url} is not AWS: check AWS_ENDPOINT_URL "
+                "and the network's proxy"
+            )
+
+    client.meta.events.register("after-call", refuse)

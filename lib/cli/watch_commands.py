@@ -22,6 +22,7 @@ from price_alerts.ticks import format_moment
 __all__ = ["history", "list_letters", "redrive_letters", "status"]
 
 _LAST_DAY = "24h"
+_NOTHING_LATELY = f"nothing has fired in the last {_LAST_DAY}: --since 30d looks further back"
 
 
 def history(
@@ -54,9 +55,12 @@ def history(
         write_table(
             ["price of", "symbol", "condition", "before", "price", "rule", "announced"],
             map(_firing_row, firings),
+            texts=["condition"],
         )
+    elif since:
+        write_line(f"nothing has fired since {since}")
     else:
-        write_line("nothing has fired" if symbol and not since else "nothing has fired since then")
+        write_line("nothing has fired" if symbol else _NOTHING_LATELY)
 
 
 def status(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
@@ -104,6 +108,7 @@ def list_letters(environment: EnvironmentOption = None, as_json: JsonOption = Fa
                 ]
                 for letter in letters
             ],
+            texts=["reason", "begins with"],
         )
     else:
         write_line("the dead-letter queue is empty")

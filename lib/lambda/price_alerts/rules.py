@@ -18,6 +18,7 @@ __all__ = [
     "Rule",
     "Status",
     "Trigger",
+    "check_rule_id",
     "high_price_rule",
     "paused",
     "resumed",
@@ -110,8 +111,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be kept or announced."""
-        if not _RULE_ID.fullmatch(self.rule_id):
-            raise RuleError("an id is 1 to 64 characters of A-Z a-z 0-9 . _ -")
+        check_rule_id(self.rule_id)
         if not is_symbol(self.symbol):
             raise RuleError("a symbol is 1 to 32 characters of A-Z 0-9 . - _ / : = ^")
         if self.trigger is Trigger.ONCE and (self.terms.rearm or self.cooldown_seconds):
@@ -129,6 +129,12 @@ class Rule:
             return False
         last = self.progress.last_fired_at_microseconds
         return last is None or timestamp_microseconds - last >= self.cooldown_seconds * 1_000_000
+
+
+def check_rule_id(rule_id: str) -> None:
+    """Raise a `RuleError` if this is no id of a rule."""
+    if not _RULE_ID.fullmatch(rule_id):
+        raise RuleError("an id is 1 to 64 characters of A-Z a-z 0-9 . _ -")
 
 
 def high_price_rule(threshold: Decimal) -> Rule:

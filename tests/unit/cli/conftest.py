@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lib.cli.target import Target
+from tests.unit.cli.doubles import CONFIGURATION
 from tests.unit.doubles import create_table
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def target(aws: None) -> Target:
     """The stack tap-test, of which nothing is there yet."""
-    return Target("test")
+    return Target("test", CONFIGURATION)
 
 
 @pytest.fixture

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
 Answer = dict[str, Any]
+
+# With an environment test.
+CONFIGURATION = Path(__file__).with_name("cdktf.json")
 
 
 def refusal(code: str, message: str = "", status: int = 400) -> Answer:
@@ -27,6 +31,8 @@ def answer_with(client: Any, operation: str, answer: Callable[[Any], Answer | No
         parsed = answer(json.loads(params["body"] or "{}"))
         if parsed is None:
             return None
+        metadata = parsed.get("ResponseMetadata", {})
+        parsed = {**parsed, "ResponseMetadata": {"RequestId": "r-1", **metadata}}
         status = parsed.get("ResponseMetadata", {}).get("HTTPStatusCode", 200)
         return AWSResponse("", status, HTTPHeaders(), None), parsed
 

@@ -69,6 +69,18 @@ def test_it_ends_quietly_when_nobody_reads_any_more(script: Path, words: list[st
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_it_runs_where_nobody_reads_from_the_beginning(script: Path, closed: str) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" --help {closed}', script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_it_imports_nothing_that_takes_long() -> None:
     code = (
         "import sys, lib.cli.app; "

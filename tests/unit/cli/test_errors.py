@@ -18,12 +18,13 @@ from botocore.exceptions import (
 )
 
 from lib.cli.errors import explained
+from tests.unit.cli.doubles import refusal
 
 ADDRESS = {"endpoint_url": "http://127.0.0.1:1/"}
 
 
 def line_for(code: str, message: str = "", operation: str = "ReceiveMessage") -> str:
-    error = ClientError({"Error": {"Code": code, "Message": message}}, operation)
+    error = ClientError(refusal(code, message), operation)  # type: ignore[arg-type]  # a part
     return str(explained(error, "dev", "us-east-1"))
 
 
@@ -65,11 +66,20 @@ def test_what_is_denied_without_a_word_names_the_operation() -> None:
     assert "do not allow ReceiveMessage:" in line_for("AccessDeniedException", "Access denied")
 
 
-@pytest.mark.parametrize(
-    ("message", "reason"), [("Slow\ndown", "Slow down"), ("", "RequestThrottled")]
-)
+@pytest.mark.parametrize(("message", "reason"), [("Too\nlong", "Too long"), ("", "TooLong")])
 def test_any_other_refusal_is_one_line_in_the_words_of_aws(message: str, reason: str) -> None:
-    assert line_for("RequestThrottled", message) == f"AWS refused ReceiveMessage: {reason}"
+    assert line_for("TooLong", message) == f"AWS refused ReceiveMessage: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("ThrottlingException", 400), ("RequestLimitExceeded", 400), ("InternalFailure", 500)],
+)
+def test_what_passes_is_to_be_tried_again(code: str, status: int) -> None:
+    error = ClientError(refusal(code, status=status), "Scan")  # type: ignore[arg-type]  # a part
+    assert str(explained(error, "dev", "us-east-1")) == (
+        f"AWS has too much to do for Scan ({code}): try again in a minute"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
@@ -47,10 +48,32 @@ def test_what_goes_into_a_pipe_keeps_a_line_for_each_row(
 
 @pytest.mark.usefixtures("_terminal")
 def test_what_goes_to_a_terminal_fits_into_it(capsys: pytest.CaptureFixture[str]) -> None:
-    write_table(["a", "b"], [WIDE_ROW])
+    write_table(["a", "b"], [WIDE_ROW], texts=["a", "b"])
     out = capsys.readouterr().out
     assert (out.count("x"), out.count("y")) == (150, 150)
     assert out.count("\n") >= 4
+
+
+@pytest.mark.usefixtures("_terminal")
+@pytest.mark.parametrize("columns", ["40", "0"])
+def test_on_a_narrow_terminal_only_texts_are_folded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    number, words = "123456789012345678.000000000000000001", "leaves a hundred and comes back"
+    write_table(["id", "number", "text"], [["i" * 30, number, words]], texts=["text"])
+    write_facts(
+        {
+            "f" * 20: "a fact that is as long as it needs to be",
+            "id": "0123456789abcdef0123456789abcdef",
+        }
+    )
+    text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert max(map(len, text.splitlines())) < 90
+    for whole in ("i" * 30, number, "f" * 20, "0123456789abcdef0123456789abcdef"):
+        assert whole in text
+    assert words not in text
+    assert all(word in text for word in words.split())
 
 
 @pytest.mark.usefixtures("_terminal")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -38,7 +39,7 @@ def drawn(
 ) -> Figure:
     """Return the picture of a backtest as it would be saved."""
     figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    monkeypatch.setattr(plot_module, "_save", lambda figure, *_: figures.append(figure))
     firings = run(rules, prices, lambda rows: None).firings
     plot(rules, prices, firings, Path("picture.png"))
     (figure,) = figures
@@ -86,6 +87,23 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(CliError, match=r"none/picture\.png: No such file or directory"):
         plot([rule("crosses", "200")], prices_of("199"), [], path)
+
+
+def test_a_picture_that_cannot_be_finished_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half_written(_: Figure, path: Path, **__: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"before")
+    monkeypatch.setattr(Figure, "savefig", half_written)
+    with pytest.raises(CliError, match=r"picture\.png: No space left on device"):
+        plot([rule("crosses", "200")], prices_of("199"), [], path)
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [
+        ("picture.png", b"before")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from lib.cli import plot as plot_module
 from lib.cli.backtest import run
 from lib.cli.plot import plot
 from lib.cli.prices import Price
@@ -78,7 +79,7 @@ def test_no_text_lies_over_another_or_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, symbols: int
 ) -> None:
     figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    monkeypatch.setattr(plot_module, "_save", lambda figure, *_: figures.append(figure))
     rules, prices = many(symbols)
     plot(rules, prices, run(rules, prices, lambda rows: None).firings, Path("picture.png"))
     (figure,) = figures

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from lib.cli.status import FunctionStatus, QueueStatus, TableStatus, read_status
 from lib.cli.target import Target
-from tests.unit.cli.doubles import answer_with, refusal
+from tests.unit.cli.doubles import CONFIGURATION, answer_with, refusal
 from tests.unit.doubles import NOW
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def test_the_function_is_told_of_in_lambdas_words(target: Target) -> None:
 
 
 def test_a_function_may_be_fed_by_nothing(aws: None) -> None:
-    target = Target("test")
+    target = Target("test", CONFIGURATION)
     answer_with(
         target.functions,
         "GetFunctionConfiguration",
@@ -110,7 +110,7 @@ def test_a_function_may_be_fed_by_nothing(aws: None) -> None:
 
 
 def test_a_function_that_is_missing_means_that_there_is_no_stack(aws: None) -> None:
-    target = Target("test")
+    target = Target("test", CONFIGURATION)
     missing = refusal("ResourceNotFoundException", status=404)
     answer_with(target.functions, "GetFunctionConfiguration", lambda _: missing)
     with pytest.raises(ClientError) as error:

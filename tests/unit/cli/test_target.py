@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, ProfileNotFound
 
-from lib.cli.errors import CliError
+from lib.cli.errors import CliError, WrongUsage
 from lib.cli.target import Target
 
 PROJECT = Path(__file__).parents[3]
@@ -35,8 +39,7 @@ def configuration(folder: Path, region: str) -> Path:
         (None, None, "dev"),
         (None, "", "dev"),
         (None, "prod", "prod"),
-        ("", "prod", "prod"),
-        ("test", "prod", "test"),
+        ("dev", "prod", "dev"),
     ],
 )
 def test_the_environment_is_the_options_then_the_variables_then_dev(
@@ -76,9 +79,65 @@ def test_the_settings_are_those_of_the_project() -> None:
 @pytest.mark.usefixtures("_no_region")
 def test_without_any_region_an_error_says_where_to_set_it(tmp_path: Path) -> None:
     with pytest.raises(
-        CliError, match=r"no AWS region is set \(AWS_REGION\), and cdktf.json: .*'x'"
+        CliError, match=r"no AWS region is set \(AWS_REGION\), and cdktf.json: .*region"
     ):
-        _ = Target("x", configuration(tmp_path, "eu-west-3")).region
+        _ = Target("dev", configuration(tmp_path, "nowhere")).region
+
+
+@pytest.mark.parametrize("name", ["nope", ""])
+def test_only_the_environments_of_the_project_are_known(name: str) -> None:
+    with pytest.raises(WrongUsage) as refusal:
+        Target(name)
+    assert str(refusal.value) == (
+        f"there is no environment {name!r}: name dev or prod (--environment, TAP_ENVIRONMENT)"
+    )
+
+
+def test_without_a_configuration_an_error_names_it(tmp_path: Path) -> None:
+    with pytest.raises(CliError, match=r"^cdktf.json: "):
+        Target("dev", tmp_path / "cdktf.json")
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:4566", "http://127.0.0.1:99999"])
+@pytest.mark.parametrize("part", ["sqs", "functions", "table"])
+def test_an_endpoint_that_is_none_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str, part: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(CliError, match=r": AWS_ENDPOINT_URL is written like http://127.0.0.1:4566"):
+        getattr(Target(), part)
+
+
+class _Stranger(BaseHTTPRequestHandler):
+    """Answers everything with a page."""
+
+    def do_POST(self) -> None:
+        self.send_response(HTTPStatus.OK)
+        self.end_headers()
+        self.wfile.write(b"<html>Welcome!</html>")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), _Stranger) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.loopback
+def test_an_answer_that_is_not_of_aws_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, stranger: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stranger)
+    target = Target()
+    asked: list[Callable[[], object]] = [target.table.scan, lambda: target.queue_url]
+    for ask in asked:
+        with pytest.raises(CliError, match=rf"^what answers at {stranger} is not AWS: check"):
+            ask()
 
 
 def test_the_table_and_the_queues_are_those_of_the_environment(

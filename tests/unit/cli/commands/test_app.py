@@ -47,6 +47,10 @@ def test_every_command_has_help_an_environment_and_json(run: Run, command: str) 
         ("dlq lst", "No such command 'lst'. Did you mean 'list'?: see alerts dlq --help"),
         ("list --jso", "No such option: --jso (Possible options: --json): see alerts list --help"),
         ("list AAPL IBM", "Got unexpected extra argument(s) (IBM): see alerts list --help"),
+        ("add A above -5", "a price, a level and a move are greater than 0, without a sign"),
+        ("add A rises -.5%", "a price, a level and a move are greater than 0, without a sign"),
+        ("list --status x", "Invalid value for '--status': 'x' is not one of 'active', 'paused'"),
+        ("list --environment x", "there is no environment 'x': name dev or prod (--environment"),
         ("list --environment", "Option '--environment' requires an argument: see alerts list"),
     ],
 )

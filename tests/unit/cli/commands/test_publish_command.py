@@ -67,6 +67,19 @@ def test_a_long_file_is_sent_in_batches(
     }
 
 
+def test_prices_without_timestamps_keep_their_order_in_several_messages(
+    run: Run, sqs: SQSClient, queue_url: str, prices: Path
+) -> None:
+    prices.write_text("symbol,price\n" + "".join(f"AAPL,{n}\n" for n in range(1, 102)))
+    run("publish", "--file", str(prices))
+    ticks = sorted(sent(sqs, queue_url), key=lambda tick: tick["timestamp"])
+    assert [tick["price"] for tick in ticks] == list(range(1, 102))
+    assert (ticks[0]["timestamp"], ticks[-1]["timestamp"]) == (
+        "2026-11-22T15:04:05.250000Z",
+        "2026-11-22T15:04:05.250100Z",
+    )
+
+
 def test_a_pipe_is_sent_too(run: Run, sqs: SQSClient, queue_url: str, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -94,7 +94,6 @@ def test_an_id_that_is_taken_is_refused(run: Run) -> None:
         ("add", "Missing argument 'SYMBOL': see alerts add --help"),
         ("add AAPL", "Missing argument 'CONDITION': see alerts add --help"),
         ("add AAPL above", "Missing argument 'VALUE [VALUE2]': see alerts add --help"),
-        ("add AAPL above -5", "No such option: -5: see alerts add --help"),
         ("add AAPL above 5 --cooldown", "Option '--cooldown' requires an argument: see alerts add"),
         ("add AAPL abov 5", "there is no condition 'abov': write above"),
         ("add AAPL above a-lot", "'a-lot' is no number greater than 0"),
@@ -135,16 +134,11 @@ def test_a_list_is_a_table(run: Run, alerts: Table) -> None:
     assert second == "b IBM falls 5% within 1h once active never [red]me"
 
 
-def test_a_narrow_terminal_folds_and_cuts_nothing_off(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "60")
+def test_a_narrow_terminal_leaves_an_id_whole(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
     rule_id = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
     run("add", "AAPL", "above", "200", "--id", rule_id)
-    listed = run("list").out
-    assert max(map(len, listed.splitlines())) == 60
-    _head, rule = listed.split(60 * "\N{BOX DRAWINGS LIGHT HORIZONTAL}")
-    assert "".join(line.split(" ")[0] for line in rule.splitlines()) == rule_id
+    assert rule_id in run("list").out
 
 
 def test_without_rules_a_list_says_so(run: Run) -> None:
@@ -215,6 +209,14 @@ def test_a_rule_that_is_not_there_is_missed(run: Run, command: str) -> None:
     ended = run(command, "none")
     assert ended.exit_code == 1
     assert ended.error == "there is no rule none: alerts list shows them all"
+
+
+@pytest.mark.parametrize("command", ["show", "pause", "resume", "remove"])
+@pytest.mark.parametrize("rule_id", ["", "a b"])
+def test_what_is_no_id_is_refused(run: Run, command: str, rule_id: str) -> None:
+    ended = run(command, rule_id)
+    assert ended.exit_code == 2
+    assert ended.error == "an id is 1 to 64 characters of A-Z a-z 0-9 . _ -"
 
 
 def test_a_rule_is_paused_resumed_and_removed(run: Run) -> None:
