@@ -69,16 +69,24 @@ def test_it_ends_quietly_when_nobody_reads_any_more(script: Path, words: list[st
     assert (done.returncode, done.stderr) == (1, "")
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-def test_it_runs_where_nobody_reads_from_the_beginning(script: Path, closed: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "exit_code"),
+    [("backtest --rules rules.yaml --prices prices.csv --json >&-", 0), ("dlq 2>&-", 2)],
+)
+def test_it_runs_where_nobody_reads_from_the_beginning(
+    script: Path, tmp_path: Path, words: str, exit_code: int
+) -> None:
+    (tmp_path / "rules.yaml").write_text("[]")
+    (tmp_path / "prices.csv").write_text("timestamp,symbol,price")
     done = subprocess.run(
-        ["/bin/sh", "-c", f'"$0" --help {closed}', script],
+        ["/bin/sh", "-c", f'"$0" {words}', script],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stdout, done.stderr) == (exit_code, "", "")
 
 
 def test_it_imports_nothing_that_takes_long() -> None:

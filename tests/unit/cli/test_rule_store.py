@@ -391,8 +391,16 @@ def test_a_rule_that_fires_while_it_is_paused_is_read_again(
 
 
 @pytest.mark.parametrize("change", ["pause", "remove"])
+@pytest.mark.parametrize(
+    "again",
+    [
+        replace(ABOVE, terms=Terms(Condition.ABOVE, (Decimal(201),))),
+        replace(CROSSES, rule_id="above-200"),
+    ],
+    ids=["other level", "other condition"],
+)
 def test_a_rule_that_was_removed_and_added_again_is_read_again(
-    store: RuleStore, alerts: Table, naps: Naps, change: str
+    store: RuleStore, alerts: Table, naps: Naps, again: Rule, change: str
 ) -> None:
     """The watches of the one that is there now must not stay behind."""
     store.add(ABOVE)
@@ -402,7 +410,7 @@ def test_a_rule_that_was_removed_and_added_again_is_read_again(
         naps.then = lambda: None
         put_state(alerts)
         store.remove("above-200")
-        store.add(replace(CROSSES, rule_id="above-200"))
+        store.add(again)
 
     naps.then = replace_it
     getattr(store, change)("above-200")
