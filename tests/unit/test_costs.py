@@ -25,7 +25,7 @@ def fill(table: Table, rules: list[Rule]) -> None:
         for item in [rule_item(added), *watch_items(added)]:
             backend.put_item(table.name, {name: write(value) for name, value in item.items()})
     actions = RuleActions(table.name)
-    table.meta.client.update_item(**actions.telling_state("AAPL", rules[:1])["Update"])
+    table.meta.client.update_item(**actions.telling_state(rules[0].symbol, rules[:1])["Update"])
 
 
 @pytest.fixture

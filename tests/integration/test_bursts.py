@@ -1,0 +1,57 @@
+"""Ten thousand rules at one level of the deployed pipeline: all fire, each once."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lib.local.command_line import CommandLine
+from tests.integration.conftest import Deployed, invoke
+
+RULES = 10_000
+ITEM_LIMIT_BYTES = 400 * 1024  # DynamoDB
+
+
+@pytest.fixture
+def rules_file(tmp_path: Path, symbol: str) -> str:
+    rule = {"symbol": symbol, "condition": "crosses-up", "levels": [100]}
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump([{"id": f"{symbol}-{n}", **rule} for n in range(RULES)]))
+    return str(path)
+
+
+def state_size_bytes(deployed: Deployed, symbol: str) -> int:
+    """Tell how large the symbol's state is, at least: its names and values as JSON."""
+    item = deployed.emulator.client("dynamodb").get_item(
+        TableName=deployed.outputs["table_name"],
+        Key={"pk": {"S": f"SYMBOL#{symbol}"}, "sk": {"S": "STATE"}},
+    )["Item"]
+    return len(json.dumps(item))
+
+
+@pytest.mark.timeout(1_200)  # several minutes on a busy machine
+def test_a_burst_takes_as_many_invocations_as_it_takes_and_each_rule_fires_once(
+    deployed: Deployed, alerts: CommandLine, symbol: str, rules_file: str
+) -> None:
+    assert alerts.run("import", rules_file) == f"added {RULES} rules\n"
+    path: list[dict[str, Any]] = [
+        {"symbol": symbol, "price": price, "timestamp": f"2026-01-01T00:00:0{second}Z"}
+        for second, price in enumerate((99, 101))
+    ]
+    message = (uuid.uuid4().hex, json.dumps(path))
+    sizes: list[int] = []
+    # One that was killed, at a time-out of one second, comes again as well.
+    while invoke(deployed, message) != {"batchItemFailures": []}:
+        sizes.append(state_size_bytes(deployed, symbol))
+    fired = Counter(f["rule_id"] for f in json.loads(alerts.run("history", symbol, "--json")))
+    assert (len(fired), set(fired.values())) == (RULES, {1})
+    assert len(sizes) > 2
+    assert max(sizes) < ITEM_LIMIT_BYTES / 4
+    listed = Counter(rule["status"] for rule in json.loads(alerts.run("list", symbol, "--json")))
+    assert listed == {"triggered": RULES}
