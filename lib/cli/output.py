@@ -52,13 +52,12 @@ def write_table(
     table, rows = _table(show_header=True), list(rows)
     needed = 0
     for place, name in enumerate(names):
-        if name in texts:
-            table.add_column(name, overflow="fold", min_width=_MIN_TEXT_CHARACTERS)
-            needed += _MIN_TEXT_CHARACTERS + _GAP_CHARACTERS
-        else:
-            table.add_column(name, no_wrap=True)
-            cells = [name, *(str(row[place]) for row in rows)]
-            needed += max(map(cell_len, cells)) + _GAP_CHARACTERS
+        is_text = name in texts
+        least = max(map(cell_len, [name, *(str(row[place]) for row in rows)]))
+        if is_text:
+            least = min(least, _MIN_TEXT_CHARACTERS)
+        table.add_column(name, overflow="fold", no_wrap=not is_text, min_width=least)
+        needed += least + _GAP_CHARACTERS
     for row in rows:
         table.add_row(*row)
     _write(table, needed)
@@ -68,10 +67,11 @@ def write_facts(facts: dict[str, Cell]) -> None:
     """Print names and what they stand for, one below the other."""
     table = _table(show_header=False)
     table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold", min_width=_MIN_FACT_CHARACTERS)
+    least = min(max(cell_len(str(fact)) for fact in facts.values()), _MIN_FACT_CHARACTERS)
+    table.add_column(overflow="fold", min_width=least)
     for name, fact in facts.items():
         table.add_row(name, fact)
-    _write(table, max(map(cell_len, facts)) + _GAP_CHARACTERS + _MIN_FACT_CHARACTERS)
+    _write(table, max(map(cell_len, facts)) + _GAP_CHARACTERS + least)
 
 
 @contextmanager
