@@ -91,8 +91,8 @@ def _line(error: Exception, words: list[str]) -> str:
         command = context.command_path if context else f"alerts {words[0]}"
         told = error.format_message().rstrip(".").replace("Value error, ", "")
         text = f"{told}: see {command} --help"
-        if _NEGATIVE.search(text):
-            text = "a price, a level and a move are greater than 0, without a sign"
+        if command == "alerts add" and _NEGATIVE.search(text):
+            text = "a level and a move are greater than 0, without a sign"
     # It may quote what was typed, or what AWS said.
     return "".join(
         character if character.isprintable() else "?" for character in " ".join(text.split())

@@ -38,9 +38,9 @@ def import_rules(
     now = now_microseconds()
     rules = read_rules(file, now)
     lasting = [rule for rule in rules if status_of(rule, now) is not ShownStatus.EXPIRED]
-    added: list[str] = []
+    missing, added = lasting, list[str]()
     with (
-        telling_what_is_done(lambda: f"{len(added)} of {len(rules)} rules were added"),
+        telling_what_is_done(lambda: f"{len(added)} of {len(missing)} rules were added"),
         connected(environment) as target,
         progress("Adding rules", len(lasting)) as show,
     ):

@@ -94,11 +94,12 @@ def plot(
 
 def _save(figure: Figure, path: Path, kind: str) -> None:
     """Write a picture; whatever happens, there is a whole one or the one that was there before."""
-    partial = path.with_name(f".{path.name}.partial")
+    target = path.resolve()  # a link stays one
+    partial = target.with_name(f".{target.name}.partial")
     try:
         try:
             figure.savefig(partial, format=kind)
-            partial.replace(path)
+            partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:

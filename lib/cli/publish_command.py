@@ -11,7 +11,7 @@ import typer
 from lib.cli.errors import CliError, WrongUsage
 from lib.cli.output import progress, write_json, write_line, write_table
 from lib.cli.prices import Price, PricesFile, price_in
-from lib.cli.publishing import TICKS_PER_MESSAGE, Publication, in_sequence, publish
+from lib.cli.publishing import Publication, publish
 from lib.cli.session import (
     EnvironmentOption,
     JsonOption,
@@ -42,8 +42,8 @@ def publish_prices(
 ) -> None:
     """Send prices to the queue; none, if something is wrong with one of them.
 
-    A message holds up to a hundred. Where a symbol has prices in several, a later one may overtake
-    an earlier one, which then counts as seen.
+    Where a symbol has prices in several messages, of a hundred each, a later one may overtake an
+    earlier one, which then counts as seen.
     """
     if prices and not file:
         wanted, count = _typed(prices)
@@ -51,8 +51,6 @@ def publish_prices(
         wanted, count = _in_file(file)
     else:
         raise WrongUsage("write either prices, say AAPL=201.5, or --file prices.csv")
-    if count > TICKS_PER_MESSAGE:
-        wanted = in_sequence(wanted, now_microseconds)
     publication = Publication()
     with (
         telling_what_is_done(

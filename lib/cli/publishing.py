@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from lib.cli.prices import Price
 from price_alerts.portions import portions
-from price_alerts.ticks import format_timestamp
+from price_alerts.ticks import MAX_TICKS_PER_MESSAGE, format_timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
-__all__ = ["TICKS_PER_MESSAGE", "Publication", "Refusal", "in_sequence", "publish"]
+__all__ = ["Publication", "Refusal", "publish"]
 
 # The longest tick takes 138 bytes: a whole request stays under the 256 KiB that any SQS takes.
 TICKS_PER_MESSAGE = 100
 MESSAGES_PER_REQUEST = 10  # SQS SendMessageBatch: entries in a request
+# SQS gives all messages of a request one time, and at one time ticks are in the order of their
+# messages' ids: in any. Prices of no other time are sent message by message.
+UNTIMED_TICKS_PER_MESSAGE = MAX_TICKS_PER_MESSAGE
 _ATTEMPTS = 5
 _FIRST_PAUSE_SECONDS = 0.2
 
@@ -42,28 +46,6 @@ class Publication:
     refusals: list[Refusal] = field(default_factory=list)
 
 
-def in_sequence(prices: Iterable[Price], clock: Callable[[], int]) -> Iterator[Price]:
-    """Give prices without a timestamp the present, each a later one.
-
-    SQS gives all messages of a request the same one, and prices of one time are taken in the order
-    of their messages' ids: in any.
-
-    Parameters
-    ----------
-    prices
-        The prices.
-    clock
-        Tells the present in microseconds since 1970.
-    """
-    last = 0
-    for price in prices:
-        if price.timestamp_microseconds is None:
-            last = max(clock(), last + 1)
-            yield price._replace(timestamp_microseconds=last)
-        else:
-            yield price
-
-
 def publish(
     sqs: SQSClient,
     queue_url: str,
@@ -73,16 +55,16 @@ def publish(
 ) -> Publication:
     """Send prices to the queue, in their order.
 
-    A message holds up to a hundred prices, in which those of a symbol keep their order. A standard
-    queue may swap messages, and a price that is overtaken by a later one of its symbol is dropped
-    by the handler.
+    A message holds up to a hundred prices, or five hundred without timestamps; in it those of a
+    symbol keep their order. A standard queue may swap messages, and a price that is overtaken by a
+    later one of its symbol is dropped by the handler.
 
     Parameters
     ----------
     sqs, queue_url
         The queue.
     prices
-        What is to be sent; read as it is sent.
+        What is to be sent, all with or all without a timestamp; read as it is sent.
     on_progress
         Called after each request with what has become of the prices so far.
     sleep
@@ -100,7 +82,14 @@ def publish(
         If a whole request fails; what was accepted before, ``on_progress`` was told.
     """
     publication = Publication()
-    for messages in portions(portions(prices, TICKS_PER_MESSAGE), MESSAGES_PER_REQUEST):
+    waiting = iter(prices)
+    first = next(waiting, None)
+    if first is None:
+        return publication
+    ticks, messages_at_once = TICKS_PER_MESSAGE, MESSAGES_PER_REQUEST
+    if first.timestamp_microseconds is None:
+        ticks, messages_at_once = UNTIMED_TICKS_PER_MESSAGE, 1
+    for messages in portions(portions(chain([first], waiting), ticks), messages_at_once):
         _send(sqs, queue_url, messages, publication, sleep)
         on_progress(publication)
     return publication

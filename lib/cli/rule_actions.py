@@ -11,12 +11,10 @@ from price_alerts.items import (
     claim_item,
     claim_key,
     new_rule_key,
-    progress_attributes,
     rule_item,
     rule_key,
     setting,
     state_key,
-    terms_attributes,
     watch_items,
     watch_keys,
 )
@@ -30,7 +28,8 @@ MAX_ACTIONS_PER_RULE = 7
 # What says where a rule stands in the index, and what has come of it.
 _COMPARED = (
     *("condition", "levels", "percent", "window", "rearm", "rearm_percent"),
-    *("status", "disarmed", "last_fired_at_microseconds", "last_firing_id"),
+    *("expires_at_microseconds", "status", "disarmed"),
+    *("last_fired_at_microseconds", "last_firing_id"),
 )
 
 
@@ -40,10 +39,20 @@ class RuleActions:
     def __init__(self, table_name: str) -> None:
         self._table_name = table_name
 
-    def adding(self, rule: Rule) -> list[Action]:
-        """Write a rule with all that stands in the index, on condition that no rule has its id."""
-        claim = {"Item": claim_item(rule), "ConditionExpression": "attribute_not_exists(pk)"}
-        return [self._action("Put", **claim), *self._puts([rule_item(rule), *watch_items(rule)])]
+    def adding(self, rule: Rule, now_seconds: int) -> list[Action]:
+        """Write a rule with all that stands in the index, on condition that no rule has its id.
+
+        What the table is to sweep away by now does not count; when it does is up to DynamoDB.
+        """
+        is_free = {
+            "ConditionExpression": "attribute_not_exists(pk) OR expires_at_epoch < :now",
+            "ExpressionAttributeValues": {":now": now_seconds},
+        }
+        return [
+            self._action("Put", Item=claim_item(rule), **is_free),
+            self._action("Put", Item=rule_item(rule), **is_free),
+            *self._puts(watch_items(rule)),
+        ]
 
     def pausing(self, rule: Rule, after: Rule) -> list[Action]:
         """Take a rule out of the index, on condition that it is as it was read."""
@@ -108,7 +117,8 @@ class RuleActions:
 
 def _unchanged(rule: Rule) -> dict[str, Any]:
     """Write a condition: one may have been removed, and another added under its id."""
-    known = {**terms_attributes(rule.terms), **progress_attributes(rule.progress)}
+    item = rule_item(rule)
+    known = {name: item[name] for name in _COMPARED if name in item}
     return {
         "ConditionExpression": " AND ".join(
             f"#{name} = :was_{name}" if name in known else f"attribute_not_exists(#{name})"

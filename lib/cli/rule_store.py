@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from lib.cli.errors import CliError
 from lib.cli.rule_actions import MAX_ACTIONS_PER_RULE, RuleActions
+from lib.cli.session import now_microseconds
 from price_alerts.delivery_actions import Action
 from price_alerts.items import claim_key, rule_key, rule_of, state_key
 from price_alerts.portions import portions
@@ -47,12 +48,20 @@ class RuleStore:
         The table. Not to be shared between threads.
     sleep
         Waits for so many seconds; other people's changes raise no event to wait for.
+    clock
+        Tells the present in microseconds since 1970.
     """
 
-    def __init__(self, table: Table, sleep: Callable[[float], object]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        sleep: Callable[[float], object],
+        clock: Callable[[], int] = now_microseconds,
+    ) -> None:
         self._table = table
         self._actions = RuleActions(table.name)
         self._sleep = sleep
+        self._clock = clock
 
     def add(self, rule: Rule) -> None:
         """Add a rule, which is watched from its symbol's next tick on.
@@ -90,7 +99,10 @@ class RuleStore:
                 on_progress(portion)
 
     def missing(self, rules: Sequence[Rule]) -> list[Rule]:
-        """Tell which rules are not there yet, whatever has come of the others.
+        """Tell which rules are not there yet.
+
+        One is there whatever has come of it, and whenever it expires: ``30d`` is another moment
+        each time that it is read.
 
         Raises
         ------
@@ -98,9 +110,8 @@ class RuleStore:
             If the id of one is another rule's.
         """
         keys = (rule_key(rule.symbol, rule.rule_id) for rule in rules)
-        there = map(rule_of, read_all(self._table, keys))
-        same = {rule.rule_id: replace(rule, progress=Progress()) for rule in there}
-        missing = [rule for rule in rules if same.get(rule.rule_id) != rule]
+        there = {item["rule_id"]: _bare(rule_of(item)) for item in self._read(keys)}
+        missing = [rule for rule in rules if there.get(rule.rule_id) != _bare(rule)]
         self._refuse_taken(missing)
         return missing
 
@@ -162,8 +173,7 @@ class RuleStore:
             if attempt:
                 self._sleep(_LOOKUP_PAUSE_SECONDS)
             for key in self._keys_of(rule_id):
-                item = self._table.get_item(Key=key, ConsistentRead=True).get("Item")
-                if item:
+                for item in self._read([key]):
                     return rule_of(item)
         raise CliError(f"there is no rule {rule_id}: alerts list shows them all")
 
@@ -182,12 +192,13 @@ class RuleStore:
             pages = client.get_paginator("query").paginate(
                 TableName=self._table.name, KeyConditionExpression=condition
             )
-        rules = [rule_of(item) for page in pages for item in page["Items"]]
+        rules = [rule_of(item) for page in pages for item in self._kept(page["Items"])]
         yield from sorted(rules, key=lambda rule: (rule.symbol, rule.rule_id))
 
     def _add(self, rules: Sequence[Rule]) -> None:
         """Add rules of one symbol, all or none."""
-        actions = [action for rule in rules for action in self._actions.adding(rule)]
+        now = self._clock() // 1_000_000
+        actions = [action for rule in rules for action in self._actions.adding(rule, now)]
         while not self._transact(rules, actions):
             self._refuse_taken(rules)
             # The one that was in the way has been removed since.
@@ -208,6 +219,7 @@ class RuleStore:
     def _transact(self, rules: Sequence[Rule], actions: list[Action]) -> bool:
         """Do all of it, the state's change too; tells whether the actions' conditions held."""
         symbol = rules[0].symbol
+        reason_of_state = ""
         items: Any = [*actions, self._actions.telling_state(symbol, rules)]
         for ceiling_seconds in (0.0, *_CEILINGS_SECONDS):
             if ceiling_seconds:
@@ -228,21 +240,39 @@ class RuleStore:
                     raise
             else:
                 return True
-        raise CliError(
-            f"firings of {symbol} wait to be delivered, which its next price brings about: "
-            "publish one, or try again later"
-        )
+        if reason_of_state == "ConditionalCheckFailed":
+            raise CliError(
+                f"firings of {symbol} wait to be delivered, which its next price brings about: "
+                "publish one, or try again later"
+            )
+        raise CliError(f"too much is going on with {symbol} at once: try again in a minute")
 
     def _refuse_taken(self, rules: Iterable[Rule]) -> None:
-        for item in read_all(self._table, (claim_key(rule.rule_id) for rule in rules)):
-            rule_id = item["pk"].partition("#")[2]
-            raise CliError(
-                f"there is a rule {rule_id} already, for {item['symbol']}: "
-                "choose another id, or remove it"
-            )
+        for item in self._read(claim_key(rule.rule_id) for rule in rules):
+            raise _taken(item["pk"].partition("#")[2], item["symbol"])
+        for item in self._read(rule_key(rule.symbol, rule.rule_id) for rule in rules):
+            raise _taken(item["rule_id"], item["symbol"])
+
+    def _read(self, keys: Iterable[Mapping[str, str]]) -> Iterator[Mapping[str, Any]]:
+        """Read what is there, without what the table is to sweep away by now."""
+        return self._kept(read_all(self._table, keys))
+
+    def _kept(self, items: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        now = self._clock() // 1_000_000
+        return (item for item in items if item.get("expires_at_epoch", now) >= now)
 
     def _keys_of(self, rule_id: str) -> list[dict[str, Any]]:
         answer = self._table.query(
             IndexName="by_rule", KeyConditionExpression=Key("rule_id").eq(rule_id)
         )
         return [{"pk": item["pk"], "sk": item["sk"]} for item in answer["Items"]]
+
+
+def _bare(rule: Rule) -> Rule:
+    return replace(rule, progress=Progress(), expires_at_microseconds=None)
+
+
+def _taken(rule_id: str, symbol: str) -> CliError:
+    return CliError(
+        f"there is a rule {rule_id} already, for {symbol}: choose another id, or remove it"
+    )

@@ -71,7 +71,7 @@ def telling_what_is_done(what: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except CliError as reason:
-        raise CliError(f"{reason} ({what()})") from None
+        raise type(reason)(f"{reason} ({what()})") from None
     except KeyboardInterrupt:
         raise KeyboardInterrupt(what()) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -134,6 +135,8 @@ class Target:
             made = make(self._session, service, region_name=self.region, config=_CLIENTS)
             client = getattr(made.meta, "client", made)
             _ = urlsplit(client.meta.endpoint_url).port  # else refused only by the first request
+        except BotoCoreError:  # some of them are a ValueError as well
+            raise
         except ValueError as reason:
             raise CliError(
                 f"{reason}: AWS_ENDPOINT_URL is written like http://127.0.0.1:4566"
@@ -148,11 +151,16 @@ class Target:
 def _refuse_strangers(client: Any) -> None:
     """Have answers refused that do not come from AWS; botocore takes any as one that holds nothing.
 
-    Every answer of AWS has the id of its request.
+    Every answer of AWS has the id of its request; only one that tells of trouble may come from
+    what stands before it.
     """
 
     def refuse(parsed: Mapping[str, Any], **_: object) -> None:
-        if "RequestId" not in parsed["ResponseMetadata"]:
+        metadata = parsed["ResponseMetadata"]
+        if (
+            "RequestId" not in metadata
+            and metadata["HTTPStatusCode"] < HTTPStatus.INTERNAL_SERVER_ERROR
+        ):
             raise CliError(
                 f"what answers at {client.meta.endpoint_url} is not AWS: check AWS_ENDPOINT_URL "
                 "and the network's proxy"

@@ -106,6 +106,15 @@ def test_a_picture_that_cannot_be_finished_leaves_the_one_before(
     ]
 
 
+def test_a_picture_is_written_to_where_a_link_leads(tmp_path: Path) -> None:
+    (tmp_path / "real.png").write_bytes(b"before")
+    link = tmp_path / "link.png"
+    link.symlink_to("real.png")
+    plot([rule("crosses", "200")], prices_of("199"), [], link)
+    assert link.is_symlink()
+    assert (tmp_path / "real.png").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize(
     "rules",
     [[], [rule("crosses", "200", symbol="MSFT")], [paused(rule("crosses", "200"))]],

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.cli.prices import Price
-from lib.cli.publishing import Publication, _body, in_sequence, publish
+from lib.cli.publishing import Publication, _body, publish
 from price_alerts.ticks import parse_message
 from tests.unit.cli.doubles import Answer, answer_with, refusal
 from tests.unit.doubles import NOW, SECOND
@@ -83,11 +83,18 @@ def test_prices_arrive_in_their_order(sqs: SQSClient, queue_url: str) -> None:
     assert publication == Publication(accepted_ticks=250, accepted_messages=3)
 
 
-def test_prices_in_sequence_get_the_time_they_do_not_have_each_a_later_one() -> None:
-    without = Price("AAPL", Decimal(1))
-    clock = iter([NOW, NOW, NOW + 5])
-    given = in_sequence([without, without, LONGEST, without], lambda: next(clock))
-    assert [price.timestamp_microseconds for price in given] == [NOW, NOW + 1, NOW, NOW + 5]
+def test_prices_without_timestamps_go_message_by_message(
+    requests: Requests, sqs: SQSClient, queue_url: str
+) -> None:
+    without = [price._replace(timestamp_microseconds=None) for price in prices(1_001)]
+    assert publish(sqs, queue_url, without).accepted_messages == 3
+    assert requests.sizes == [1, 1, 1]
+    assert [len(ticks) for ticks in bodies(sqs, queue_url)] == [500, 500, 1]
+
+
+def test_no_prices_are_no_request(requests: Requests, sqs: SQSClient, queue_url: str) -> None:
+    assert publish(sqs, queue_url, []) == Publication()
+    assert requests.sizes == []
 
 
 def test_a_message_is_what_the_readme_says(sqs: SQSClient, queue_url: str) -> None:

@@ -10,10 +10,11 @@ from botocore.exceptions import ClientError
 
 from lib.cli.errors import CliError
 from lib.cli.rule_store import RuleStore
-from price_alerts.items import rule_item, watch_keys
+from price_alerts.items import claim_key, rule_item, rule_key, watch_keys
 from price_alerts.rules import Progress, Rule, Status, Trigger
 from price_alerts.terms import Condition, Distance, RuleError, Side, Terms
 from tests.unit.cli.doubles import answer_with, refusal
+from tests.unit.doubles import NOW, SECOND
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -31,6 +32,7 @@ FALLS = Rule(
     terms=Terms(Condition.FALLS, (Decimal(5),), is_percent=True, window="1h"),
 )
 MICROSOFT = replace(ABOVE, rule_id="msft", symbol="MSFT")
+DAY = 86_400 * SECOND
 FIRED = Progress(Status.TRIGGERED, None, 1_000_000, "f-1")
 
 
@@ -63,6 +65,14 @@ def state(table: Table, symbol: str = "AAPL") -> dict[str, Any]:
 def index_keys(table: Table) -> list[tuple[Any, Any]]:
     items = table.scan()["Items"]
     return sorted((i["pk"], i["sk"]) for i in items if str(i["pk"]).startswith("WATCH#"))
+
+
+def cancelled(*codes: str) -> dict[str, Any]:
+    """The answer to a transaction that was cancelled for these reasons, one for each action."""
+    return {
+        **refusal("TransactionCanceledException"),
+        "CancellationReasons": [{"Code": code} for code in codes],
+    }
 
 
 def put_state(table: Table, **attributes: object) -> None:
@@ -212,6 +222,54 @@ def test_an_id_that_is_removed_meanwhile_is_free(
     assert list(store.rules()) == [other]
 
 
+def test_the_rule_itself_is_not_written_over_where_no_id_is_claimed(
+    store: RuleStore, alerts: Table
+) -> None:
+    store.add(ABOVE)
+    alerts.delete_item(Key=claim_key("above-200"))
+    with pytest.raises(CliError, match="there is a rule above-200 already, for AAPL"):
+        store.add(replace(CROSSES, rule_id="above-200"))
+    assert list(store.rules()) == [ABOVE]
+
+
+def test_a_taken_id_among_many_is_told(store: RuleStore) -> None:
+    store.add(MICROSOFT)
+    with pytest.raises(CliError, match="there is a rule msft already, for MSFT"):
+        store.add_all([ABOVE, replace(CROSSES, rule_id="msft")], lambda _rules: None)
+    assert list(store.rules()) == [MICROSOFT]
+
+
+@pytest.mark.parametrize("swept", ["neither", "the rule", "the claim"])
+@pytest.mark.parametrize("symbol", ["AAPL", "MSFT"])
+def test_what_the_table_is_to_sweep_away_is_gone_already(
+    alerts: Table, naps: Naps, symbol: str, swept: str
+) -> None:
+    """DynamoDB takes its time, and sweeps item by item."""
+    expiring = replace(ABOVE, expires_at_microseconds=NOW)
+    RuleStore(alerts, naps, lambda: NOW - 1).add(expiring)
+    if swept == "the rule":
+        alerts.delete_item(Key=rule_key("AAPL", "above-200"))
+    if swept == "the claim":
+        alerts.delete_item(Key=claim_key("above-200"))
+    store = RuleStore(alerts, naps, lambda: NOW + 31 * DAY)
+    assert list(store.rules()) == []
+    with pytest.raises(CliError, match="there is no rule above-200"):
+        store.find("above-200")
+    other = replace(CROSSES, rule_id="above-200", symbol=symbol)
+    assert store.missing([other]) == [other]
+    store.add(other)
+    assert list(store.rules()) == [store.find("above-200")] == [other]
+
+
+def test_a_rule_is_kept_for_a_month_behind_its_expiry(alerts: Table, naps: Naps) -> None:
+    expiring = replace(ABOVE, expires_at_microseconds=NOW)
+    RuleStore(alerts, naps, lambda: NOW - 1).add(expiring)
+    store = RuleStore(alerts, naps, lambda: NOW + 29 * DAY)
+    assert list(store.rules()) == [expiring] == [store.find("above-200")]
+    with pytest.raises(CliError, match="there is a rule above-200 already"):
+        store.add(ABOVE)
+
+
 def test_an_id_can_be_given_again_once_its_rule_is_removed(store: RuleStore) -> None:
     store.add(MICROSOFT)
     store.remove("msft")
@@ -330,36 +388,34 @@ def test_no_rule_changes_while_a_tick_is_half_done(store: RuleStore, alerts: Tab
     assert store.find("above-200") == ABOVE
 
 
-@pytest.mark.parametrize(
-    "code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
-)
+PASSING = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
+
+
+@pytest.mark.parametrize("code", PASSING)
+@pytest.mark.parametrize("is_last", [True, False], ids=["the state", "a rule"])
 def test_a_change_that_is_in_the_way_of_others_is_tried_again(
-    store: RuleStore, alerts: Table, naps: Naps, code: str
+    store: RuleStore, alerts: Table, naps: Naps, code: str, is_last: bool
 ) -> None:
-    answers = iter([code])
-
-    def conflict(_: object) -> dict[str, Any] | None:
-        reason = next(answers, None)
-        if reason is None:
-            return None
-        return {
-            **refusal("TransactionCanceledException"),
-            "CancellationReasons": [{"Code": "None"}, {"Code": reason}],
-        }
-
-    answer_with(alerts.meta.client, "TransactWriteItems", conflict)
+    answers = iter([cancelled("None", code) if is_last else cancelled(code, "None")])
+    answer_with(alerts.meta.client, "TransactWriteItems", lambda _: next(answers, None))
     store.add(CROSSES)
     assert (len(naps.seconds), store.find("crosses-200")) == (1, CROSSES)
+
+
+def test_a_change_that_stays_in_the_way_of_others_is_given_up(
+    store: RuleStore, alerts: Table
+) -> None:
+    answer = cancelled("None", "ThrottlingError")
+    answer_with(alerts.meta.client, "TransactWriteItems", lambda _: answer)
+    with pytest.raises(CliError, match="too much is going on with AAPL at once: try again in a"):
+        store.add(CROSSES)
 
 
 @pytest.mark.parametrize(
     "answer",
     [
         refusal("ValidationException"),
-        {
-            **refusal("TransactionCanceledException"),
-            "CancellationReasons": [{"Code": "None"}, {"Code": "ValidationError"}],
-        },
+        cancelled("None", "ValidationError"),
     ],
     ids=["refused", "cancelled"],
 )
@@ -390,15 +446,17 @@ def test_a_rule_that_fires_while_it_is_paused_is_read_again(
     assert store.find("above-200").progress == FIRED
 
 
+AGAIN = {
+    "level": replace(ABOVE, terms=Terms(Condition.ABOVE, (Decimal(201),))),
+    "condition": replace(ABOVE, terms=Terms(Condition.BELOW, (Decimal(200),))),
+    "expiry": replace(ABOVE, expires_at_microseconds=2_000_000_000 * SECOND),
+    "move": replace(FALLS, rule_id="above-200"),
+    "rearm": replace(CROSSES, rule_id="above-200"),
+}
+
+
 @pytest.mark.parametrize("change", ["pause", "remove"])
-@pytest.mark.parametrize(
-    "again",
-    [
-        replace(ABOVE, terms=Terms(Condition.ABOVE, (Decimal(201),))),
-        replace(CROSSES, rule_id="above-200"),
-    ],
-    ids=["other level", "other condition"],
-)
+@pytest.mark.parametrize("again", AGAIN.values(), ids=AGAIN)
 def test_a_rule_that_was_removed_and_added_again_is_read_again(
     store: RuleStore, alerts: Table, naps: Naps, again: Rule, change: str
 ) -> None:
@@ -415,6 +473,74 @@ def test_a_rule_that_was_removed_and_added_again_is_read_again(
     naps.then = replace_it
     getattr(store, change)("above-200")
     assert index_keys(alerts) == []
+
+
+MOVES = {
+    "amount": replace(FALLS, terms=replace(FALLS.terms, is_percent=False)),
+    "window": replace(FALLS, terms=replace(FALLS.terms, window="1d")),
+}
+
+
+@pytest.mark.parametrize("again", MOVES.values(), ids=MOVES)
+def test_a_move_that_was_removed_and_added_again_is_read_again(
+    store: RuleStore, alerts: Table, naps: Naps, again: Rule
+) -> None:
+    store.add(FALLS)
+    put_state(alerts, outbox={"version": 7})
+
+    def replace_it() -> None:
+        naps.then = lambda: None
+        put_state(alerts)
+        store.remove("falls")
+        store.add(again)
+
+    naps.then = replace_it
+    store.remove("falls")
+    assert index_keys(alerts) == []
+
+
+def test_a_rule_that_is_resumed_stays_what_it_has_become_meanwhile(
+    store: RuleStore, alerts: Table, naps: Naps
+) -> None:
+    """Its watches would be swept away with the expiry of the one before."""
+    expiring = replace(ABOVE, expires_at_microseconds=2_000_000_000 * SECOND)
+    store.add(expiring)
+    store.pause("above-200")
+    put_state(alerts, outbox={"version": 7})
+
+    def replace_it() -> None:
+        naps.then = lambda: None
+        put_state(alerts)
+        store.remove("above-200")
+        store.add(ABOVE)
+        store.pause("above-200")
+
+    naps.then = replace_it
+    assert store.resume("above-200") == ABOVE
+    watches = [item for item in alerts.scan()["Items"] if str(item["pk"]).startswith("WATCH#")]
+    assert [watch.get("expires_at_epoch") for watch in watches] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "fired",
+    [
+        replace(CROSSES.progress, last_fired_at_microseconds=2_000_000, last_firing_id="f-2"),
+        replace(CROSSES.progress, disarmed=Side.LOW),
+    ],
+    ids=["fired", "disarmed"],
+)
+def test_what_a_delivery_does_to_a_rule_meanwhile_is_seen(
+    store: RuleStore, alerts: Table, naps: Naps, fired: Progress
+) -> None:
+    store.add(CROSSES)
+    put_state(alerts, outbox={"version": 7})
+
+    def deliver() -> None:
+        alerts.put_item(Item=rule_item(replace(CROSSES, progress=fired)))
+        put_state(alerts)
+
+    naps.then = deliver
+    assert store.pause("crosses-200").progress == replace(fired, status=Status.PAUSED)
 
 
 def test_a_rule_that_fired_before_is_removed(store: RuleStore, alerts: Table) -> None:

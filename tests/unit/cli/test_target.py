@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -10,7 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 
 from lib.cli.errors import CliError, WrongUsage
 from lib.cli.target import Target
@@ -108,11 +109,23 @@ def test_an_endpoint_that_is_none_is_told_of(
         getattr(Target(), part)
 
 
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+@pytest.mark.usefixtures("_no_region")
+def test_a_region_that_is_none_is_not_taken_for_an_endpoint(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "us east 1")
+    with pytest.raises(BotoCoreError, match="us east 1"):
+        _ = Target().sqs
+
+
 class _Stranger(BaseHTTPRequestHandler):
     """Answers everything with a page."""
 
+    status = HTTPStatus.OK
+
     def do_POST(self) -> None:
-        self.send_response(HTTPStatus.OK)
+        self.send_response(self.status)
         self.end_headers()
         self.wfile.write(b"<html>Welcome!</html>")
 
@@ -126,6 +139,19 @@ def stranger() -> Iterator[str]:
         threading.Thread(target=server.serve_forever).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.mark.loopback
+def test_a_gateway_in_trouble_is_not_taken_for_a_stranger(
+    monkeypatch: pytest.MonkeyPatch, stranger: str
+) -> None:
+    monkeypatch.setattr(_Stranger, "status", HTTPStatus.SERVICE_UNAVAILABLE)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stranger)
+    target = Target()
+    with pytest.raises(ClientError) as error:
+        _ = target.queue_url
+    assert str(target.explained(error.value)).endswith("(503): try again in a minute")
 
 
 @pytest.mark.loopback

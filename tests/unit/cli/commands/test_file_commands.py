@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import pytest
 from lib.cli.rule_store import RuleStore
 from price_alerts.rules import Rule
 from tests.unit.cli.doubles import answer_with, refusal
+from tests.unit.doubles import NOW, SECOND
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -114,6 +116,22 @@ def test_an_import_that_came_only_half_way_is_repeated(run: Run, write: Write) -
     assert run("import", write(RULES)).text == "added 2 rules; 1 was there already"
     assert run("import", write(RULES)).text == "added 0 rules; 3 were there already"
     assert run("export").out == RULES
+
+
+def test_an_expiry_that_counts_from_now_makes_no_other_rule(
+    run: Run, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(RULES.replace("2027-01-01T00:00:00Z", "30d"))
+    run("import", path)
+    monkeypatch.setattr(time, "time_ns", lambda: (NOW + SECOND) * 1_000)
+    assert run("import", path).text == "added 0 rules; 3 were there already"
+
+
+def test_a_failure_counts_what_was_still_to_be_added(run: Run, write: Write, alerts: Table) -> None:
+    first, *_ = RULES.split("\n\n")
+    run("import", write(first))
+    answer_with(alerts.meta.client, "TransactWriteItems", lambda _: refusal("ExpiredToken"))
+    assert run("import", write(RULES)).error.endswith("(0 of 2 rules were added)")
 
 
 def test_what_has_come_of_a_rule_makes_it_no_other(run: Run, write: Write) -> None:
