@@ -40,9 +40,14 @@ lint: setup ## ruff and mypy
 	@$(venv)/ruff format --check .
 	@$(venv)/mypy
 
+.PHONY: scan
+scan: setup ## have scanners look at the stack, its policies, the code and what it needs
+	@$(venv)/python -m pytest tests/integration/test_scans.py
+
 .PHONY: docs
 docs: setup ## write the pages of docs/ that are generated from the code
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m lib.cli.truth_table
+	@$(venv)/python -m lib.dashboard_picture
 
 .PHONY: synth
 synth: setup ## write the Terraform configuration to cdktf.out/ (ENV=dev)
@@ -82,7 +87,7 @@ node_modules/installed: package-lock.json
 	@touch $@
 
 # What has a virtual environment of its own (lib/local/virtual_environment.py).
-beside := emulator terraform terraform-1-6 terraform-1-9 terraform-1-10
+beside := emulator checkov auditors terraform terraform-1-6 terraform-1-9 terraform-1-10
 
 # The lock names no index: each installation uses the one that its pip is set up for.
 .PHONY: lock

@@ -6,12 +6,6 @@ from pathlib import Path
 
 from cdktf import AssetType, Fn, TerraformAsset
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
-from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-)
-from cdktf_cdktf_provider_aws.dynamodb_table import DynamodbTable
 from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
@@ -21,18 +15,22 @@ from cdktf_cdktf_provider_aws.lambda_event_source_mapping import (
 )
 from cdktf_cdktf_provider_aws.lambda_function import (
     LambdaFunction,
+    LambdaFunctionDeadLetterConfig,
     LambdaFunctionEnvironment,
     LambdaFunctionLoggingConfig,
+    LambdaFunctionTracingConfig,
+    LambdaFunctionVpcConfig,
 )
 from constructs import Construct
 
+from lib.account import Account
+from lib.alarms import METRICS_NAMESPACE
 from lib.messaging import Messaging
-from lib.names import Names
+from lib.policies import function_policy, trust_policy
 from lib.settings import Settings
+from lib.storage import Storage
 
 __all__ = ["AlertFunction"]
-
-METRICS_NAMESPACE = "PriceAlerts"
 
 
 class AlertFunction(Construct):
@@ -44,8 +42,12 @@ class AlertFunction(Construct):
         As in every construct.
     package
         The function's zip.
-    messaging, table
+    account
+        Where the stack stands.
+    messaging, storage
         What it reads from, announces to and writes to.
+    key_arn
+        The stack's key; ``None`` for AWS's own.
     """
 
     def __init__(  # noqa: PLR0913  # the two leading ones are every construct's
@@ -55,121 +57,83 @@ class AlertFunction(Construct):
         settings: Settings,
         *,
         package: Path,
+        account: Account,
         messaging: Messaging,
-        table: DynamodbTable,
+        storage: Storage,
+        key_arn: str | None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings
-        self._messaging = messaging
-        self._table = table
-        names = Names(settings.environment)
-        self._name = names.function
+        self._account = account
+        self._key_arn = key_arn
         log_group = CloudwatchLogGroup(
             self,
             "log",
-            name=names.log_group,
+            name=account.names.log_group,
             retention_in_days=settings.log_retention_days,
+            kms_key_id=key_arn,
         )
-        role = self._build_role()
-        permissions = self._build_permissions(role, log_group)
-        self.function = self._build_function(package, role, log_group, permissions)
-        self._build_mapping(permissions)
-
-    def _build_role(self) -> IamRole:
-        trust = DataAwsIamPolicyDocument(
-            self,
-            "trust",
-            statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    actions=["sts:AssumeRole"],
-                    principals=[
-                        DataAwsIamPolicyDocumentStatementPrincipals(
-                            type="Service", identifiers=["lambda.amazonaws.com"]
-                        )
-                    ],
-                )
-            ],
-        )
-        # Roles are global to the account; the region keeps two deployments apart.
-        return IamRole(
-            self,
-            "role",
-            name=f"{self._name}-{self._settings.region}",
-            assume_role_policy=trust.json,
-        )
-
-    def _build_permissions(
-        self, role: IamRole, log_group: CloudwatchLogGroup
-    ) -> IamRolePolicyAttachment:
-        document = DataAwsIamPolicyDocument(
-            self,
-            "permissions",
-            statement=[
-                DataAwsIamPolicyDocumentStatement(sid=sid, actions=actions, resources=[resource])
-                for sid, actions, resource in (
-                    (
-                        "TakeMessages",
-                        ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
-                        self._messaging.queue.arn,
-                    ),
-                    (
-                        "KeepRulesStatesAndFirings",
-                        [
-                            f"dynamodb:{action}"  # a transaction needs those of its parts
-                            for action in (
-                                *("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem"),
-                                *("PutItem", "Query", "UpdateItem"),
-                            )
-                        ],
-                        self._table.arn,
-                    ),
-                    ("Announce", ["sns:Publish"], self._messaging.topic.arn),
-                    (
-                        "Log",
-                        ["logs:CreateLogStream", "logs:PutLogEvents"],
-                        f"{log_group.arn}:log-stream:*",
-                    ),
-                )
-            ],
-        )
+        self.role = IamRole(self, "role", name=account.role_name, assume_role_policy=trust_policy())
         policy = IamPolicy(
-            self, "policy", name=f"{self._name}-{self._settings.region}", policy=document.json
+            self,
+            "policy",
+            name=account.role_name,
+            policy=function_policy(account, settings, key_arn),
         )
-        return IamRolePolicyAttachment(self, "attachment", role=role.name, policy_arn=policy.arn)
+        # What the policy names by its ARN need not be there; the function must not be without it.
+        permissions = IamRolePolicyAttachment(
+            self, "attachment", role=self.role.name, policy_arn=policy.arn
+        )
+        environment = {
+            "TABLE_NAME": storage.table.name,
+            "TOPIC_ARN": messaging.topic.arn,
+            "POWERTOOLS_LOG_LEVEL": settings.log_level,
+            "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+            "POWERTOOLS_SERVICE_NAME": account.names.function,
+        }
+        if settings.high_price_threshold is not None:
+            environment["HIGH_PRICE_THRESHOLD"] = f"{settings.high_price_threshold:f}"
+        self.function = self._build_function(package, environment, log_group, permissions)
+        self._build_mapping(messaging, permissions)
 
     def _build_function(
         self,
         package: Path,
-        role: IamRole,
+        environment: dict[str, str],
         log_group: CloudwatchLogGroup,
         permissions: IamRolePolicyAttachment,
     ) -> LambdaFunction:
         settings = self._settings
         asset = TerraformAsset(self, "package", path=str(package), type=AssetType.FILE)
-        environment = {
-            "TABLE_NAME": self._table.name,
-            "TOPIC_ARN": self._messaging.topic.arn,
-            "POWERTOOLS_LOG_LEVEL": settings.log_level,
-            "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-            "POWERTOOLS_SERVICE_NAME": self._name,
-        }
-        if settings.high_price_threshold is not None:
-            environment["HIGH_PRICE_THRESHOLD"] = f"{settings.high_price_threshold:f}"
+        vpc = None
+        if settings.subnet_ids:
+            vpc = LambdaFunctionVpcConfig(
+                subnet_ids=list(settings.subnet_ids),
+                security_group_ids=list(settings.security_group_ids),
+            )
         return LambdaFunction(
             self,
             "function",
-            function_name=self._name,
+            function_name=self._account.names.function,
             description="Decides which price alerts came true",
             runtime="python3.13",
             architectures=["arm64"],
             handler="index.handler",
             filename=asset.path,
             source_code_hash=Fn.filebase64sha256(asset.path),
-            role=role.arn,
+            code_signing_config_arn=settings.code_signing_config_arn,
+            role=self.role.arn,
             timeout=settings.function_timeout_seconds,
             memory_size=settings.memory_mebibytes,
             reserved_concurrent_executions=settings.reserved_concurrency,
             environment=LambdaFunctionEnvironment(variables=environment),
+            kms_key_arn=self._key_arn,
+            # For whoever calls it asynchronously, which the queue does not.
+            dead_letter_config=LambdaFunctionDeadLetterConfig(
+                target_arn=self._account.dead_letter_queue
+            ),
+            tracing_config=LambdaFunctionTracingConfig(mode="Active"),
+            vpc_config=vpc,
             logging_config=LambdaFunctionLoggingConfig(
                 # Lambda's own level has the last word, over Powertools' as well.
                 log_format="JSON",
@@ -179,7 +143,7 @@ class AlertFunction(Construct):
             depends_on=[permissions],
         )
 
-    def _build_mapping(self, permissions: IamRolePolicyAttachment) -> None:
+    def _build_mapping(self, messaging: Messaging, permissions: IamRolePolicyAttachment) -> None:
         settings = self._settings
         scaling = None
         if settings.maximum_concurrency is not None:
@@ -190,7 +154,7 @@ class AlertFunction(Construct):
         LambdaEventSourceMapping(
             self,
             "mapping",
-            event_source_arn=self._messaging.queue.arn,
+            event_source_arn=messaging.queue.arn,
             function_name=self.function.function_name,
             batch_size=settings.batch_size,
             maximum_batching_window_in_seconds=settings.batch_window_seconds,

@@ -9,6 +9,7 @@ Whoever imports a binding therefore imports this module first; ``lib.tap_stack``
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib.machinery import PathFinder
 from types import ModuleType
 
@@ -42,10 +43,24 @@ def register_bare_package(name: str) -> None:
 
 register_bare_package(BINDINGS)
 
-from cdktf_cdktf_provider_aws.provider import AwsProvider  # noqa: E402  # after the line above
+from cdktf_cdktf_provider_aws.provider import (  # noqa: E402  # after the line above
+    AwsProvider,
+    AwsProviderDefaultTags,
+)
 
 
-def add_aws_provider(stack: TerraformStack, region: str) -> AwsProvider:
-    """Give a stack the AWS provider, in any version that the stack is known to work with."""
+def add_aws_provider(
+    stack: TerraformStack, region: str, *, tags: Mapping[str, str] | None = None
+) -> AwsProvider:
+    """Give a stack the AWS provider, in any version that the stack is known to work with.
+
+    Parameters
+    ----------
+    stack, region
+        The stack and where it stands.
+    tags
+        What everything is tagged with that takes tags.
+    """
     stack.add_override("terraform.required_providers.aws.version", PROVIDER_VERSIONS)
-    return AwsProvider(stack, "aws", region=region)
+    default_tags = [AwsProviderDefaultTags(tags=dict(tags))] if tags else None
+    return AwsProvider(stack, "aws", region=region, default_tags=default_tags)

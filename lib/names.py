@@ -41,6 +41,21 @@ class Names:
         return f"{self.stack}-alerts"
 
     @property
+    def ops_topic(self) -> str:
+        """The topic that alarms are announced on."""
+        return f"{self.stack}-ops"
+
+    @property
+    def key_alias(self) -> str:
+        """The stack's own key."""
+        return f"alias/{self.stack}"
+
+    @property
+    def dashboard(self) -> str:
+        """The dashboard."""
+        return self.stack
+
+    @property
     def function(self) -> str:
         """The function that decides which alerts come true."""
         return f"{self.stack}-price-alerts"

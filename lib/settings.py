@@ -8,45 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from lib.configuration import (
-    REGION,
     STATE_ENVIRONMENT,
     ConfigurationError,
     read_configuration,
     stack_name,
 )
+from lib.settings_rules import PROTOCOLS, SettingsError, check_combinations, check_values
 
 __all__ = ["Settings", "SettingsError", "Subscription", "load_settings"]
 
 DEFAULT_ENVIRONMENT = "dev"
 
-# CloudWatch Logs, PutRetentionPolicy: the only values that it takes.
-_LOG_RETENTION_DAYS = (
-    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
-    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
-)
-# Above INFO, Lambda would drop the lines that the metrics are written in: they have no level.
-_LOG_LEVELS = ("DEBUG", "INFO")
-_ARN = r"arn:[a-z-]+:{}:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_.:/-]+"
-_ENDPOINTS = {
-    "email": r"[^@\s]+@[^@\s]+",
-    "email-json": r"[^@\s]+@[^@\s]+",
-    "https": r"https://\S+",
-    "lambda": _ARN.format("lambda"),
-    "sms": r"\+[1-9][0-9]{5,14}",
-    "sqs": _ARN.format("sqs"),
-}
+_LISTS = ("producers", "security_group_ids", "subnet_ids", "subscriber_protocols")
+
 # Flags of CDKTF itself that may stand in the context beside our own two keys.
 _CDKTF_FLAGS = {"allowSepCharsInLogicalIds", "excludeStackIdFromLogicalIds"}
-
-
-class SettingsError(ConfigurationError):
-    """Settings that cannot be deployed; the text is one line that names the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +76,26 @@ class Settings:
         ``INFO`` or ``DEBUG``: the least that the function logs.
     log_retention_days
         How long CloudWatch keeps the function's log.
-    subscriptions
-        Who hears the alerts.
+    subscriptions, ops_subscriptions
+        Who hears the alerts, and who hears of alarms.
+    subscriber_protocols
+        By which protocols alerts may go out, whoever subscribes.
+    producers
+        ARNs of the account's roles and users who may send prices without a policy of their own.
+    customer_managed_key
+        Whether the stack has a key of its own, or uses those that AWS manages.
+    point_in_time_recovery, deletion_protection
+        Whether the table can be set back, and refuses to be destroyed.
+    lag_alarm_seconds
+        From when on an announcement is late: counted from its price's timestamp.
+    age_alarm_seconds
+        From when on a message has waited too long.
+    subnet_ids, security_group_ids
+        The VPC that the function is connected to; empty for none.
+    code_signing_config_arn
+        What must have signed the function's code; ``None`` for nobody.
+    tags
+        On everything that takes tags, besides the stack's own.
     """
 
     environment: str
@@ -114,11 +114,23 @@ class Settings:
     log_level: str = "INFO"
     log_retention_days: int = 30
     subscriptions: tuple[Subscription, ...] = ()
+    ops_subscriptions: tuple[Subscription, ...] = ()
+    subscriber_protocols: tuple[str, ...] = tuple(PROTOCOLS)
+    producers: tuple[str, ...] = ()
+    customer_managed_key: bool = True
+    point_in_time_recovery: bool = True
+    deletion_protection: bool = True
+    lag_alarm_seconds: int = 60
+    age_alarm_seconds: int = 300
+    subnet_ids: tuple[str, ...] = ()
+    security_group_ids: tuple[str, ...] = ()
+    code_signing_config_arn: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse single values that are out of bounds, then combinations that do not go."""
-        _check_values(self)
-        _check_combinations(self)
+        check_values(self)
+        check_combinations(self)
 
     @property
     def prefix(self) -> str:
@@ -187,23 +199,27 @@ def _converted(values: Mapping[str, Any]) -> dict[str, Any]:
     threshold = values.get("high_price_threshold")
     if isinstance(threshold, int) and not isinstance(threshold, bool):
         converted["high_price_threshold"] = Decimal(threshold)
-    if "subscriptions" in values:
-        converted["subscriptions"] = _subscriptions(values["subscriptions"])
+    for key in ("subscriptions", "ops_subscriptions"):
+        if key in values:
+            converted[key] = _subscriptions(key, values[key])
+    for key in _LISTS:
+        if isinstance(values.get(key), list):
+            converted[key] = tuple(values[key])
     return converted
 
 
-def _subscriptions(value: Any) -> tuple[Subscription, ...]:
+def _subscriptions(key: str, value: Any) -> tuple[Subscription, ...]:
     if not isinstance(value, list):
-        raise SettingsError("subscriptions must be a list of {protocol, endpoint}")
+        raise SettingsError(f"{key} must be a list of {{protocol, endpoint}}")
     subscriptions = []
     for index, entry in enumerate(value):
-        where = f"subscriptions[{index}]"
+        where = f"{key}[{index}]"
         _refuse_unknown(_object(entry, where), {"protocol", "endpoint"}, f"{where}.")
         subscription = Subscription(entry.get("protocol", ""), entry.get("endpoint", ""))
         protocol, endpoint = subscription.protocol, subscription.endpoint
-        if not isinstance(protocol, str) or protocol not in _ENDPOINTS:
-            raise SettingsError(f"{where}.protocol must be one of {', '.join(_ENDPOINTS)}")
-        pattern = _ENDPOINTS[protocol]
+        if not isinstance(protocol, str) or protocol not in PROTOCOLS:
+            raise SettingsError(f"{where}.protocol must be one of {', '.join(PROTOCOLS)}")
+        pattern = PROTOCOLS[protocol]
         # Terraform would take "${" for the beginning of an expression of its own.
         if not isinstance(endpoint, str) or not re.fullmatch(rf"(?!.*\$\{{){pattern}", endpoint):
             raise SettingsError(f"{where}.endpoint is none that {protocol} takes")
@@ -223,83 +239,3 @@ def _refuse_unknown(values: Mapping[str, Any], known: set[str], where: str) -> N
     for key in values:
         if key not in known:
             raise SettingsError(f"{where}{key} is not known: it takes {', '.join(sorted(known))}")
-
-
-def _check_values(settings: Settings) -> None:
-    if not isinstance(settings.region, str) or not re.fullmatch(REGION, settings.region):
-        raise SettingsError("region must look like us-east-1")
-    threshold = settings.high_price_threshold
-    if threshold is not None and not (
-        isinstance(threshold, Decimal)
-        and threshold.is_finite()
-        and threshold > 0
-        and threshold.adjusted() < 18
-        and int(threshold.as_tuple().exponent) >= -18
-    ):
-        raise SettingsError(
-            "high_price_threshold must be a number greater than 0 with at most 18 digits "
-            "before and after the point, or null"
-        )
-    for key, low, high, may_be_null in (
-        ("batch_size", 1, 10_000, False),
-        ("batch_window_seconds", 0, 300, False),
-        ("maximum_concurrency", 2, 1_000, True),
-        ("reserved_concurrency", 1, 100_000, True),
-        ("function_timeout_seconds", 1, 900, False),
-        ("memory_mebibytes", 128, 10_240, False),
-        ("visibility_timeout_seconds", 0, 43_200, False),
-        ("max_receive_count", 1, 1_000, False),
-        ("queue_retention_seconds", 60, 1_209_600, False),
-        ("dlq_retention_seconds", 60, 1_209_600, False),
-    ):
-        _check_whole_number(settings, key, low, high, may_be_null=may_be_null)
-    if settings.log_level not in _LOG_LEVELS:
-        raise SettingsError(f"log_level must be one of {', '.join(_LOG_LEVELS)}")
-    days = settings.log_retention_days
-    if type(days) is not int or days not in _LOG_RETENTION_DAYS:
-        allowed = " ".join(map(str, _LOG_RETENTION_DAYS))
-        raise SettingsError(f"log_retention_days must be one of {allowed}")
-
-
-def _check_whole_number(
-    settings: Settings, key: str, low: int, high: int, *, may_be_null: bool
-) -> None:
-    value = getattr(settings, key)
-    if value is None and may_be_null:
-        return
-    if type(value) is not int or not low <= value <= high:  # bool is an int; 10.0 is none
-        alternative = " or null" if may_be_null else ""
-        raise SettingsError(f"{key} must be a whole number from {low} to {high}{alternative}")
-
-
-def _check_combinations(settings: Settings) -> None:
-    if settings.batch_size > 10 and settings.batch_window_seconds < 1:
-        raise SettingsError("batch_size over 10 needs a batch_window_seconds of at least 1")
-    least_visibility = 6 * settings.function_timeout_seconds + settings.batch_window_seconds
-    if settings.visibility_timeout_seconds < least_visibility:
-        raise SettingsError(
-            f"visibility_timeout_seconds must be at least {least_visibility}: six times "
-            "function_timeout_seconds plus batch_window_seconds"
-        )
-    if (
-        settings.reserved_concurrency is not None
-        and settings.maximum_concurrency is not None
-        and settings.maximum_concurrency > settings.reserved_concurrency
-    ):
-        raise SettingsError(
-            "maximum_concurrency must not be above reserved_concurrency "
-            f"({settings.reserved_concurrency})"
-        )
-    if (
-        settings.visibility_timeout_seconds * settings.max_receive_count
-        >= settings.queue_retention_seconds
-    ):
-        raise SettingsError(
-            "queue_retention_seconds must be over visibility_timeout_seconds times "
-            "max_receive_count, or a message expires before it reaches the dead-letter queue"
-        )
-    if settings.dlq_retention_seconds <= settings.queue_retention_seconds:
-        raise SettingsError(
-            "dlq_retention_seconds must be over queue_retention_seconds: "
-            "a message keeps its age when it is moved"
-        )

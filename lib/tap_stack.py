@@ -11,8 +11,16 @@ from lib.aws_provider import add_aws_provider  # first: it makes the imports bel
 
 # isort: split
 
+from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
+from cdktf_cdktf_provider_aws.data_aws_partition import DataAwsPartition
+
+from lib.account import Account
 from lib.alert_function import AlertFunction
+from lib.dashboard import dashboard_url
+from lib.encryption import Encryption
 from lib.messaging import Messaging
+from lib.monitoring import Monitoring
+from lib.names import Names
 from lib.settings import Settings
 from lib.storage import Storage
 
@@ -34,22 +42,41 @@ class TapStack(TerraformStack):
 
     def __init__(self, scope: Construct, settings: Settings, package: Path) -> None:
         super().__init__(scope, settings.prefix)
-        add_aws_provider(self, settings.region)
-        messaging = Messaging(self, "messaging", settings)
-        storage = Storage(self, "storage", settings)
+        add_aws_provider(self, settings.region, tags={"stack": settings.prefix, **settings.tags})
+        account = Account(
+            partition=DataAwsPartition(self, "partition").partition,
+            account_id=DataAwsCallerIdentity(self, "caller").account_id,
+            region=settings.region,
+            names=Names(settings.environment),
+        )
+        key_arn = Encryption(self, "encryption", settings, account).key_arn
+        messaging = Messaging(self, "messaging", settings, account=account, key_arn=key_arn)
+        storage = Storage(self, "storage", settings, account=account, key_arn=key_arn)
         alerts = AlertFunction(
             self,
             "alerts",
             settings,
             package=package,
+            account=account,
             messaging=messaging,
-            table=storage.table,
+            storage=storage,
+            key_arn=key_arn,
+        )
+        messaging.let_announce(alerts.role)
+        Monitoring(
+            self,
+            "monitoring",
+            settings,
+            account=account,
+            ops_topic_arn=messaging.ops_topic.arn,
         )
         for name, value in {
             "queue_url": messaging.queue.url,
             "dlq_url": messaging.dead_letter_queue.url,
             "topic_arn": messaging.topic.arn,
+            "ops_topic_arn": messaging.ops_topic.arn,
             "table_name": storage.table.name,
             "function_name": alerts.function.function_name,
+            "dashboard_url": dashboard_url(account),
         }.items():
             TerraformOutput(self, name, value=value)

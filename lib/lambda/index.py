@@ -78,18 +78,23 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
     now = _now_microseconds()
     remaining = context.get_remaining_time_in_millis() if context else _DEFAULT_TIME_MILLISECONDS
     request_id = context.aws_request_id if context else None
+    records = event.get("Records") or []
+    # SQS takes an empty identifier to mean the whole batch: nothing is lost that has no name.
+    message_ids = [record.get("messageId", "") for record in records]
     logger.append_keys(request_id=request_id)
     batch = Batch(
         owner=uuid.uuid4().hex,
         stop_at_microseconds=now + (remaining - min(_RESERVE_MILLISECONDS, remaining // 4)) * 1_000,
         deadline_microseconds=now + remaining * 1_000,
+        repeated_message_ids=frozenset(
+            message_id
+            for message_id, record in zip(message_ids, records, strict=True)
+            if _receive_count(record) > 1
+        ),
     )
 
     ticks: list[Tick] = []
     invalid: set[str] = set()
-    records = event.get("Records") or []
-    # SQS takes an empty identifier to mean the whole batch: nothing is lost that has no name.
-    message_ids = [record.get("messageId", "") for record in records]
     for message_id, record in zip(message_ids, records, strict=True):
         try:
             ticks.extend(
@@ -101,7 +106,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
 
     _processor.process(ticks, batch)
     failed = invalid | batch.unfinished_message_ids
-    _report(len(ticks), len(invalid), len(failed), batch)
+    _report(len(records), len(ticks), len(invalid), len(failed), batch)
     # A message can be in a batch twice; it is named once.
     return {
         "batchItemFailures": [
@@ -117,22 +122,33 @@ def _sent_at_microseconds(record: Mapping[str, Any]) -> int | None:
     return int(sent) * 1_000 if sent.isdecimal() else None
 
 
-def _report(ticks: int, invalid: int, failed: int, batch: Batch) -> None:
-    for symbol, error in batch.errors.items():
-        logger.error("symbol failed", symbol=symbol, exc_info=error)
+def _receive_count(record: Mapping[str, Any]) -> int:
+    count = (record.get("attributes") or {}).get("ApproximateReceiveCount", "")
+    return int(count) if count.isdecimal() else 1
+
+
+def _report(messages: int, ticks: int, invalid: int, failed: int, batch: Batch) -> None:
+    # No line tells anything that a message held; its id leads from here to its firings, and back.
+    for failure in batch.failures:
+        logger.error("symbol failed", message_ids=failure.message_ids, exc_info=failure.error)
     for firing in batch.announced:
         logger.info(
             "firing announced",
             firing_id=firing.firing_id,
             rule_id=firing.rule_id,
-            symbol=firing.symbol,
+            message_id=firing.position.message_id,
         )
+    for lag in batch.lags_microseconds:
+        metrics.add_metric(name="Lag", unit=MetricUnit.Milliseconds, value=lag / 1_000)
     for name, count in (
+        ("Messages", messages),
         ("Ticks", ticks),
+        ("LateTicks", batch.late_ticks),
         ("Firings", len(batch.announced)),
         ("InvalidMessages", invalid),
         ("FailedMessages", failed),
         ("Conflicts", batch.conflicts),
+        ("PublishFailures", batch.publish_failures),
     ):
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
     metrics.flush_metrics()

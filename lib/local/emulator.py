@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import tempfile
 import time
 import urllib.request
@@ -32,19 +33,35 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A running embedded AWS."""
+    """A running embedded AWS.
+
+    Attributes
+    ----------
+    endpoint, region
+        Where it is, and what it takes itself for.
+    certificate
+        The file with the certificate that its endpoint shows; ``None`` for plain HTTP.
+    access_key_id, secret_access_key
+        Who calls it.
+    """
 
     endpoint: str
     region: str
+    certificate: str | None = None
+    access_key_id: str = CREDENTIALS["AWS_ACCESS_KEY_ID"]
+    secret_access_key: str = CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
 
     @property
     def variables(self) -> dict[str, str]:
         """What leads every AWS tool to it, and to none of the user's AWS settings."""
+        trusted = {"AWS_CA_BUNDLE": self.certificate} if self.certificate else {}
         return {
-            **CREDENTIALS,
+            **trusted,
+            "AWS_ACCESS_KEY_ID": self.access_key_id,
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
@@ -62,14 +79,17 @@ class Emulator:
             service,
             region_name=self.region,
             endpoint_url=self.endpoint,
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            verify=self.certificate,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
             config=Config(proxies={}),
         )
 
 
 @contextmanager
-def running_emulator(executable: Path, region: str) -> Iterator[Emulator]:
+def running_emulator(
+    executable: Path, region: str, *, enforces_policies: bool = False
+) -> Iterator[Emulator]:
     """Start MiniStack, wait until it is healthy, and stop it whatever happens.
 
     Parameters
@@ -78,6 +98,8 @@ def running_emulator(executable: Path, region: str) -> Iterator[Emulator]:
         The ``ministack`` command. Functions run on the Python of its environment.
     region
         The AWS region that it is to be.
+    enforces_policies
+        Whether it allows what the policies allow, and nothing else; then it speaks TLS.
 
     Raises
     ------
@@ -98,8 +120,12 @@ def running_emulator(executable: Path, region: str) -> Iterator[Emulator]:
             "PATH": os.defpath,
             "TMPDIR": folder,
         }
+        emulator = Emulator(f"http://{_HOST}:{port}", region)
+        if enforces_policies:
+            environment |= {"AUTH": "true", "USE_SSL": "1"}
+            certificate = Path(folder, "ministack-tls", "server.crt")
+            emulator = Emulator(f"https://{_HOST}:{port}", region, str(certificate))
         with supervised([str(executable)], environment, Path(folder)) as running:
-            emulator = Emulator(f"http://{_HOST}:{port}", region)
             _await_health(emulator, running)
             yield emulator
 
@@ -112,10 +138,14 @@ def _free_port() -> int:
 
 
 def _await_health(emulator: Emulator, running: Running) -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     give_up_at = time.monotonic() + _START_SECONDS
     while time.monotonic() < give_up_at and not running.has_ended():
         try:
+            # Its certificate is made when it starts.
+            tls = ssl.create_default_context(cafile=emulator.certificate)
+            opener = urllib.request.build_opener(
+                urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls)
+            )
             with opener.open(f"{emulator.endpoint}/_ministack/health", timeout=5):
                 return
         except (OSError, HTTPException):  # it does not listen yet

@@ -41,11 +41,21 @@ def read_prices(path: Path) -> list[list[Price]]:
 class Subscriber:
     """An SQS queue that can be subscribed to the alert topic."""
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Emulator, name: str = "demo-subscriber") -> None:
         self._sqs = emulator.client("sqs")
-        self._url = self._sqs.create_queue(QueueName="demo-subscriber")["QueueUrl"]
+        self._url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
         attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
         self.arn: str = attributes["Attributes"]["QueueArn"]
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": self.arn,
+        }
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        self._sqs.set_queue_attributes(
+            QueueUrl=self._url, Attributes={"Policy": json.dumps(policy)}
+        )
 
     def receive(self, wait_seconds: int = 1) -> Iterator[Mapping[str, Any]]:
         """Wait for firings and take them off the queue."""
@@ -55,6 +65,10 @@ class Subscriber:
         for message in answer.get("Messages", ()):
             yield json.loads(json.loads(message["Body"])["Message"])
             self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+
+    def close(self) -> None:
+        """Delete the queue."""
+        self._sqs.delete_queue(QueueUrl=self._url)
 
 
 @dataclass(slots=True)

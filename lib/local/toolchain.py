@@ -188,7 +188,7 @@ def _platform() -> str:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=10):
+        with urllib.request.build_opener().open(url, timeout=10):
             return True
     except OSError:
         return False

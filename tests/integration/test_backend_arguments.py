@@ -45,13 +45,14 @@ SAMPLES: Mapping[str, Any] = {
     "set(string)": ["123456789012"],
     "map(string)": {"team": "alerts"},
 }
+NOBODY = "test"
 # Nobody listens there, so that `init` gets no further than reading the block.
 BLOCK: Mapping[str, Any] = {
     "bucket": "state",
     "key": "tap.tfstate",
     "region": "us-east-1",
-    "access_key": "test",
-    "secret_key": "test",
+    "access_key": NOBODY,
+    "secret_key": NOBODY,
     "endpoints": {"s3": "http://127.0.0.1:9"},
     "max_retries": 1,
     "skip_credentials_validation": True,

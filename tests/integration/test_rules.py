@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lib.local.command_line import CommandLine
+from lib.local.replay import Subscriber
 from tests.integration.conftest import Deployed, eventually, invoke
 
 
@@ -67,13 +68,12 @@ def test_a_price_that_is_published_by_the_command_line_is_announced(
 @pytest.fixture
 def filtered(deployed: Deployed, symbol: str) -> Iterator[Callable[[], list[Any]]]:
     """The rule ids that reach a queue whose subscription wants only this symbol's crossings."""
-    sqs, sns = deployed.emulator.client("sqs"), deployed.emulator.client("sns")
-    url = sqs.create_queue(QueueName=f"filtered-{symbol}")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    sns = deployed.emulator.client("sns")
+    queue = Subscriber(deployed.emulator, f"filtered-{symbol}")
     subscription = sns.subscribe(
         TopicArn=deployed.outputs["topic_arn"],
         Protocol="sqs",
-        Endpoint=arn["Attributes"]["QueueArn"],
+        Endpoint=queue.arn,
         Attributes={
             "FilterPolicy": json.dumps(
                 {"symbol": [symbol], "condition": ["crosses_up"], "price": [{"numeric": [">", 50]}]}
@@ -84,15 +84,12 @@ def filtered(deployed: Deployed, symbol: str) -> Iterator[Callable[[], list[Any]
     ids: list[Any] = []
 
     def received() -> list[Any]:
-        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
-        for message in answer.get("Messages", ()):
-            ids.append(json.loads(json.loads(message["Body"])["Message"])["rule_id"])
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        ids.extend(message["rule_id"] for message in queue.receive(wait_seconds=0))
         return ids
 
     yield received
     sns.unsubscribe(SubscriptionArn=subscription)
-    sqs.delete_queue(QueueUrl=url)
+    queue.close()
 
 
 def test_a_filter_policy_lets_through_what_it_names(

@@ -28,9 +28,10 @@ os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
+NOBODY = "testing"
 FUNCTION_ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_ACCESS_KEY_ID": NOBODY,
+    "AWS_SECRET_ACCESS_KEY": NOBODY,
     "AWS_DEFAULT_REGION": "us-east-1",
     "TABLE_NAME": "tap-test-alerts",
     "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:tap-test-alerts",

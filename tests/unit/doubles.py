@@ -221,12 +221,20 @@ class Container:
             self.store, Notifier(topic, "arn:topic"), high_price, clock, clock.sleep
         )
 
-    def process(self, batch_of: Iterable[Tick], *, seconds: int = 10, owner: str = "") -> Batch:
+    def process(
+        self,
+        batch_of: Iterable[Tick],
+        *,
+        seconds: int = 10,
+        owner: str = "",
+        repeated: Iterable[str] = (),
+    ) -> Batch:
         """Process a batch that must be done in so many seconds, the last of them in reserve."""
         batch = Batch(
             owner=owner or f"invocation-{next(_owners)}",
             stop_at_microseconds=self._clock.now + (seconds - 1) * SECOND,
             deadline_microseconds=self._clock.now + seconds * SECOND,
+            repeated_message_ids=frozenset(repeated),
         )
         self._processor.process(batch_of, batch)
         return batch

@@ -10,18 +10,19 @@ import pytest
 from tests.unit.backend_loader import S3, Loader, refusal, warnings
 from tests.unit.s3_block import BAD_STACK, TEMPLATE
 
+ONE = "one"
 # Those that keep the stacks apart by nothing but {stack}, with what keeps them quiet otherwise.
 FILES: dict[str, dict[str, Any]] = {
-    "azurerm": {"key": "one"},
-    "consul": {"path": "one"},
-    "cos": {"key": "one"},
-    "gcs": {"prefix": "one"},
+    "azurerm": {"key": ONE},
+    "consul": {"path": ONE},
+    "cos": {"key": ONE},
+    "gcs": {"prefix": ONE},
     "http": {"address": "https://x", "lock_address": "https://x"},
-    "kubernetes": {"secret_suffix": "one"},
+    "kubernetes": {"secret_suffix": ONE},
     "local": {"path": "/one"},
-    "oci": {"key": "one"},
-    "oss": {"key": "one", "tablestore_table": "t"},
-    "pg": {"schema_name": "one"},
+    "oci": {"key": ONE},
+    "oss": {"key": ONE, "tablestore_table": "t"},
+    "pg": {"schema_name": ONE},
 }
 APART = (
     "would keep their state in one place and destroy each other's; "

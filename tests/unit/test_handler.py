@@ -165,7 +165,7 @@ def test_a_message_comes_back_if_one_of_its_symbols_fails(
     assert index.handler(event(record(both), good), None) == failures("m-1")
     assert {item["pk"] for item in table.scan()["Items"]} == {"SYMBOL#GOOD", "SYMBOL#FINE"}
     (error,) = [line for line in lines() if line.get("level") == "ERROR"]
-    assert (error["message"], error["symbol"]) == ("symbol failed", "BAD")
+    assert (error["message"], error["message_ids"]) == ("symbol failed", ["m-1"])
     assert (error["exception_name"], "no answer" in error["exception"]) == ("ConnectionError", True)
 
 
@@ -253,11 +253,11 @@ def test_an_announcement_is_logged(index: ModuleType, table: Table, lines: Lines
     index.handler(event(record(body_of(price="200"))), None)
     (line,) = [line for line in lines() if line.get("level") == "INFO"]
     (firing_id,) = [item["firing_id"] for item in table.scan()["Items"] if "firing_id" in item]
-    assert (line["message"], line["firing_id"], line["rule_id"], line["symbol"]) == (
+    assert (line["message"], line["firing_id"], line["rule_id"], line["message_id"]) == (
         "firing announced",
         firing_id,
         "high-price-threshold",
-        "AAPL",
+        "m-1",
     )
 
 
@@ -305,15 +305,32 @@ def test_the_metrics_count_what_happened(
     (metrics,) = [line for line in lines() if "_aws" in line]
     (declared,) = metrics["_aws"]["CloudWatchMetrics"]
     counts = {metric["Name"]: metrics[metric["Name"]] for metric in declared["Metrics"]}
+    (lag,) = counts.pop("Lag")
+    assert lag > 0
     assert counts == {
+        "Messages": [3.0],
         "Ticks": [3.0],
+        "LateTicks": [0.0],
+        "PublishFailures": [0.0],
         "Firings": [1.0],
         "InvalidMessages": [1.0],
         "FailedMessages": [2.0],
         "Conflicts": [1.0],
     }
-    assert {metric["Unit"] for metric in declared["Metrics"]} == {"Count"}
+    units = {metric["Name"]: metric["Unit"] for metric in declared["Metrics"]}
+    assert (units.pop("Lag"), set(units.values())) == ("Milliseconds", {"Count"})
     assert (declared["Namespace"], metrics["service"]) == ("PriceAlerts", "tap-test-price-alerts")
+
+
+def test_a_message_that_has_come_before_brings_no_late_ticks(
+    index: ModuleType, lines: Lines
+) -> None:
+    for count in ("1", "2", "1"):
+        again = record(body_of(timestamp="1000")) | {
+            "attributes": {"ApproximateReceiveCount": count}
+        }
+        index.handler(event(again), None)
+    assert [line["LateTicks"] for line in lines() if "_aws" in line] == [[0.0], [0.0], [1.0]]
 
 
 def test_every_invocation_reports_its_own_counts(index: ModuleType, lines: Lines) -> None:

@@ -82,7 +82,7 @@ def test_who_waits_too_long_gives_the_messages_back(
     store.commit(State("AAPL"), STUCK)
     batch = container.process([tick(149, 1), tick(200, 2)])
     assert (batch.unfinished_message_ids, clock.naps) == ({"m-1", "m-2"}, ALL_NAPS)
-    assert (batch.conflicts, batch.errors) == (7, {})
+    assert (batch.conflicts, batch.failures) == (7, [])
     assert (topic.published, store.load("AAPL")) == ([], STUCK)
 
 
@@ -194,7 +194,7 @@ def test_a_refused_announcement_keeps_the_outbox_and_the_messages(
     topic.refused = lambda firing_id: True
     batch = container.process([tick(200)])
     assert (batch.unfinished_message_ids, batch.announced) == ({"m-0"}, [])
-    assert str(batch.errors["AAPL"]) == "1 of 1 refused"
+    assert [str(failure.error) for failure in batch.failures] == ["1 of 1 refused"]
     outbox = store.load("AAPL").outbox
     assert outbox
     assert prices(outbox.firings) == ["200"]

@@ -45,6 +45,7 @@ def test_a_program_reads_every_field_exactly() -> None:
         "levels": ["150"],
         "previous_price": "149.5",
         "price": "200.25",
+        "message_id": "m-1",
         "timestamp": "2026-11-22T15:04:05.250000Z",
         "fired_at": "2026-11-22T15:04:06.250000Z",
         "owner": "stack",

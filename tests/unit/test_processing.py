@@ -76,7 +76,7 @@ def test_after_a_delivery_the_outbox_is_clear(container: Container) -> None:
 
 def test_a_finished_batch_names_no_messages(container: Container) -> None:
     batch = container.process([*ticks(149, 200), tick(5, symbol="MSFT")])
-    assert (batch.unfinished_message_ids, batch.errors, batch.conflicts) == (set(), {}, 0)
+    assert (batch.unfinished_message_ids, batch.failures, batch.conflicts) == (set(), [], 0)
 
 
 def test_an_empty_batch_does_nothing(container: Container, calls: list[str]) -> None:
@@ -193,7 +193,8 @@ def test_one_symbols_error_does_not_harm_another(
     fail_calls_for(table, "BAD")
     batch = container.process([tick(200, 0, "BAD", "m-bad"), tick(200, 0, "GOOD", "m-good")])
     assert batch.unfinished_message_ids == {"m-bad"}
-    assert {symbol: str(error) for symbol, error in batch.errors.items()} == {"BAD": "no answer"}
+    (failure,) = batch.failures
+    assert (str(failure.error), failure.message_ids) == ("no answer", ("m-bad",))
     assert [firing.symbol for firing in batch.announced] == ["GOOD"]
 
 

@@ -166,7 +166,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"common": {"nope": 1}}, "context.common.nope is not known: it takes batch_size, "),
+        ({"common": {"nope": 1}}, "context.common.nope is not known: it takes age_alarm_seconds, "),
         ({"common": {"environment": "x"}}, "context.common.environment is not known"),
         ({"environments": {"dev": {"nope": 1}}}, "context.environments.dev.nope is not known"),
         ({"commons": {}}, "context.commons is not known: it takes allowSepChars"),
@@ -210,7 +210,10 @@ WHOLE_NUMBERS = [
     ("max_receive_count", 1, 1_000, ""),
     ("queue_retention_seconds", 60, 1_209_600, ""),
     ("dlq_retention_seconds", 60, 1_209_600, ""),
+    ("lag_alarm_seconds", 1, 86_400, ""),
+    ("age_alarm_seconds", 1, 86_400, ""),
 ]
+ALARM_SECONDS = ("lag_alarm_seconds", "age_alarm_seconds")
 NO_WHOLE_NUMBERS: list[object] = [True, Decimal("10.0"), 10.0, "10", [10], {}]
 
 
@@ -235,6 +238,7 @@ NO_WHOLE_NUMBERS: list[object] = [True, Decimal("10.0"), 10.0, "10", [10], {}]
         ("max_receive_count", 1, {}),
         ("max_receive_count", 1_000, {}),
         ("dlq_retention_seconds", 1_209_600, {}),
+        *((key, bound, {}) for key in ALARM_SECONDS for bound in (1, 86_400)),
     ],
 )
 def test_a_whole_number_may_be_as_low_and_as_high_as_aws_allows(

@@ -114,8 +114,8 @@ def test_a_version_that_went_back_is_a_conflict(store: Store) -> None:
 def test_a_state_is_read_as_it_is_this_moment(store: Store, table: Table) -> None:
     reads: list[object] = []
     table.meta.client.meta.events.register(
-        "provide-client-params.dynamodb.GetItem",
-        lambda params, **_: reads.append(params["ConsistentRead"]),
+        "provide-client-params.dynamodb.BatchGetItem",
+        lambda params, **_: reads.append(params["RequestItems"][table.name]["ConsistentRead"]),
     )
     store.load("AAPL")
     assert reads == [True]

@@ -105,7 +105,7 @@ def test_a_conflict_during_a_delivery_loses_and_repeats_nothing(
     container.process([tick(149, 0)])
     refuse_once(table, monkeypatch, transaction)
     batch = container.process([tick(151, 1)])
-    assert (batch.unfinished_message_ids, batch.conflicts, batch.errors) == (set(), 1, {})
+    assert (batch.unfinished_message_ids, batch.conflicts, batch.failures) == (set(), 1, [])
     assert recorded(table) == [("r-1", "151", True), ("r-2", "151", True)]
     assert len(topic.published) == 2
 

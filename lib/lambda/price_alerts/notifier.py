@@ -68,6 +68,7 @@ def message(notice: Notice) -> PublishBatchRequestEntryTypeDef:
         "previous_price": None if previous is None else f"{previous:f}",
         "price": price,
         "timestamp": format_timestamp(firing.timestamp_microseconds),
+        "message_id": firing.position.message_id,
         "fired_at": format_timestamp(firing.fired_at_microseconds),
         "owner": notice.owner,
         "note": notice.note,

@@ -18,9 +18,9 @@ from price_alerts.notifier import MAX_NOTICES_PER_PUBLISH, Notifier
 from price_alerts.rules import Rule
 from price_alerts.state import Firing, Lease, Outbox, State
 from price_alerts.store import Conflict, Store
-from price_alerts.ticks import Tick
+from price_alerts.ticks import Position, Tick
 
-__all__ = ["Batch", "Processor"]
+__all__ = ["Batch", "Failure", "Processor"]
 
 _LEASE_MARGIN_MICROSECONDS = 1_000_000  # clocks differ a little between machines
 _MAX_TICKS_PER_COMMIT = 1_000  # so that the time is looked at, and what is done is kept
@@ -30,6 +30,14 @@ _RETRY_CEILINGS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 0.8)
 
 class AnnouncementError(Exception):
     """SNS refused some firings; they stay in the outbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong with a symbol, and the messages that must come again for it."""
+
+    error: Exception
+    message_ids: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -44,15 +52,23 @@ class Batch:
         When no more work is begun.
     deadline_microseconds
         When the invocation will be ended, come what may.
+    repeated_message_ids
+        The messages that have come before: their ticks may well have been seen.
 
     Attributes
     ----------
     announced
         The firings that went out.
+    lags_microseconds
+        How long after its price each of them did.
     conflicts
         How often somebody else was found to have moved, or to be delivering, a symbol.
-    errors
-        What went wrong, by symbol.
+    late_ticks
+        How many ticks came behind a later one of their symbol, and were dropped.
+    publish_failures
+        How often SNS did not take a firing.
+    failures
+        What went wrong, each with a symbol.
     unfinished_message_ids
         The messages that must come again.
     """
@@ -60,10 +76,33 @@ class Batch:
     owner: str
     stop_at_microseconds: int
     deadline_microseconds: int
+    repeated_message_ids: frozenset[str] = frozenset()
     announced: list[Firing] = field(default_factory=list)
+    lags_microseconds: list[int] = field(default_factory=list)
     conflicts: int = 0
-    errors: dict[str, Exception] = field(default_factory=dict)
+    late_ticks: int = 0
+    publish_failures: int = 0
+    failures: list[Failure] = field(default_factory=list)
     unfinished_message_ids: set[str] = field(default_factory=set)
+    _evaluated: set[tuple[str, Position]] = field(default_factory=set)
+
+    def evaluated(self, ticks: Iterable[Tick]) -> None:
+        """Note that ticks have moved their symbol."""
+        self._evaluated.update((tick.symbol, tick.position) for tick in ticks)
+
+    def done(self, path: Iterable[Tick]) -> None:
+        """Count the ticks of a path that is done which did not move their symbol."""
+        self.late_ticks += sum(
+            (tick.symbol, tick.position) not in self._evaluated
+            and tick.position.message_id not in self.repeated_message_ids
+            for tick in path
+        )
+
+    def failed(self, path: Iterable[Tick], error: Exception) -> None:
+        """Note that a path cannot be finished now."""
+        message_ids = tuple(dict.fromkeys(tick.position.message_id for tick in path))
+        self.failures.append(Failure(error, message_ids))
+        self.unfinished_message_ids.update(message_ids)
 
 
 class Processor:
@@ -135,8 +174,7 @@ class Processor:
             return False
         except Exception as error:  # noqa: BLE001  # one symbol's trouble must not touch the others
             self._states.pop(symbol, None)
-            batch.errors[symbol] = error
-            batch.unfinished_message_ids.update(tick.position.message_id for tick in path)
+            batch.failed(path, error)
             return True
 
     def _advance(self, path: Sequence[Tick], batch: Batch) -> bool:
@@ -157,11 +195,13 @@ class Processor:
                 ticks = unseen[:_MAX_TICKS_PER_COMMIT]
                 moved = evaluate(state, ticks, index, self._high_price, self._clock())
                 if moved.outbox:
-                    state = self._commit(state, self._leased(moved, batch))
+                    moved = self._leased(moved, batch)
+                state = self._commit(state, moved)
+                batch.evaluated(unseen[: _count_seen(unseen, state)])
+                if moved.outbox:
                     state = self._deliver(state, moved.outbox, batch, is_first_time=True)
-                else:
-                    state = self._commit(state, moved)
             else:
+                batch.done(path)
                 return True
         return False
 
@@ -200,11 +240,18 @@ class Processor:
         # What went out but was not marked, for a conflict, is only to be marked.
         announced = {firing.firing_id for firing in batch.announced}
         waiting = [told for told in notices if told.firing.firing_id not in announced]
-        taken = self._notifier.publish(waiting)
+        try:
+            taken = self._notifier.publish(waiting)
+        except Exception:
+            batch.publish_failures += len(waiting)
+            raise
+        now = self._clock()
         batch.announced.extend(told.firing for told in taken)
+        batch.lags_microseconds.extend(now - told.firing.timestamp_microseconds for told in taken)
         refused = [told for told in waiting if told not in taken]
+        batch.publish_failures += len(refused)
         sent = [told.firing for told in notices if told not in refused]
-        self._store.mark_sent(notices[0].firing.symbol, sent, self._clock())
+        self._store.mark_sent(notices[0].firing.symbol, sent, now)
         if refused:
             raise AnnouncementError(f"{len(refused)} of {len(notices)} refused")
 

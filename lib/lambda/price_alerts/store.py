@@ -33,7 +33,7 @@ class Conflict(Exception):
     """Somebody else has moved the symbol, or is about to; ``current`` is where it stands now."""
 
     def __init__(self, current: State) -> None:
-        super().__init__(current.symbol)
+        super().__init__("somebody else has moved the symbol")  # which one, no log is to tell
         self.current = current
 
 
@@ -52,8 +52,8 @@ class Store:
 
     def load(self, symbol: str) -> State:
         """Read a symbol's state as it is this moment; version 0 if there is none."""
-        response = self._table.get_item(Key=state_key(symbol), ConsistentRead=True)
-        return state_of(symbol, response.get("Item"))
+        items = read_all(self._table, [state_key(symbol)])
+        return state_of(symbol, items[0] if items else None)
 
     def index(self, symbol: str) -> SymbolIndex:
         """Return a symbol's watches and rules, to be read as the engine asks for them."""

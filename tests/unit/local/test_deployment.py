@@ -13,7 +13,7 @@ import pytest
 
 from lib.local import deployment as module
 from lib.local.deployment import QUICK_RETRIES, Deployment
-from lib.local.emulator import Emulator
+from lib.local.emulator import CREDENTIALS, Emulator
 from lib.local.errors import LocalError
 from lib.local.toolchain import Toolchain
 from lib.settings import load_settings
@@ -167,11 +167,10 @@ def test_cdktf_sees_what_else_the_user_has(
 def test_cdktf_is_led_to_the_embedded_aws(workshop: Workshop) -> None:
     environment = workshop.environment()
     assert {name: value for name, value in environment.items() if name.startswith("AWS_")} == {
-        "AWS_ACCESS_KEY_ID": "test",
+        **CREDENTIALS,
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
-        "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     }
 

@@ -1,0 +1,85 @@
+"""Where a stack stands, and the ARNs of its parts.
+
+They are built from names: a reference would make the key wait for what it encrypts, and what it
+encrypts for the key; and a policy that is known before anything is made can be looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lib.names import Names
+
+__all__ = ["Account"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account's region with a stack in it.
+
+    Attributes
+    ----------
+    partition, account_id, region
+        As in an ARN; they may be tokens that Terraform replaces.
+    names
+        What the stack's parts are called.
+    """
+
+    partition: str
+    account_id: str
+    region: str
+    names: Names
+
+    @property
+    def root(self) -> str:
+        """The account itself: whoever its administrators let."""
+        return f"arn:{self.partition}:iam::{self.account_id}:root"
+
+    @property
+    def role(self) -> str:
+        """The function's role."""
+        return f"arn:{self.partition}:iam::{self.account_id}:role/{self.role_name}"
+
+    @property
+    def role_name(self) -> str:
+        """What the role is called: roles are global, and the region keeps two stacks apart."""
+        return f"{self.names.function}-{self.region}"
+
+    @property
+    def queue(self) -> str:
+        """The queue that prices come in on."""
+        return self.arn("sqs", self.names.queue)
+
+    @property
+    def dead_letter_queue(self) -> str:
+        """The queue of the messages that were given up."""
+        return self.arn("sqs", self.names.dead_letter_queue)
+
+    @property
+    def topic(self) -> str:
+        """The topic that alerts are announced on."""
+        return self.arn("sns", self.names.topic)
+
+    @property
+    def ops_topic(self) -> str:
+        """The topic that alarms are announced on."""
+        return self.arn("sns", self.names.ops_topic)
+
+    @property
+    def table(self) -> str:
+        """The table."""
+        return self.arn("dynamodb", f"table/{self.names.table}")
+
+    @property
+    def log_group(self) -> str:
+        """The function's log."""
+        return self.arn("logs", f"log-group:{self.names.log_group}")
+
+    @property
+    def alarms(self) -> str:
+        """All alarms of the stack, as a pattern."""
+        return self.arn("cloudwatch", f"alarm:{self.names.stack}-*")
+
+    def arn(self, service: str, resource: str) -> str:
+        """Write the ARN of something in this region."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account_id}:{resource}"

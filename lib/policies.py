@@ -1,0 +1,264 @@
+"""Who may do what: every policy of the stack, on one page. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lib.account import Account
+from lib.settings import Settings
+
+__all__ = [
+    "dead_letter_queue_policy",
+    "function_policy",
+    "key_policy",
+    "ops_topic_policy",
+    "queue_policy",
+    "topic_policy",
+    "trust_policy",
+]
+
+Statement = dict[str, Any]
+
+# A transaction needs the actions of its parts.
+_TABLE_ACTIONS = (
+    *("BatchGetItem", "ConditionCheckItem", "DeleteItem", "PutItem", "Query"),
+    "UpdateItem",
+)
+
+
+def key_policy(account: Account, settings: Settings) -> str:
+    """Let the account govern the key, and the services use it that do not act for a caller."""
+    statements = [
+        _allow("Administer", {"AWS": account.root}, ["kms:*"], "*"),
+        _allow(
+            "EncryptTheLog",
+            {"Service": f"logs.{account.region}.amazonaws.com"},
+            [
+                *("kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*"),
+                "kms:ReEncrypt*",
+            ],
+            "*",
+            {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": account.log_group}},
+        ),
+        # Without it an alarm goes off and nobody is told.
+        _allow(
+            "TellOfAlarms",
+            {"Service": "cloudwatch.amazonaws.com"},
+            ["kms:Decrypt", "kms:GenerateDataKey*"],
+            "*",
+            _from_alarms(account),
+        ),
+    ]
+    if settings.producers:
+        statements.append(
+            _allow(
+                "SendPrices",
+                {"AWS": list(settings.producers)},
+                ["kms:Decrypt", "kms:GenerateDataKey"],
+                "*",
+                {"StringEquals": {"kms:ViaService": f"sqs.{account.region}.amazonaws.com"}},
+            )
+        )
+    return _document(statements)
+
+
+def queue_policy(account: Account, settings: Settings) -> str:
+    """Let the producers send to the queue, and nobody in from outside."""
+    statements = _closed_queue(account, account.queue)
+    if settings.producers:
+        statements.append(
+            _allow(
+                "SendPrices",
+                {"AWS": list(settings.producers)},
+                ["sqs:SendMessage"],
+                account.queue,
+            )
+        )
+    return _document(statements)
+
+
+def dead_letter_queue_policy(account: Account) -> str:
+    """Let nobody in from outside."""
+    return _document(_closed_queue(account, account.dead_letter_queue))
+
+
+def topic_policy(account: Account, settings: Settings) -> str:
+    """Let the function announce and nobody else, and alerts go out by the named protocols."""
+    return _document(
+        [
+            _allow(
+                "Announce",
+                {"AWS": account.role},
+                ["sns:Publish"],
+                account.topic,
+                {"StringEquals": {"aws:PrincipalAccount": account.account_id}},
+            ),
+            _tls_only("sns:Publish", account.topic),
+            _deny(
+                "NobodyElse",
+                "sns:Publish",
+                account.topic,
+                {"ArnNotEquals": {"aws:PrincipalArn": account.role}},
+            ),
+            _deny(
+                "NamedProtocolsOnly",
+                "sns:Subscribe",
+                account.topic,
+                {"StringNotEquals": {"sns:Protocol": list(settings.subscriber_protocols)}},
+            ),
+        ]
+    )
+
+
+def ops_topic_policy(account: Account) -> str:
+    """Let the stack's alarms tell of themselves."""
+    return _document(
+        [
+            _allow(
+                "TellOfAlarms",
+                {"Service": "cloudwatch.amazonaws.com"},
+                ["sns:Publish"],
+                account.ops_topic,
+                _from_alarms(account),
+            ),
+            _tls_only("sns:Publish", account.ops_topic),
+        ]
+    )
+
+
+def trust_policy() -> str:
+    """Let Lambda take the role."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    return _document([statement])
+
+
+def function_policy(account: Account, settings: Settings, key_arn: str | None) -> str:
+    """Let the function do what it does, and nothing else.
+
+    Parameters
+    ----------
+    account, settings
+        The stack.
+    key_arn
+        Its key, if it has one.
+    """
+    statements = [
+        _grant(
+            "TakeMessages",
+            ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+            account.queue,
+        ),
+        _grant(
+            "KeepRulesStatesAndFirings",
+            [f"dynamodb:{action}" for action in _TABLE_ACTIONS],
+            account.table,
+        ),
+        _grant("Announce", ["sns:Publish"], account.topic),
+        _grant("GiveUp", ["sqs:SendMessage"], account.dead_letter_queue),
+        _grant(
+            "Log",
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            f"{account.log_group}:log-stream:*",
+        ),
+        # X-Ray knows no resources to name.
+        _grant("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"),
+    ]
+    if key_arn:
+        statements.append(_grant("UseTheKey", ["kms:Decrypt", "kms:GenerateDataKey"], key_arn))
+    if settings.subnet_ids:
+        statements += _network_interfaces(account, settings)
+    return _document(statements)
+
+
+def _network_interfaces(account: Account, settings: Settings) -> list[Statement]:
+    """Let Lambda connect the function to a VPC, on its behalf."""
+    interfaces = account.arn("ec2", "network-interface/*")
+    return [
+        _grant(
+            "MakeInterfaces",
+            ["ec2:CreateNetworkInterface"],
+            [
+                interfaces,
+                *(account.arn("ec2", f"subnet/{name}") for name in settings.subnet_ids),
+                *(
+                    account.arn("ec2", f"security-group/{name}")
+                    for name in settings.security_group_ids
+                ),
+            ],
+        ),
+        _grant(
+            "KeepInterfaces",
+            [
+                *("ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface"),
+                "ec2:UnassignPrivateIpAddresses",
+            ],
+            interfaces,
+        ),
+        # EC2 knows no resources to name for these.
+        _grant("FindInterfaces", ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"], "*"),
+    ]
+
+
+def _closed_queue(account: Account, queue: str) -> list[Statement]:
+    return [
+        _tls_only("sqs:*", queue),
+        _deny(
+            "ThisAccountOnly",
+            "sqs:*",
+            queue,
+            {"StringNotEquals": {"aws:PrincipalAccount": account.account_id}},
+        ),
+    ]
+
+
+def _from_alarms(account: Account) -> Mapping[str, Any]:
+    return {
+        "StringEquals": {"aws:SourceAccount": account.account_id},
+        "ArnLike": {"aws:SourceArn": account.alarms},
+    }
+
+
+def _tls_only(action: str, resource: str) -> Statement:
+    return _deny("TlsOnly", action, resource, {"Bool": {"aws:SecureTransport": "false"}})
+
+
+def _deny(sid: str, action: str, resource: str, condition: Mapping[str, Any]) -> Statement:
+    return {
+        "Sid": sid,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": action,
+        "Resource": resource,
+        "Condition": condition,
+    }
+
+
+def _allow(
+    sid: str,
+    principal: Mapping[str, Any],
+    actions: Sequence[str],
+    resource: str,
+    condition: Mapping[str, Any] | None = None,
+) -> Statement:
+    statement = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": list(actions),
+        "Resource": resource,
+    }
+    return statement if condition is None else {**statement, "Condition": condition}
+
+
+def _grant(sid: str, actions: Sequence[str], resource: str | Sequence[str]) -> Statement:
+    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resource}
+
+
+def _document(statements: Sequence[Statement]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})

@@ -1,0 +1,169 @@
+"""What a setting must be like: the limits that AWS documents, and what goes together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from lib.configuration import REGION, ConfigurationError
+
+if TYPE_CHECKING:
+    from lib.settings import Settings
+
+__all__ = ["PROTOCOLS", "SettingsError", "check_combinations", "check_values"]
+
+# CloudWatch Logs, PutRetentionPolicy: the only values that it takes.
+_LOG_RETENTION_DAYS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+# Above INFO, Lambda would drop the lines that the metrics are written in: they have no level.
+_LOG_LEVELS = ("DEBUG", "INFO")
+_ARN = r"arn:[a-z-]+:{}:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_.:/-]+"
+PROTOCOLS = {
+    "email": r"[^@\s]+@[^@\s]+",
+    "email-json": r"[^@\s]+@[^@\s]+",
+    "https": r"https://\S+",
+    "lambda": _ARN.format("lambda"),
+    "sms": r"\+[1-9][0-9]{5,14}",
+    "sqs": _ARN.format("sqs"),
+}
+# Whoever is not one of the account is denied by the queue's policy in any case.
+_PRINCIPAL = r"arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+"
+
+
+class SettingsError(ConfigurationError):
+    """Settings that cannot be deployed; the text is one line that names the key."""
+
+
+def check_values(settings: Settings) -> None:
+    """Refuse single values that are out of bounds, with a `SettingsError`."""
+    if not isinstance(settings.region, str) or not re.fullmatch(REGION, settings.region):
+        raise SettingsError("region must look like us-east-1")
+    threshold = settings.high_price_threshold
+    if threshold is not None and not (
+        isinstance(threshold, Decimal)
+        and threshold.is_finite()
+        and threshold > 0
+        and threshold.adjusted() < 18
+        and int(threshold.as_tuple().exponent) >= -18
+    ):
+        raise SettingsError(
+            "high_price_threshold must be a number greater than 0 with at most 18 digits "
+            "before and after the point, or null"
+        )
+    for key, low, high, may_be_null in (
+        ("batch_size", 1, 10_000, False),
+        ("batch_window_seconds", 0, 300, False),
+        ("maximum_concurrency", 2, 1_000, True),
+        ("reserved_concurrency", 1, 100_000, True),
+        ("function_timeout_seconds", 1, 900, False),
+        ("memory_mebibytes", 128, 10_240, False),
+        ("visibility_timeout_seconds", 0, 43_200, False),
+        ("max_receive_count", 1, 1_000, False),
+        ("queue_retention_seconds", 60, 1_209_600, False),
+        ("dlq_retention_seconds", 60, 1_209_600, False),
+        ("lag_alarm_seconds", 1, 86_400, False),
+        ("age_alarm_seconds", 1, 86_400, False),
+    ):
+        _check_whole_number(settings, key, low, high, may_be_null=may_be_null)
+    if settings.log_level not in _LOG_LEVELS:
+        raise SettingsError(f"log_level must be one of {', '.join(_LOG_LEVELS)}")
+    days = settings.log_retention_days
+    if type(days) is not int or days not in _LOG_RETENTION_DAYS:
+        allowed = " ".join(map(str, _LOG_RETENTION_DAYS))
+        raise SettingsError(f"log_retention_days must be one of {allowed}")
+    for key in ("customer_managed_key", "deletion_protection", "point_in_time_recovery"):
+        if type(getattr(settings, key)) is not bool:
+            raise SettingsError(f"{key} must be true or false")
+    _check_lists(settings)
+    signing = settings.code_signing_config_arn
+    if signing is not None and not _is(_ARN.format("lambda"), signing):
+        raise SettingsError(
+            "code_signing_config_arn must be the ARN of one, as arn:aws:lambda:us-east-1:"
+            "123456789012:code-signing-config:csc-0123456789abcdef0, or null"
+        )
+    _check_tags(settings.tags)
+
+
+def _check_lists(settings: Settings) -> None:
+    for key, pattern, example in (
+        ("producers", _PRINCIPAL, "arn:aws:iam::123456789012:role/feed"),
+        ("security_group_ids", "sg-[0-9a-f]+", "sg-0123456789abcdef0"),
+        ("subnet_ids", "subnet-[0-9a-f]+", "subnet-0123456789abcdef0"),
+        ("subscriber_protocols", "|".join(PROTOCOLS), ", ".join(PROTOCOLS)),
+    ):
+        values = getattr(settings, key)
+        if not isinstance(values, tuple) or not all(_is(pattern, value) for value in values):
+            raise SettingsError(f"{key} must be a list of such as {example}")
+        if len(set(values)) < len(values):
+            raise SettingsError(f"{key} names one twice")
+
+
+def _check_tags(tags: Mapping[str, str]) -> None:
+    if not isinstance(tags, dict) or not all(
+        _is(r"(?!aws:)[\w .:/=+@-]{1,128}", name) and _is(r"[\w .:/=+@-]{0,256}", value)
+        for name, value in tags.items()
+    ):
+        raise SettingsError(
+            "tags must be an object of texts: letters, digits, blanks and _ . : / = + - @, up to "
+            "128 in a name, which does not begin with aws:, and up to 256 in a value"
+        )
+
+
+def _is(pattern: str, value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def _check_whole_number(
+    settings: Settings, key: str, low: int, high: int, *, may_be_null: bool
+) -> None:
+    value = getattr(settings, key)
+    if value is None and may_be_null:
+        return
+    if type(value) is not int or not low <= value <= high:  # bool is an int; 10.0 is none
+        alternative = " or null" if may_be_null else ""
+        raise SettingsError(f"{key} must be a whole number from {low} to {high}{alternative}")
+
+
+def check_combinations(settings: Settings) -> None:
+    """Refuse values that do not go together, with a `SettingsError`."""
+    if settings.batch_size > 10 and settings.batch_window_seconds < 1:
+        raise SettingsError("batch_size over 10 needs a batch_window_seconds of at least 1")
+    least_visibility = 6 * settings.function_timeout_seconds + settings.batch_window_seconds
+    if settings.visibility_timeout_seconds < least_visibility:
+        raise SettingsError(
+            f"visibility_timeout_seconds must be at least {least_visibility}: six times "
+            "function_timeout_seconds plus batch_window_seconds"
+        )
+    if (
+        settings.reserved_concurrency is not None
+        and settings.maximum_concurrency is not None
+        and settings.maximum_concurrency > settings.reserved_concurrency
+    ):
+        raise SettingsError(
+            "maximum_concurrency must not be above reserved_concurrency "
+            f"({settings.reserved_concurrency})"
+        )
+    if (
+        settings.visibility_timeout_seconds * settings.max_receive_count
+        >= settings.queue_retention_seconds
+    ):
+        raise SettingsError(
+            "queue_retention_seconds must be over visibility_timeout_seconds times "
+            "max_receive_count, or a message expires before it reaches the dead-letter queue"
+        )
+    if bool(settings.subnet_ids) != bool(settings.security_group_ids):
+        raise SettingsError("subnet_ids and security_group_ids go together: both, or neither")
+    for subscription in settings.subscriptions:
+        if subscription.protocol not in settings.subscriber_protocols:
+            raise SettingsError(
+                f"subscriber_protocols must hold {subscription.protocol}: a subscription uses it"
+            )
+    if settings.dlq_retention_seconds <= settings.queue_retention_seconds:
+        raise SettingsError(
+            "dlq_retention_seconds must be over queue_retention_seconds: "
+            "a message keeps its age when it is moved"
+        )

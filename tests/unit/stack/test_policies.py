@@ -1,0 +1,201 @@
+"""The policies, word by word."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lib.account import Account
+from lib.names import Names
+from lib.policies import (
+    dead_letter_queue_policy,
+    function_policy,
+    key_policy,
+    ops_topic_policy,
+    queue_policy,
+    topic_policy,
+    trust_policy,
+)
+from lib.settings import Settings
+from tests.unit.stack.stacks import POLICY, Stack, resource
+
+ACCOUNT = Account("aws-cn", "123456789012", "cn-north-1", Names("qa"))
+SETTINGS = Settings(environment="qa", region="cn-north-1")
+FEED = "arn:aws-cn:iam::123456789012:role/feed"
+ROOT = "arn:aws-cn:iam::123456789012:root"
+ROLE = "arn:aws-cn:iam::123456789012:role/tap-qa-price-alerts-cn-north-1"
+QUEUE = "arn:aws-cn:sqs:cn-north-1:123456789012:tap-qa-prices"
+DLQ = "arn:aws-cn:sqs:cn-north-1:123456789012:tap-qa-prices-dlq"
+TOPIC = "arn:aws-cn:sns:cn-north-1:123456789012:tap-qa-alerts"
+OPS = "arn:aws-cn:sns:cn-north-1:123456789012:tap-qa-ops"
+TABLE = "arn:aws-cn:dynamodb:cn-north-1:123456789012:table/tap-qa-alerts"
+LOG = "arn:aws-cn:logs:cn-north-1:123456789012:log-group:/aws/lambda/tap-qa-price-alerts"
+ALARMS = {
+    "StringEquals": {"aws:SourceAccount": "123456789012"},
+    "ArnLike": {"aws:SourceArn": "arn:aws-cn:cloudwatch:cn-north-1:123456789012:alarm:tap-qa-*"},
+}
+
+
+def statements(policy: str) -> list[dict[str, Any]]:
+    document = json.loads(policy)
+    assert document["Version"] == "2012-10-17"
+    found: list[dict[str, Any]] = document["Statement"]
+    return found
+
+
+def without_sids(policy: str) -> list[dict[str, Any]]:
+    return [{k: v for k, v in each.items() if k != "Sid"} for each in statements(policy)]
+
+
+def denial(action: str, target: str, condition: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": action,
+        "Resource": target,
+        "Condition": condition,
+    }
+
+
+def granted(policy: str) -> set[tuple[str, str]]:
+    return {
+        (action, target)
+        for statement in statements(policy)
+        for action in statement["Action"]
+        for target in (
+            [statement["Resource"]]
+            if isinstance(statement["Resource"], str)
+            else statement["Resource"]
+        )
+    }
+
+
+PLAIN = {"Bool": {"aws:SecureTransport": "false"}}
+FOREIGN = {"StringNotEquals": {"aws:PrincipalAccount": "123456789012"}}
+
+
+@pytest.mark.parametrize(
+    ("policy", "queue"),
+    [(queue_policy(ACCOUNT, SETTINGS), QUEUE), (dead_letter_queue_policy(ACCOUNT), DLQ)],
+    ids=["queue", "dlq"],
+)
+def test_a_queue_is_closed_to_strangers_and_to_plain_http(policy: str, queue: str) -> None:
+    assert without_sids(policy) == [denial("sqs:*", queue, PLAIN), denial("sqs:*", queue, FOREIGN)]
+
+
+def test_a_producer_may_send_and_nothing_else() -> None:
+    settings = replace(SETTINGS, producers=(FEED,))
+    *_, last = without_sids(queue_policy(ACCOUNT, settings))
+    assert last == {
+        "Effect": "Allow",
+        "Principal": {"AWS": [FEED]},
+        "Action": ["sqs:SendMessage"],
+        "Resource": QUEUE,
+    }
+
+
+def test_the_topic_is_the_functions_alone() -> None:
+    settings = replace(SETTINGS, subscriber_protocols=("sqs", "email"))
+    allow, *denials = without_sids(topic_policy(ACCOUNT, settings))
+    assert allow == {
+        "Effect": "Allow",
+        "Principal": {"AWS": ROLE},
+        "Action": ["sns:Publish"],
+        "Resource": TOPIC,
+        "Condition": {"StringEquals": {"aws:PrincipalAccount": "123456789012"}},
+    }
+    others = {"ArnNotEquals": {"aws:PrincipalArn": ROLE}}
+    protocols = {"StringNotEquals": {"sns:Protocol": ["sqs", "email"]}}
+    assert denials == [
+        denial("sns:Publish", TOPIC, PLAIN),
+        denial("sns:Publish", TOPIC, others),
+        denial("sns:Subscribe", TOPIC, protocols),
+    ]
+
+
+def test_the_ops_topic_is_the_alarms() -> None:
+    assert without_sids(ops_topic_policy(ACCOUNT)) == [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Action": ["sns:Publish"],
+            "Resource": OPS,
+            "Condition": ALARMS,
+        },
+        denial("sns:Publish", OPS, PLAIN),
+    ]
+
+
+def test_the_key_is_governed_by_the_account_and_used_by_log_and_alarms() -> None:
+    administer, log, alarms = statements(key_policy(ACCOUNT, SETTINGS))
+    assert (administer["Principal"], administer["Action"]) == ({"AWS": ROOT}, ["kms:*"])
+    assert log["Principal"] == {"Service": "logs.cn-north-1.amazonaws.com"}
+    assert log["Condition"] == {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": LOG}}
+    assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert alarms["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+    assert alarms["Condition"] == ALARMS
+
+
+def test_a_producer_may_use_the_key_for_the_queue_alone() -> None:
+    *_, last = statements(key_policy(ACCOUNT, replace(SETTINGS, producers=(FEED,))))
+    assert (last["Principal"], last["Action"]) == (
+        {"AWS": [FEED]},
+        ["kms:Decrypt", "kms:GenerateDataKey"],
+    )
+    assert last["Condition"] == {"StringEquals": {"kms:ViaService": "sqs.cn-north-1.amazonaws.com"}}
+
+
+def test_only_lambda_takes_the_role() -> None:
+    assert statements(trust_policy()) == [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ]
+
+
+PLAIN_GRANTS = {
+    *((f"sqs:{action}", QUEUE) for action in ("DeleteMessage", "GetQueueAttributes")),
+    ("sqs:ReceiveMessage", QUEUE),
+    *((f"dynamodb:{action}", TABLE) for action in ("BatchGetItem", "ConditionCheckItem")),
+    *((f"dynamodb:{action}", TABLE) for action in ("DeleteItem", "PutItem")),
+    *((f"dynamodb:{action}", TABLE) for action in ("Query", "UpdateItem")),
+    ("sns:Publish", TOPIC),
+    ("sqs:SendMessage", DLQ),
+    *((f"logs:{action}", f"{LOG}:log-stream:*") for action in ("CreateLogStream", "PutLogEvents")),
+    *((f"xray:{action}", "*") for action in ("PutTelemetryRecords", "PutTraceSegments")),
+}
+
+
+def test_the_role_may_do_this_and_nothing_more() -> None:
+    assert granted(function_policy(ACCOUNT, SETTINGS, None)) == PLAIN_GRANTS
+
+
+def test_with_a_key_the_role_may_use_it() -> None:
+    more = granted(function_policy(ACCOUNT, SETTINGS, "arn:key")) - PLAIN_GRANTS
+    assert more == {("kms:Decrypt", "arn:key"), ("kms:GenerateDataKey", "arn:key")}
+
+
+def test_in_a_vpc_the_role_may_connect_to_its_subnets() -> None:
+    settings = replace(SETTINGS, subnet_ids=("subnet-1",), security_group_ids=("sg-1",))
+    ec2 = "arn:aws-cn:ec2:cn-north-1:123456789012"
+    interfaces = f"{ec2}:network-interface/*"
+    assert granted(function_policy(ACCOUNT, settings, None)) - PLAIN_GRANTS == {
+        ("ec2:CreateNetworkInterface", interfaces),
+        ("ec2:CreateNetworkInterface", f"{ec2}:subnet/subnet-1"),
+        ("ec2:CreateNetworkInterface", f"{ec2}:security-group/sg-1"),
+        ("ec2:AssignPrivateIpAddresses", interfaces),
+        ("ec2:DeleteNetworkInterface", interfaces),
+        ("ec2:UnassignPrivateIpAddresses", interfaces),
+        ("ec2:DescribeNetworkInterfaces", "*"),
+        ("ec2:DescribeSubnets", "*"),
+    }
+
+
+def test_every_statement_has_a_name_of_its_own(stacks: dict[str, Stack]) -> None:
+    names = [each["Sid"] for each in statements(resource(stacks["full"], POLICY)["policy"])]
+    assert len(set(names)) == len(names)

@@ -1,0 +1,122 @@
+"""Nothing that a message held stands in any line of the log."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+# As a symbol it is taken, and its price fires.
+MARKER = "XSECRETX"
+PRICE = "987.654321"
+
+
+@pytest.fixture
+def index(table: Table, _fresh_handler: None) -> Iterator[ModuleType]:
+    boto3.client("sns").create_topic(Name="tap-test-alerts")
+    with contextlib.redirect_stdout(_Current()):
+        yield importlib.import_module("index")
+
+
+class _Current(io.TextIOBase):
+    """Keeps what was printed since it was last asked."""
+
+    printed = ""
+
+    def write(self, text: str) -> int:
+        type(self).printed += text
+        return len(text)
+
+    @classmethod
+    def take(cls) -> str:
+        printed, cls.printed = cls.printed, ""
+        return printed
+
+
+_texts = st.text() | st.sampled_from([MARKER, f"{MARKER}\ud800", f'{MARKER}"', f"x{MARKER}\n"])
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(float(PRICE)) | _texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts, inner, max_size=3),
+    max_leaves=5,
+)
+_ticks = st.fixed_dictionaries(
+    {
+        "symbol": st.sampled_from([MARKER, f"{MARKER}1", f"{MARKER} "]) | _values,
+        "price": st.sampled_from([PRICE, float(PRICE), MARKER]) | _values,
+    },
+    optional={"timestamp": st.integers(1, 10**9) | _values, MARKER: _values},
+)
+_bodies = (
+    (_ticks | st.lists(_ticks, max_size=3) | _values).map(json.dumps)
+    | _texts
+    | st.just(f'{{"{MARKER}": 1, "{MARKER}": 2}}')
+)
+
+
+def lines_for(index: ModuleType, body: str) -> str:
+    _Current.take()
+    index.handler({"Records": [{"messageId": "m-1", "body": body}]}, None)
+    return _Current.take()
+
+
+def test_no_line_holds_anything_of_a_message(index: ModuleType) -> None:
+    fired = 0
+
+    @settings(max_examples=150)
+    @given(_bodies)
+    def check(body: str) -> None:
+        nonlocal fired
+        printed = lines_for(index, body)
+        assert MARKER not in printed
+        assert PRICE not in printed
+        fired += '"firing announced"' in printed
+
+    check()
+    assert fired
+
+
+def test_no_line_holds_the_symbol_of_what_fails(
+    index: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**request: Any) -> None:
+        raise ConnectionError("no answer")
+
+    monkeypatch.setattr(index.table, "update_item", fail)
+    printed = lines_for(index, json.dumps({"symbol": MARKER, "price": PRICE}))
+    assert '"symbol failed"' in printed
+    assert "no answer" in printed
+    assert MARKER not in printed
+
+
+def test_no_line_holds_a_symbol_that_somebody_else_moves_meanwhile(
+    index: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that comes up while a conflict is dealt with tells of the conflict, too."""
+    lines_for(index, json.dumps({"symbol": MARKER, "price": 1, "timestamp": 1}))
+    index.table.update_item(
+        Key={"pk": f"SYMBOL#{MARKER}", "sk": "STATE"},
+        UpdateExpression="SET version = version + :one, lease_owner = :other, "
+        "lease_until_microseconds = :late, outbox = :nothing",
+        ExpressionAttributeValues={
+            ":one": 1,
+            ":other": "somebody",
+            ":late": 2**53,
+            ":nothing": {"version": 2, "firings": [], "changes": {}, "checked_rule_ids": []},
+        },
+    )
+    monkeypatch.setattr(index.table.meta.client, "batch_get_item", lambda **_: 1 / 0)
+    printed = lines_for(index, json.dumps({"symbol": MARKER, "price": PRICE, "timestamp": 2}))
+    assert '"symbol failed"' in printed
+    assert MARKER not in printed
