@@ -40,6 +40,14 @@ lint: setup ## ruff and mypy
 	@$(venv)/ruff format --check .
 	@$(venv)/mypy
 
+.PHONY: faults
+faults: setup ## strike every AWS call of the function in every way, and count what is lost
+	@PYTHONPATH=.:lib/lambda $(venv)/python -m tests.faults
+
+.PHONY: soak
+soak: setup ## send 200,000 prices while invocations are killed, and count what is lost
+	@PYTHONPATH=.:lib/lambda $(venv)/python -m tests.soak $(ARGS)
+
 .PHONY: scan
 scan: setup ## have scanners look at the stack, its policies, the code and what it needs
 	@$(venv)/python -m pytest tests/integration/test_scans.py
@@ -87,7 +95,7 @@ node_modules/installed: package-lock.json
 	@touch $@
 
 # What has a virtual environment of its own (lib/local/virtual_environment.py).
-beside := emulator checkov auditors terraform terraform-1-6 terraform-1-9 terraform-1-10
+beside := emulator checkov auditors fuzzer terraform terraform-1-6 terraform-1-9 terraform-1-10
 
 # The lock names no index: each installation uses the one that its pip is set up for.
 .PHONY: lock

@@ -26,7 +26,7 @@ from constructs import Construct
 from lib.account import Account
 from lib.alarms import METRICS_NAMESPACE
 from lib.messaging import Messaging
-from lib.policies import function_policy, trust_policy
+from lib.policies import function_policy, given_up_target, trust_policy
 from lib.settings import Settings
 from lib.storage import Storage
 
@@ -85,6 +85,7 @@ class AlertFunction(Construct):
             self, "attachment", role=self.role.name, policy_arn=policy.arn
         )
         environment = {
+            "LATE_TICKS": str(settings.late_ticks),
             "TABLE_NAME": storage.table.name,
             "TOPIC_ARN": messaging.topic.arn,
             "POWERTOOLS_LOG_LEVEL": settings.log_level,
@@ -128,9 +129,8 @@ class AlertFunction(Construct):
             reserved_concurrent_executions=settings.reserved_concurrency,
             environment=LambdaFunctionEnvironment(variables=environment),
             kms_key_arn=self._key_arn,
-            # For whoever calls it asynchronously, which the queue does not.
             dead_letter_config=LambdaFunctionDeadLetterConfig(
-                target_arn=self._account.dead_letter_queue
+                target_arn=given_up_target(self._account)
             ),
             tracing_config=LambdaFunctionTracingConfig(mode="Active"),
             vpc_config=vpc,

@@ -106,12 +106,22 @@ class Messaging(Construct):
         encryption: dict[str, Any] = {"sqs_managed_sse_enabled": True}
         if self._key_arn:
             encryption = {"kms_master_key_id": self._key_arn}
+        fifo: dict[str, Any] = {}
+        if self._settings.is_fifo:
+            # As much as each symbol's own order allows, not all symbols' together.
+            fifo = {
+                "fifo_queue": True,
+                "content_based_deduplication": True,
+                "deduplication_scope": "messageGroup",
+                "fifo_throughput_limit": "perMessageGroupId",
+            }
         return SqsQueue(
             self,
             construct_id,
             visibility_timeout_seconds=self._settings.visibility_timeout_seconds,
             max_message_size=MAX_MESSAGE_BYTES,
             **encryption,
+            **fifo,
             **more,
         )
 

@@ -11,9 +11,18 @@ __all__ = ["Names"]
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the parts of an environment's stack are called; all begin with the stack's own name."""
+    """What the parts of an environment's stack are called; all begin with the stack's own name.
+
+    Attributes
+    ----------
+    environment
+        The environment's name.
+    is_fifo
+        Whether its queues keep the order of messages; AWS wants that to be seen by their names.
+    """
 
     environment: str
+    is_fifo: bool = False
 
     @property
     def stack(self) -> str:
@@ -23,12 +32,12 @@ class Names:
     @property
     def queue(self) -> str:
         """The queue that prices come in on."""
-        return f"{self.stack}-prices"
+        return f"{self.stack}-prices{self._suffix}"
 
     @property
     def dead_letter_queue(self) -> str:
         """The queue of the messages that were given up."""
-        return f"{self.queue}-dlq"
+        return f"{self.stack}-prices-dlq{self._suffix}"
 
     @property
     def table(self) -> str:
@@ -64,3 +73,7 @@ class Names:
     def log_group(self) -> str:
         """The function's log."""
         return f"/aws/lambda/{self.function}"
+
+    @property
+    def _suffix(self) -> str:
+        return ".fifo" if self.is_fifo else ""

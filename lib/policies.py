@@ -12,6 +12,7 @@ from lib.settings import Settings
 __all__ = [
     "dead_letter_queue_policy",
     "function_policy",
+    "given_up_target",
     "key_policy",
     "ops_topic_policy",
     "queue_policy",
@@ -138,6 +139,14 @@ def trust_policy() -> str:
     return _document([statement])
 
 
+def given_up_target(account: Account) -> str:
+    """Return where Lambda sends what it gives up of asynchronous calls, which the queue's are not.
+
+    It takes no queue that keeps an order. Source: AWS Lambda, "Adding a dead-letter queue".
+    """
+    return account.ops_topic if account.names.is_fifo else account.dead_letter_queue
+
+
 def function_policy(account: Account, settings: Settings, key_arn: str | None) -> str:
     """Let the function do what it does, and nothing else.
 
@@ -160,7 +169,11 @@ def function_policy(account: Account, settings: Settings, key_arn: str | None) -
             account.table,
         ),
         _grant("Announce", ["sns:Publish"], account.topic),
-        _grant("GiveUp", ["sqs:SendMessage"], account.dead_letter_queue),
+        _grant(
+            "GiveUp",
+            ["sns:Publish" if account.names.is_fifo else "sqs:SendMessage"],
+            given_up_target(account),
+        ),
         _grant(
             "Log",
             ["logs:CreateLogStream", "logs:PutLogEvents"],

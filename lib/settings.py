@@ -51,10 +51,16 @@ class Settings:
         The AWS region.
     high_price_threshold
         Every symbol that goes above it is announced; ``None`` switches that rule off.
+    queue_type
+        ``standard``, or ``fifo``: each symbol's messages in the order in which they were sent,
+        which costs more, and one that fails holds up those behind it.
     batch_size
         Messages in one invocation, 1 to 10,000; more than 10 need a batch window.
     batch_window_seconds
         How long to wait for a full batch, 0 to 300.
+    late_ticks
+        Among so many of a symbol's last ticks a late one is put, 0 to 100; one that comes later
+        is dropped.
     maximum_concurrency
         Invocations at a time that the queue may cause, 2 to 1,000; ``None`` for no limit.
     reserved_concurrency
@@ -101,8 +107,10 @@ class Settings:
     environment: str
     region: str
     high_price_threshold: Decimal | None = None
+    queue_type: str = "standard"
     batch_size: int = 10
     batch_window_seconds: int = 0
+    late_ticks: int = 16
     maximum_concurrency: int | None = None
     reserved_concurrency: int | None = None
     function_timeout_seconds: int = 10
@@ -131,6 +139,11 @@ class Settings:
         """Refuse single values that are out of bounds, then combinations that do not go."""
         check_values(self)
         check_combinations(self)
+
+    @property
+    def is_fifo(self) -> bool:
+        """Whether messages of a symbol keep their order."""
+        return self.queue_type == "fifo"
 
     @property
     def prefix(self) -> str:

@@ -19,6 +19,7 @@ _LOG_RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
+_QUEUE_TYPES = ("standard", "fifo")
 # Above INFO, Lambda would drop the lines that the metrics are written in: they have no level.
 _LOG_LEVELS = ("DEBUG", "INFO")
 _ARN = r"arn:[a-z-]+:{}:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_.:/-]+"
@@ -54,9 +55,12 @@ def check_values(settings: Settings) -> None:
             "high_price_threshold must be a number greater than 0 with at most 18 digits "
             "before and after the point, or null"
         )
+    if settings.queue_type not in _QUEUE_TYPES:
+        raise SettingsError(f"queue_type must be one of {', '.join(_QUEUE_TYPES)}")
     for key, low, high, may_be_null in (
         ("batch_size", 1, 10_000, False),
         ("batch_window_seconds", 0, 300, False),
+        ("late_ticks", 0, 100, False),
         ("maximum_concurrency", 2, 1_000, True),
         ("reserved_concurrency", 1, 100_000, True),
         ("function_timeout_seconds", 1, 900, False),
@@ -130,6 +134,10 @@ def _check_whole_number(
 
 def check_combinations(settings: Settings) -> None:
     """Refuse values that do not go together, with a `SettingsError`."""
+    if settings.is_fifo and (settings.batch_size > 10 or settings.batch_window_seconds):
+        raise SettingsError(
+            "queue_type fifo needs a batch_size of at most 10 and a batch_window_seconds of 0"
+        )
     if settings.batch_size > 10 and settings.batch_window_seconds < 1:
         raise SettingsError("batch_size over 10 needs a batch_window_seconds of at least 1")
     least_visibility = 6 * settings.function_timeout_seconds + settings.batch_window_seconds

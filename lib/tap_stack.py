@@ -47,7 +47,7 @@ class TapStack(TerraformStack):
             partition=DataAwsPartition(self, "partition").partition,
             account_id=DataAwsCallerIdentity(self, "caller").account_id,
             region=settings.region,
-            names=Names(settings.environment),
+            names=Names(settings.environment, settings.is_fifo),
         )
         key_arn = Encryption(self, "encryption", settings, account).key_arn
         messaging = Messaging(self, "messaging", settings, account=account, key_arn=key_arn)

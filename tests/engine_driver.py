@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from lib.cli.rule_book import RuleBook
 from price_alerts import engine
+from price_alerts.late import evaluate_late, late_ticks
 from price_alerts.rules import Rule, high_price_rule
 from price_alerts.state import Firing, State
 from price_alerts.ticks import Tick
@@ -33,6 +34,8 @@ class Driver:
         The stack's own.
     on_commit
         Called with each state as it would be stored.
+    kept_ticks
+        So many of the last ones a late one may be put among.
     """
 
     def __init__(
@@ -40,11 +43,14 @@ class Driver:
         cut: Cut = uncut,
         threshold: Decimal | None = None,
         on_commit: Callable[[State], object] = lambda state: None,
+        kept_ticks: int = 0,
     ) -> None:
         self.books: dict[str, RuleBook] = {}
         self.states: dict[str, State] = {}
         self._cut = cut
         self._on_commit = on_commit
+        self._kept_ticks = kept_ticks
+        self.dropped: list[Tick] = []
         self._symbols: dict[str, str] = {}  # by rule
         self.change_threshold(threshold)
 
@@ -82,7 +88,22 @@ class Driver:
     def commit(self, symbol: str, ticks: Sequence[Tick]) -> list[Firing]:
         """Let the engine go as far as one commit goes, and deliver what it has decided."""
         before, book = self._state(symbol), self._book(symbol)
-        state = engine.evaluate(before, ticks, book, self._high_price, fired_at_microseconds=0)
+        state = engine.evaluate(
+            before, ticks, book, self._high_price, 0, kept_ticks=self._kept_ticks
+        )
+        return self._deliver(before, state)
+
+    def commit_late(self, symbol: str, ticks: Sequence[Tick]) -> list[Firing]:
+        """Put late ticks in their places, if they can be."""
+        before, book = self._state(symbol), self._book(symbol)
+        state = evaluate_late(before, ticks, book, self._high_price, 0, kept_ticks=self._kept_ticks)
+        if state is None:
+            self.dropped += ticks
+            return []
+        return self._deliver(before, state)
+
+    def _deliver(self, before: State, state: State) -> list[Firing]:
+        symbol, book = state.symbol, self._book(state.symbol)
         assert state.version == before.version + 1
         self._on_commit(state)
         self.states[symbol] = replace(state, outbox=None)
@@ -96,6 +117,12 @@ class Driver:
 
     def _process(self, symbol: str, ticks: list[Tick]) -> list[Firing]:
         firings: list[Firing] = []
+        position = self._state(symbol).position
+        if late := late_ticks(self._state(symbol), ticks):
+            firings += self.commit_late(symbol, late)
+        seen = [tick for tick in ticks if position and tick.position <= position]
+        self.dropped += [tick for tick in seen if tick not in late]
+        ticks = [tick for tick in ticks if tick not in seen]
         while ticks or self._state(symbol).step:
             firings += self.commit(symbol, ticks)
             position = self._state(symbol).position

@@ -38,6 +38,7 @@ app.command("export")(file_commands.export_rules)
 app.command("publish")(publish_command.publish_prices)
 app.command()(watch_commands.history)
 app.command()(watch_commands.status)
+app.command("repair")(watch_commands.repair_stack)
 
 dlq = typer.Typer(help="The dead-letter queue: messages that were given up.")
 dlq.command("list")(watch_commands.list_letters)

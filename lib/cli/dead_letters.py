@@ -94,7 +94,7 @@ def receive(sqs: SQSClient, queue_url: str) -> Sequence[MessageTypeDef]:
         QueueUrl=queue_url,
         MaxNumberOfMessages=_MAX_MESSAGES,
         MessageAttributeNames=["All"],
-        MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
+        MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount", "MessageGroupId"],
         VisibilityTimeout=_VISIBILITY_SECONDS,
         WaitTimeSeconds=_WAIT_SECONDS,
     )

@@ -62,10 +62,18 @@ def import_rules(
         write_line("; ".join(words))
 
 
-def export_rules(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+def export_rules(
+    table: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of another table, such as one that was restored."),
+    ] = None,
+    environment: EnvironmentOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Print all rules as a file that import takes; their status is not part of it."""
     with connected(environment) as target:
-        rules = list(RuleStore(target.table, time.sleep).rules())
+        source = target.table_called(table) if table else target.table
+        rules = list(RuleStore(source, time.sleep).rules())
     if as_json:
         write_json([words_of(rule).told() for rule in rules])
     else:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from lib.cli.prices import Price
 from price_alerts.portions import portions
@@ -56,8 +57,8 @@ def publish(
     """Send prices to the queue, in their order.
 
     A message holds up to a hundred prices, or five hundred without timestamps; in it those of a
-    symbol keep their order. A standard queue may swap messages, and a price that is overtaken by a
-    later one of its symbol is dropped by the handler.
+    symbol keep their order. A standard queue may swap messages; the handler puts a price in its
+    place, unless it comes too late. For a FIFO queue, each message holds prices of one symbol.
 
     Parameters
     ----------
@@ -89,10 +90,23 @@ def publish(
     ticks, messages_at_once = TICKS_PER_MESSAGE, MESSAGES_PER_REQUEST
     if first.timestamp_microseconds is None:
         ticks, messages_at_once = UNTIMED_TICKS_PER_MESSAGE, 1
+    is_fifo = queue_url.endswith(".fifo")
     for messages in portions(portions(chain([first], waiting), ticks), messages_at_once):
-        _send(sqs, queue_url, messages, publication, sleep)
+        for request in (
+            portions(_by_symbol(messages), MESSAGES_PER_REQUEST) if is_fifo else [messages]
+        ):
+            _send(sqs, queue_url, request, publication, sleep)
         on_progress(publication)
     return publication
+
+
+def _by_symbol(messages: Iterable[Sequence[Price]]) -> Iterator[Sequence[Price]]:
+    """Part prices by symbol, for a FIFO queue keeps an order within each."""
+    parted: dict[str, list[Price]] = {}
+    for price in chain.from_iterable(messages):
+        parted.setdefault(price.symbol, []).append(price)
+    for prices in parted.values():
+        yield from portions(prices, MAX_TICKS_PER_MESSAGE)
 
 
 def _send(
@@ -103,9 +117,7 @@ def _send(
     sleep: Callable[[float], object],
 ) -> None:
     waiting = {str(index): prices for index, prices in enumerate(messages)}
-    entries: dict[str, SendMessageBatchRequestEntryTypeDef] = {
-        name: {"Id": name, "MessageBody": _body(prices)} for name, prices in waiting.items()
-    }
+    entries = {name: _entry(name, prices, queue_url) for name, prices in waiting.items()}
     reasons = dict.fromkeys(waiting, "SQS did not say what became of it")
     for attempt in range(_ATTEMPTS):
         if attempt:  # with jitter, so that many senders do not come again at the same time
@@ -124,6 +136,17 @@ def _send(
         if not waiting:
             return
     publication.refusals += [Refusal(reasons[name], prices) for name, prices in waiting.items()]
+
+
+def _entry(
+    name: str, prices: Sequence[Price], queue_url: str
+) -> SendMessageBatchRequestEntryTypeDef:
+    entry: SendMessageBatchRequestEntryTypeDef = {"Id": name, "MessageBody": _body(prices)}
+    if queue_url.endswith(".fifo"):
+        entry["MessageGroupId"] = prices[0].symbol
+        # One for each sending: the same price may well be meant twice.
+        entry["MessageDeduplicationId"] = uuid4().hex
+    return entry
 
 
 def _body(prices: Sequence[Price]) -> str:

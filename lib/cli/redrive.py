@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
@@ -14,7 +15,10 @@ from lib.cli.errors import CliError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import ListMessageMoveTasksResultEntryTypeDef
+    from mypy_boto3_sqs.type_defs import (
+        ListMessageMoveTasksResultEntryTypeDef,
+        SendMessageRequestTypeDef,
+    )
 
 __all__ = ["Redrive", "redrive"]
 
@@ -124,11 +128,16 @@ def _send_again(sqs: SQSClient, source_url: str, queue_url: str) -> int:
         for message in messages:
             if message in back:
                 continue
-            answer = sqs.send_message(
-                QueueUrl=queue_url,
-                MessageBody=message["Body"],
-                MessageAttributes=message.get("MessageAttributes", {}),
-            )
+            request: SendMessageRequestTypeDef = {
+                "QueueUrl": queue_url,
+                "MessageBody": message["Body"],
+                "MessageAttributes": message.get("MessageAttributes", {}),
+            }
+            if group := message["Attributes"].get("MessageGroupId"):
+                request["MessageGroupId"] = group
+                # Or a FIFO queue would take it for the one that it has had before.
+                request["MessageDeduplicationId"] = uuid4().hex
+            answer = sqs.send_message(**request)
             sent.add(answer["MessageId"])
             sqs.delete_message(QueueUrl=source_url, ReceiptHandle=message["ReceiptHandle"])
         if back or not messages:  # refused again already, or all are gone

@@ -75,8 +75,8 @@ class RuleActions:
         """Tell a symbol's state of a change, and of the windows that the rules need.
 
         On condition that no firings are waiting to be delivered, and no tick is half done. The
-        version goes up, so that nothing that was decided before passes unseen, and the quiet bands
-        are forgotten.
+        version goes up, so that nothing that was decided before passes unseen. The quiet bands are
+        forgotten, and the last ticks: a late one must not be put before a rule that came after it.
         """
         values: dict[str, Any] = {":none": 0, ":one": 1}
         names = {"#version": "version", "#band": "band", "#step": "step"}
@@ -89,7 +89,7 @@ class RuleActions:
         return self._action(
             "Update",
             Key=state_key(symbol),
-            UpdateExpression=f"{update} REMOVE #band",
+            UpdateExpression=f"{update} REMOVE #band, past",
             ConditionExpression="attribute_not_exists(outbox) AND attribute_not_exists(#step)",
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=values,

@@ -55,7 +55,7 @@ class RuleBook:
             if rule.terms.is_move and rule.progress.status is Status.ACTIVE
         }
         windows = asked | dict(state.windows)
-        return replace(state, version=state.version + 1, bands=None, windows=windows)
+        return replace(state, version=state.version + 1, bands=None, windows=windows, past=None)
 
     def deliver(self, outbox: Outbox) -> None:
         """Do to the rules what an outbox holds for them."""

@@ -242,8 +242,8 @@ class RuleStore:
                 return True
         if reason_of_state == "ConditionalCheckFailed":
             raise CliError(
-                f"firings of {symbol} wait to be delivered, which its next price brings about: "
-                "publish one, or try again later"
+                f"firings of {symbol} wait to be delivered: ./alerts repair sees to it, or its "
+                "next price does"
             )
         raise CliError(f"too much is going on with {symbol} at once: try again in a minute")
 

@@ -44,7 +44,8 @@ class TableStatus:
     delivering
         Symbols with firings that somebody is delivering, sorted.
     stuck
-        Symbols with firings that nobody delivers any more until their next price, sorted.
+        Symbols with firings that an invocation left behind, sorted: their next price delivers
+        them, or `repair`.
     last_fired_at
         When the last firing was decided, as ISO 8601; ``None`` if there is none.
     """
@@ -130,7 +131,7 @@ def _table(table: Table, now_microseconds: int) -> TableStatus:
             status.last_fired_at = max(status.last_fired_at or "", item["fired_at"])
         elif item["sk"] == "STATE":
             status.symbols += 1
-            if "outbox" in item:
+            if "outbox" in item or "step" in item:
                 is_held = item.get("lease_until_microseconds", 0) >= now_microseconds
                 (status.delivering if is_held else status.stuck).append(symbol)
         else:
@@ -145,8 +146,8 @@ def _items(table: Table) -> Iterator[Mapping[str, Any]]:
         TableName=table.name,
         # Watches, of which there are most, are left out.
         FilterExpression="begins_with(pk, :symbol) OR begins_with(pk, :firings)",
-        ProjectionExpression="pk, sk, #status, fired_at, outbox, lease_until_microseconds",
-        ExpressionAttributeNames={"#status": "status"},
+        ProjectionExpression="pk, sk, #status, fired_at, outbox, #step, lease_until_microseconds",
+        ExpressionAttributeNames={"#status": "status", "#step": "step"},
         ExpressionAttributeValues={":symbol": "SYMBOL#", ":firings": "FIRINGS#"},
     )
     for page in pages:

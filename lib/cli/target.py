@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -95,8 +96,12 @@ class Target:
     @cached_property
     def table(self) -> Table:
         """The table; not to be shared between threads."""
+        return self.table_called(self.names.table)
+
+    def table_called(self, name: str) -> Table:
+        """Return any table of the account."""
         resource = self._made(boto3.Session.resource, "dynamodb")
-        table: Table = resource.Table(self.names.table)
+        table: Table = resource.Table(name)
         return table
 
     @cached_property
@@ -113,12 +118,12 @@ class Target:
     @cached_property
     def queue_url(self) -> str:
         """Where prices are sent to."""
-        return self._url_of(self.names.queue)
+        return self._url_of("queue")
 
     @cached_property
     def dead_letter_queue_url(self) -> str:
         """Where the messages are that were given up."""
-        return self._url_of(self.names.dead_letter_queue)
+        return self._url_of("dead_letter_queue")
 
     def explained(self, error: BotoCoreError | ClientError) -> CliError:
         """Word what boto3 raised in one line that says what to do."""
@@ -145,7 +150,12 @@ class Target:
         return made
 
     def _url_of(self, queue: str) -> str:
-        return self.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        try:
+            return self.sqs.get_queue_url(QueueName=getattr(self.names, queue))["QueueUrl"]
+        except self.sqs.exceptions.QueueDoesNotExist:
+            # The stack itself says what type its queues have, whatever cdktf.json says by now.
+            fifo = replace(self.names, is_fifo=True)
+            return self.sqs.get_queue_url(QueueName=getattr(fifo, queue))["QueueUrl"]
 
 
 def _refuse_strangers(client: Any) -> None:

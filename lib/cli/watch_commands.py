@@ -1,4 +1,4 @@
-"""The commands that look at a stack: history, status, and dlq list and redrive."""
+"""The commands that look after a stack: history, status, repair, and dlq list and redrive."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from typing import Annotated, Any
 import typer
 
 from lib.cli.dead_letters import list_dead_letters
+from lib.cli.errors import CliError
 from lib.cli.history import firings_of_all, firings_of_symbol
 from lib.cli.output import waiting, write_facts, write_json, write_line, write_table
 from lib.cli.quantities import since_of
 from lib.cli.redrive import redrive
+from lib.cli.repair import repair
 from lib.cli.session import EnvironmentOption, JsonOption, connected, now_microseconds
 from lib.cli.status import QueueStatus, Status, read_status
 from lib.cli.target import Target
 from lib.cli.words import symbol_of
 from price_alerts.ticks import format_moment
 
-__all__ = ["history", "list_letters", "redrive_letters", "status"]
+__all__ = ["history", "list_letters", "redrive_letters", "repair_stack", "status"]
 
 _LAST_DAY = "24h"
 _NOTHING_LATELY = f"nothing has fired in the last {_LAST_DAY}: --since 30d looks further back"
@@ -75,6 +77,24 @@ def status(environment: EnvironmentOption = None, as_json: JsonOption = False) -
             write_json(stack | asdict(found) | {"table": table})
         else:
             _write_status(target, found)
+
+
+def repair_stack(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+    """Deliver the firings that an invocation left behind, without waiting for the next price."""
+    with connected(environment) as target, waiting("Repairing"):
+        stuck = read_status(target, now_microseconds()).table.stuck
+        done = repair(target.functions, target.names.function, stuck)
+    if as_json:
+        write_json(asdict(done))
+    elif not stuck:
+        write_line("nothing is stuck")
+    elif done.repaired:
+        write_line(f"repaired {', '.join(done.repaired)}")
+    if done.stuck:
+        raise CliError(
+            f"still stuck: {', '.join(done.stuck)}; the function's log says why, and "
+            "docs/runbook.md what to do (publish-failures)"
+        )
 
 
 def list_letters(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
@@ -148,8 +168,8 @@ def _write_status(target: Target, found: Status) -> None:
     write_table(
         ["queue", "waiting", "in flight", "delayed"],
         [
-            _queue_row(target.names.queue, found.queue),
-            _queue_row(target.names.dead_letter_queue, found.dead_letter_queue),
+            _queue_row(_name(target.queue_url), found.queue),
+            _queue_row(_name(target.dead_letter_queue_url), found.dead_letter_queue),
         ],
     )
     write_line(f"\n{target.names.stack} in {target.region}")
@@ -160,12 +180,16 @@ def _write_status(target: Target, found: Status) -> None:
             "rules": ", ".join(rules) or "none",
             "symbols": str(table.symbols),
             "delivering now": ", ".join(table.delivering) or "none",
-            "waiting for their next price": ", ".join(table.stuck) or "none",
+            "stuck": f"{', '.join(table.stuck)} (./alerts repair)" if table.stuck else "none",
             "last firing": table.last_fired_at or "none",
             "function": f"{function.state}, last update {function.last_update}",
             "fed by the queue": function.mapping or "no",
         }
     )
+
+
+def _name(queue_url: str) -> str:
+    return queue_url.rpartition("/")[2]
 
 
 def _queue_row(name: str, queue: QueueStatus) -> list[str]:

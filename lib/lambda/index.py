@@ -17,6 +17,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config as ClientConfig
 
 from price_alerts.config import Config
+from price_alerts.groups import group_of, with_followers
 from price_alerts.notifier import Notifier
 from price_alerts.processing import Batch, Processor
 from price_alerts.rules import high_price_rule
@@ -55,6 +56,7 @@ _processor = Processor(
     ),
     clock=_now_microseconds,
     sleep=time.sleep,
+    kept_ticks=config.late_ticks,
 )
 
 
@@ -65,7 +67,8 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
     ----------
     event
         What SQS's event source mapping sends: ``Records`` with ``messageId``, ``body`` and
-        ``attributes``.
+        ``attributes``. Or ``repair``, from ``./alerts repair``: symbols with firings that an
+        invocation left behind.
     context
         Lambda's context, which knows the deadline; ``None`` outside Lambda.
 
@@ -73,7 +76,8 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
     -------
     dict
         ``batchItemFailures``: the messages that must come again, each as ``itemIdentifier``.
-        Source: AWS Lambda, "Implementing partial batch responses".
+        Source: AWS Lambda, "Implementing partial batch responses". To ``repair``:
+        ``unfinished``, the symbols that are still to be repaired.
     """
     now = _now_microseconds()
     remaining = context.get_remaining_time_in_millis() if context else _DEFAULT_TIME_MILLISECONDS
@@ -104,9 +108,15 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
             invalid.add(message_id)
             logger.warning("message refused", message_id=message_id, reason=str(reason))
 
-    _processor.process(ticks, batch)
-    failed = invalid | batch.unfinished_message_ids
+    messages = [(record.get("messageId", ""), group_of(record)) for record in records]
+    held_up = with_followers(messages, invalid)
+    ticks = [tick for tick in ticks if tick.position.message_id not in held_up]
+    repaired = event.get("repair")
+    _processor.process(ticks, batch, repaired or ())
+    failed = with_followers(messages, held_up | batch.unfinished_message_ids)
     _report(len(records), len(ticks), len(invalid), len(failed), batch)
+    if repaired is not None:
+        return {"unfinished": sorted(batch.unfinished_symbols)}
     # A message can be in a batch twice; it is named once.
     return {
         "batchItemFailures": [
@@ -129,6 +139,8 @@ def _receive_count(record: Mapping[str, Any]) -> int:
 
 def _report(messages: int, ticks: int, invalid: int, failed: int, batch: Batch) -> None:
     # No line tells anything that a message held; its id leads from here to its firings, and back.
+    if batch.has_run_out_of_time:
+        logger.warning("out of time", message_ids=sorted(batch.unfinished_message_ids))
     for failure in batch.failures:
         logger.error("symbol failed", message_ids=failure.message_ids, exc_info=failure.error)
     for firing in batch.announced:

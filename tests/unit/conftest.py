@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,6 +122,12 @@ def _fresh_handler() -> Iterator[None]:
     drop_handler()
     yield
     drop_handler()
+
+
+@pytest.fixture
+def index(table: Table, _fresh_handler: None) -> ModuleType:
+    """The handler, imported when its table is there."""
+    return importlib.import_module("index")
 
 
 @pytest.fixture(scope="session")

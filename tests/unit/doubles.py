@@ -213,12 +213,22 @@ class Container:
     """A warm Lambda container: a processor that is given one batch after another."""
 
     def __init__(
-        self, table: Table, clock: Clock, topic: Any, high_price: Rule | None = ABOVE_150
+        self,
+        table: Table,
+        clock: Clock,
+        topic: Any,
+        high_price: Rule | None = ABOVE_150,
+        kept_ticks: int = 16,
     ) -> None:
         self.store = Store(table)
         self._clock = clock
         self._processor = Processor(
-            self.store, Notifier(topic, "arn:topic"), high_price, clock, clock.sleep
+            self.store,
+            Notifier(topic, "arn:topic"),
+            high_price,
+            clock,
+            clock.sleep,
+            kept_ticks=kept_ticks,
         )
 
     def process(
@@ -228,6 +238,7 @@ class Container:
         seconds: int = 10,
         owner: str = "",
         repeated: Iterable[str] = (),
+        symbols: Iterable[str] = (),
     ) -> Batch:
         """Process a batch that must be done in so many seconds, the last of them in reserve."""
         batch = Batch(
@@ -236,5 +247,5 @@ class Container:
             deadline_microseconds=self._clock.now + seconds * SECOND,
             repeated_message_ids=frozenset(repeated),
         )
-        self._processor.process(batch_of, batch)
+        self._processor.process(batch_of, batch, symbols)
         return batch

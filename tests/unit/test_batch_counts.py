@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 def test_a_tick_behind_a_later_one_is_late(container: Container) -> None:
     container.process([tick(100, 5)])
-    batch = container.process([tick(101, 4), tick(102, 6)])
+    container.process([tick(100, second) for second in range(6, 23)])
+    batch = container.process([tick(101, 4), tick(102, 30)])
     assert batch.late_ticks == 1
 
 
@@ -31,11 +32,17 @@ def test_a_message_that_comes_again_is_not_late(container: Container) -> None:
 
 
 def test_what_another_invocation_moves_past_meanwhile_is_late(
-    container: Container, table: Table, clock: Clock, topic: Topic
+    table: Table, clock: Clock, topic: Topic
 ) -> None:
+    container = Container(table, clock, topic, kept_ticks=0)
     container.process([tick(100)])
-    Container(table, clock, topic).process([tick(102, 2)])
+    Container(table, clock, topic, kept_ticks=0).process([tick(102, 2)])
     assert container.process([tick(101, 1)]).late_ticks == 1
+
+
+def test_a_tick_that_is_put_in_its_place_is_not_late(container: Container) -> None:
+    container.process([tick(100), tick(102, 2)])
+    assert container.process([tick(101, 1)]).late_ticks == 0
 
 
 def test_the_lag_counts_from_the_price_to_its_announcement(

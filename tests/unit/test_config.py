@@ -10,6 +10,7 @@ REQUIRED = {"TABLE_NAME": "alerts", "TOPIC_ARN": "arn:topic"}
 COMPLETE = {
     **REQUIRED,
     "HIGH_PRICE_THRESHOLD": "150.5",
+    "LATE_TICKS": "7",
     "POWERTOOLS_LOG_LEVEL": "DEBUG",
     "POWERTOOLS_METRICS_NAMESPACE": "Prices",
     "POWERTOOLS_SERVICE_NAME": "handler",
@@ -21,6 +22,7 @@ def test_every_variable_is_read() -> None:
         table_name="alerts",
         topic_arn="arn:topic",
         high_price_threshold=Decimal("150.5"),
+        late_ticks=7,
         log_level="DEBUG",
         metrics_namespace="Prices",
         service_name="handler",
@@ -49,10 +51,23 @@ def test_table_and_topic_are_enough() -> None:
         table_name="alerts",
         topic_arn="arn:topic",
         high_price_threshold=None,
+        late_ticks=16,
         log_level="INFO",
         metrics_namespace="PriceAlerts",
         service_name="price-alerts",
     )
+
+
+@pytest.mark.parametrize("text", ["101", "-1", "1.5", "many", "\u0661"])
+def test_a_number_of_late_ticks_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Config.from_environment({**REQUIRED, "LATE_TICKS": text})
+    assert str(error.value) == "LATE_TICKS must be a whole number from 0 to 100"
+
+
+@pytest.mark.parametrize("text", ["0", "100"])
+def test_a_number_of_late_ticks_is_taken(text: str) -> None:
+    assert Config.from_environment({**REQUIRED, "LATE_TICKS": text}).late_ticks == int(text)
 
 
 def test_an_empty_threshold_switches_the_rule_off() -> None:

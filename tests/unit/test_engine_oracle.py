@@ -72,11 +72,12 @@ def assert_agreement(
     cut: Cut,
     thresholds: tuple[Decimal | None, ...] = (None,),
     on_commit: Callable[[State], object] = lambda state: None,
+    kept_ticks: int = 0,
 ) -> None:
     """Play a history to both; after every third event the next threshold comes into force."""
     to_come = iter(thresholds)
     threshold = next(to_come)
-    oracle, driver = Oracle(threshold), Driver(cut, threshold, on_commit)
+    oracle, driver = Oracle(threshold), Driver(cut, threshold, on_commit, kept_ticks)
     for number, (event, fired) in enumerate(play(history, oracle), 1):
         assert in_order(perform(event, driver)) == in_order(fired)
         if number % 3 == 0:
@@ -173,4 +174,4 @@ def assert_survives(state: State) -> None:
 def test_every_state_survives_the_table(history: History, limits: Limits) -> None:
     with pytest.MonkeyPatch.context() as patch:
         limit(patch, limits)
-        assert_agreement(history, uncut, on_commit=assert_survives)
+        assert_agreement(history, uncut, on_commit=assert_survives, kept_ticks=3)

@@ -77,7 +77,7 @@ def given_work(index: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Work:
     """What the handler gives to its processor, which does nothing here, at a fixed time."""
     work: Work = []
     monkeypatch.setattr(index, "_now_microseconds", lambda: NOW)
-    monkeypatch.setattr(index._processor, "process", lambda *given: work.append(given))
+    monkeypatch.setattr(index._processor, "process", lambda *given: work.append(given[:2]))
     return work
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
+import tracemalloc
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ MARKER = "confidential"
 NOT_JSON = "the body is not JSON"
 NOT_TEXT = "the body must be text"
 TOO_LONG = "the body must not be longer than 262144 bytes"
+TOO_MANY = "the body must not hold more than 50000 commas"
 TOO_DEEP = "nested too deeply"
 SURROGATE = "a lone surrogate is not text"
 TWICE = "an object has the same key twice"
@@ -54,6 +58,8 @@ def test_an_array_may_hold_1_to_500_ticks(count: int) -> None:
         pytest.param("[]", COUNT, id="empty array"),
         pytest.param(array_of(501), COUNT, id="501 ticks"),
         pytest.param("[" * 200_000, TOO_DEEP, id="200,000 brackets"),
+        pytest.param(f"[{'1,' * 50_000}1", NOT_JSON, id="50,000 commas"),
+        pytest.param(f"[{'1,' * 50_001}1", TOO_MANY, id="50,001 commas"),
         pytest.param(body_of().ljust(2**18 + 1), TOO_LONG, id="too long"),
         pytest.param(body_of(extra=f'"{"é" * 2**17}"'), TOO_LONG, id="too many bytes"),
         pytest.param(body_of(price="NaN"), CONSTANT, id="NaN"),
@@ -162,3 +168,47 @@ def test_what_is_read_keeps_the_rules_and_a_refusal_quotes_nothing(body: str) ->
         assert re.fullmatch(r"[A-Z0-9._/:=^-]{1,32}", tick.symbol)
         assert 0 < tick.price < 10**18
         assert 0 <= tick.position.timestamp_microseconds <= NOW + 60 * SECOND
+
+
+LARGEST = {
+    "500 ticks": array_of(500),
+    "brackets": "[" * 200_000,
+    "objects": '{"a":' * 50_000,
+    "digits": body_of(price="9" * 200_000),
+    "exponent": body_of(price="1e" + "9" * 200_000),
+    "text": body_of(note=f'"{"x" * 250_000}"'),
+    "escapes": body_of(note='"' + "\\u0041" * 40_000 + '"'),
+    "keys": "{" + ",".join(f'"{number}":1' for number in range(20_000)) + "}",
+    "numbers": "[" + ",".join(["1"] * 120_000) + "]",
+    "fewer numbers": "[" + ",".join(["1"] * 50_000) + "]",
+    "symbol": body_of(symbol=f'"{"A" * 250_000}"'),
+    "timestamp": body_of(timestamp=f'"{"2026-" * 50_000}"'),
+}
+
+
+def cost(body: str) -> tuple[float, int]:
+    """Measure what parsing takes: processor time in seconds, and memory in bytes at its peak."""
+    tracemalloc.start()
+    try:
+        with suppress(InvalidMessage):
+            parse_message(body, "m-1", None, NOW)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    times = []
+    for _ in range(5):
+        began = time.thread_time()
+        with suppress(InvalidMessage):
+            parse_message(body, "m-1", None, NOW)
+        times.append(time.thread_time() - began)
+    return min(times), peak
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("body", LARGEST.values(), ids=LARGEST)
+def test_no_body_takes_more_than_50_milliseconds_of_the_processor_or_50_megabytes(
+    body: str,
+) -> None:
+    seconds, peak_bytes = cost(body)
+    assert len(body) <= 2**18
+    assert (seconds < 0.05, peak_bytes < 50_000_000) == (True, True), (seconds, peak_bytes)

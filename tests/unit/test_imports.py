@@ -23,11 +23,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rules": {"terms", "ticks"},
     "watches": {"rules", "terms"},
     "windows": {"terms", "ticks"},
-    "state": {"rules", "terms", "ticks", "watches", "windows"},
-    "engine": {"rules", "state", "ticks", "watches", "windows"},
+    "past": {"rules", "ticks", "windows"},
+    "state": {"past", "rules", "terms", "ticks", "watches", "windows"},
+    "engine": {"past", "rules", "state", "ticks", "watches", "windows"},
+    "late": {"engine", "past", "rules", "state", "ticks", "watches"},
+    "groups": set(),
     "notices": {"rules", "state", "terms", "ticks"},
     "items": {"rules", "state", "terms", "ticks", "watches"},
-    "state_items": {"items", "notices", "state", "ticks", "watches", "windows"},
+    "past_items": {"items", "past", "ticks", "windows"},
+    "state_items": {"items", "notices", "past_items", "state", "ticks", "watches", "windows"},
     "delivery_actions": {"items", "notices", "rules", "state", "state_items", "ticks"},
     "symbol_index": {"items", "portions", "rules", "watches"},
     "store": {
@@ -35,7 +39,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "symbol_index",
     },
     "notifier": {"notices", "ticks"},
-    "processing": {"engine", "notices", "notifier", "rules", "state", "store", "ticks"},
+    "processing": {
+        *("engine", "late", "notices", "notifier", "rules", "state", "store", "ticks"),
+    },
 }
 PURE = sorted(
     MAY_IMPORT.keys() - {"__init__", "config", "notifier", "processing", "store", "symbol_index"}

@@ -172,6 +172,14 @@ def test_an_interruption_anywhere_loses_nothing_and_records_nothing_twice(
     assert len(stage.topic.published) - FIRED == (FIRED if point in REPEATED else 0)
 
 
+def without_past(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out the last ticks: there are none behind one that takes many commits."""
+    return [
+        {name: value for name, value in item.items() if not name.startswith("past")}
+        for item in items
+    ]
+
+
 def test_the_same_holds_for_a_tick_that_takes_many_commits(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,7 +189,7 @@ def test_the_same_holds_for_a_tick_that_takes_many_commits(
         stage.begin_anew()
         if not interrupt(stage, "before", call, Killed, PATH[:2]):
             break
-        assert stage.items() == wanted
+        assert without_past(stage.items()) == without_past(wanted)
         assert len(set(stage.topic.published)) == 4
         # Those of one commit: a stored rule's, and the stack's own one's.
         assert len(stage.topic.published) <= 4 + 2

@@ -28,6 +28,14 @@ def test_every_part_of_a_stack_is_called_after_its_environment() -> None:
     }
 
 
+def test_a_fifo_queue_is_called_so() -> None:
+    names = Names("dev", is_fifo=True)
+    assert (names.queue, names.dead_letter_queue) == (
+        "tap-dev-prices.fifo",
+        "tap-dev-prices-dlq.fifo",
+    )
+
+
 def test_the_names_are_known_without_what_makes_the_stack() -> None:
     code = "import sys, lib.names; print({'cdktf', 'constructs', 'price_alerts'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

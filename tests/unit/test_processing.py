@@ -158,7 +158,10 @@ def test_a_redelivered_batch_changes_nothing(
     assert (again.announced, again.unfinished_message_ids) == ([], set())
 
 
-def test_a_tick_older_than_the_state_is_dropped(container: Container, topic: Topic) -> None:
+def test_a_tick_older_than_all_that_is_kept_is_dropped(
+    table: Table, clock: Clock, topic: Topic
+) -> None:
+    container = Container(table, clock, topic, kept_ticks=0)
     container.process([tick(149, 5)])
     assert container.process([tick(200, 4)]).unfinished_message_ids == set()
     assert topic.published == []

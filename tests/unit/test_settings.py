@@ -475,3 +475,24 @@ def test_what_is_no_subscription_is_named(load: Load, value: object, complaint: 
 def test_settings_cannot_be_changed(value: Settings | Subscription) -> None:
     with pytest.raises(FrozenInstanceError):
         setattr(value, fields(value)[0].name, "changed")
+
+
+# --- queues that keep an order ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("queue_type", ["FIFO", "", None, 1])
+def test_a_queue_is_of_a_type_that_there_is(queue_type: object) -> None:
+    assert refused(queue_type=queue_type) == "queue_type must be one of standard, fifo"
+
+
+@pytest.mark.parametrize("more", [{"batch_size": 11}, {"batch_window_seconds": 1}])
+def test_a_fifo_queue_takes_small_batches_and_no_window(more: dict[str, int]) -> None:
+    values = {"visibility_timeout_seconds": 90, **more}
+    assert refused(queue_type="fifo", **values) == (
+        "queue_type fifo needs a batch_size of at most 10 and a batch_window_seconds of 0"
+    )
+
+
+@pytest.mark.parametrize(("queue_type", "is_fifo"), [("standard", False), ("fifo", True)])
+def test_a_fifo_queue_is_one(queue_type: str, is_fifo: bool) -> None:
+    assert Settings(environment="dev", region="us-east-1", queue_type=queue_type).is_fifo is is_fifo

@@ -13,10 +13,14 @@ __all__ = ["ENVIRONMENT_VARIABLES", "Config", "ConfigError"]
 _REQUIRED = ("TABLE_NAME", "TOPIC_ARN")
 _OPTIONAL = (
     "HIGH_PRICE_THRESHOLD",
+    "LATE_TICKS",
     "POWERTOOLS_LOG_LEVEL",
     "POWERTOOLS_METRICS_NAMESPACE",
     "POWERTOOLS_SERVICE_NAME",
 )
+# A hundred of them stand in some 5 KB of a symbol's state.
+MAX_LATE_TICKS = 100
+_USUAL_LATE_TICKS = 16
 ENVIRONMENT_VARIABLES = frozenset((*_REQUIRED, *_OPTIONAL))
 
 
@@ -26,11 +30,24 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the function must know; ``high_price_threshold`` ``None`` switches that rule off."""
+    """What the function must know.
+
+    Attributes
+    ----------
+    table_name, topic_arn
+        Where it keeps what it knows, and where it announces.
+    high_price_threshold
+        The stack's own rule; ``None`` switches it off.
+    late_ticks
+        Among so many of a symbol's last ticks a late one is put.
+    log_level, metrics_namespace, service_name
+        As Powertools has them.
+    """
 
     table_name: str
     topic_arn: str
     high_price_threshold: Decimal | None
+    late_ticks: int
     log_level: str
     metrics_namespace: str
     service_name: str
@@ -42,7 +59,7 @@ class Config:
         Raises
         ------
         ConfigError
-            If a required variable is missing or empty, or the threshold is no price.
+            If a required variable is missing or empty, or an optional one cannot be read.
         """
         missing = [name for name in _REQUIRED if not environment.get(name)]
         if missing:
@@ -51,6 +68,7 @@ class Config:
             table_name=environment["TABLE_NAME"],
             topic_arn=environment["TOPIC_ARN"],
             high_price_threshold=_threshold(environment.get("HIGH_PRICE_THRESHOLD", "")),
+            late_ticks=_late_ticks(environment.get("LATE_TICKS", "")),
             log_level=environment.get("POWERTOOLS_LOG_LEVEL", "INFO"),
             metrics_namespace=environment.get("POWERTOOLS_METRICS_NAMESPACE", "PriceAlerts"),
             service_name=environment.get("POWERTOOLS_SERVICE_NAME", "price-alerts"),
@@ -64,3 +82,11 @@ def _threshold(text: str) -> Decimal | None:
         return parse_price(text)
     except InvalidMessage as reason:
         raise ConfigError(f"HIGH_PRICE_THRESHOLD: {reason}") from None
+
+
+def _late_ticks(text: str) -> int:
+    if not text:
+        return _USUAL_LATE_TICKS
+    if not (text.isascii() and text.isdecimal() and int(text) <= MAX_LATE_TICKS):
+        raise ConfigError(f"LATE_TICKS must be a whole number from 0 to {MAX_LATE_TICKS}")
+    return int(text)

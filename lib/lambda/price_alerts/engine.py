@@ -8,16 +8,18 @@ a line of its own.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
+from price_alerts.past import NOWHERE, Change, Mark, Past
 from price_alerts.rules import Progress, Rule, Status, Trigger
 from price_alerts.state import Firing, Outbox, State, Step
 from price_alerts.ticks import Tick
 from price_alerts.watches import ANYWHERE, NEW, Index, Line, Watch
-from price_alerts.windows import PRICE, begun, lines_of, metrics_of, numbers_of, pushed
+from price_alerts.windows import PRICE, Queue, begun, lines_of, metrics_of, numbers_of, pushed
 
 __all__ = ["MAX_CHANGES_PER_COMMIT", "evaluate"]
 
@@ -30,12 +32,14 @@ MAX_WATCHES_PER_COMMIT = 5_000
 Numbers = Mapping[str, Decimal]
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  # what a walk needs, each from somebody else
     state: State,
     ticks: Sequence[Tick],
     index: Index,
     high_price: Rule | None,
     fired_at_microseconds: int,
+    *,
+    kept_ticks: int = 0,
 ) -> State:
     """Move a state along new ticks of its symbol.
 
@@ -52,6 +56,8 @@ def evaluate(
         The stack's own rule, if there is one.
     fired_at_microseconds
         The present, for the firings' records.
+    kept_ticks
+        So many of the last ticks are remembered, for late ones.
 
     Returns
     -------
@@ -60,7 +66,7 @@ def evaluate(
         an earlier tick than the last, perhaps with a step to finish: the rest is for the next
         call.
     """
-    walk = _Walk(state, index, high_price, fired_at_microseconds)
+    walk = _Walk(state, index, high_price, fired_at_microseconds, kept_ticks)
     if walk.finish_step():
         for tick in ticks:
             if not walk.take(tick):
@@ -79,7 +85,12 @@ class _Walk:
     """A walk along a symbol's ticks, from one commit to the next."""
 
     def __init__(
-        self, state: State, index: Index, high_price: Rule | None, fired_at_microseconds: int
+        self,
+        state: State,
+        index: Index,
+        high_price: Rule | None,
+        fired_at_microseconds: int,
+        kept_ticks: int,
     ) -> None:
         self._start = state
         self._index = index
@@ -103,6 +114,15 @@ class _Walk:
         self._changes: dict[str, Progress] = {}
         self._checked: dict[str, None] = {}
 
+        self._kept_ticks = kept_ticks
+        self._marks: deque[Mark] = deque(maxlen=kept_ticks + 1)
+        self._log: list[Change] = []
+        if state.past and not self._is_new_threshold:
+            self._marks.extend(state.past.marks)
+            self._log.extend(state.past.changes)
+        else:
+            self._begin_past()
+
     @property
     def _room(self) -> int:
         used = max(len(self._firings), len(self._changes), len(self._checked))
@@ -122,6 +142,7 @@ class _Walk:
             if not self._step:
                 self._lines.clear()  # one that was entered behind a watch has lost sight of it
                 self._settle(self._numbers, self._numbers)
+                self._begin_past()
         return self._step is None
 
     def take(self, tick: Tick) -> bool:
@@ -147,6 +168,8 @@ class _Walk:
         if self._step:
             self._bands = None
             return False
+        if self._kept_ticks:
+            self._marks.append(Mark(tick.position, tick.price, windows))
         self._settle(loud, now)
         return self._room > 0 and self._passed < MAX_WATCHES_PER_COMMIT
 
@@ -176,7 +199,21 @@ class _Walk:
             bands=bands,
             step=self._step,
             outbox=outbox,
+            past=self._past(windows),
         )
+
+    def _begin_past(self) -> None:
+        tick = self._tick
+        position, price = (tick.position, tick.price) if tick else (NOWHERE, None)
+        self._log.clear()
+        self._marks.clear()
+        self._marks.append(Mark(position, price, self._windows))
+
+    def _past(self, windows: Mapping[str, Queue]) -> Past | None:
+        if not self._kept_ticks or self._step:
+            return None
+        past = Past(tuple(self._marks), tuple(self._log))
+        return past.shortened(self._kept_ticks).with_windows(windows)
 
     def _is_quiet(self, name: str, before: Decimal | None, now: Decimal) -> bool:
         line = self._line(name, now if before is None else before)
@@ -229,6 +266,7 @@ class _Walk:
         for rule_id, line in met:
             if line == NEW:
                 self._checked[rule_id] = None
+                self._log.append(Change(tick.position, rule_id, was_new=True))
             rule = self._rules.get(rule_id)
             number = self._numbers.get(rule.terms.metric) if rule else None
             if rule and number is not None:
@@ -242,7 +280,7 @@ class _Walk:
             return  # it is on another line as well and has fired there
         if progress.disarmed:
             if terms.rearms(progress.disarmed, now):
-                self._change(rule, replace(progress, disarmed=None))
+                self._change(rule, tick, replace(progress, disarmed=None))
             return
         timestamp = tick.position.timestamp_microseconds
         if not terms.comes_true(before, now) or not rule.may_fire_at(timestamp):
@@ -250,6 +288,7 @@ class _Walk:
         self._fire(rule, tick)
         self._change(
             rule,
+            tick,
             Progress(
                 status=Status.TRIGGERED if rule.trigger is Trigger.ONCE else Status.ACTIVE,
                 disarmed=terms.side(before, now) if terms.rearm else None,
@@ -258,16 +297,23 @@ class _Walk:
             ),
         )
 
-    def _change(self, rule: Rule, progress: Progress) -> None:
+    def _change(self, rule: Rule, tick: Tick, progress: Progress) -> None:
+        fires = progress.last_firing_id != rule.progress.last_firing_id
+        told_at = tick.position if fires else None
+        self._log.append(Change(tick.position, rule.rule_id, rule.progress, told_at))
         self._changes[rule.rule_id] = progress
         self._rules[rule.rule_id] = replace(rule, progress=progress)
 
     def _check_high_price(self, tick: Tick) -> None:
         rule = self._high_price
-        before = None if self._is_new_threshold else self._previous_price
+        before = self._previous_price
+        if rule and self._is_new_threshold:
+            before = None
+            self._log.append(Change(tick.position, rule.rule_id, was_new=True))
         self._is_new_threshold = False
         if rule and rule.terms.comes_true(before, tick.price):
             self._fire(rule, tick)
+            self._log.append(Change(tick.position, rule.rule_id, told_at=tick.position))
 
     def _fire(self, rule: Rule, tick: Tick) -> None:
         self._firings.append(

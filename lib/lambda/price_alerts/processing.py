@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from price_alerts.engine import evaluate
+from price_alerts.late import evaluate_late, late_ticks
 from price_alerts.notices import Notice, notice
 from price_alerts.notifier import MAX_NOTICES_PER_PUBLISH, Notifier
 from price_alerts.rules import Rule
@@ -71,6 +72,10 @@ class Batch:
         What went wrong, each with a symbol.
     unfinished_message_ids
         The messages that must come again.
+    unfinished_symbols
+        The symbols that are to be gone on with.
+    has_run_out_of_time
+        Whether some of them were left because it was time to stop.
     """
 
     owner: str
@@ -84,6 +89,8 @@ class Batch:
     publish_failures: int = 0
     failures: list[Failure] = field(default_factory=list)
     unfinished_message_ids: set[str] = field(default_factory=set)
+    unfinished_symbols: set[str] = field(default_factory=set)
+    has_run_out_of_time: bool = False
     _evaluated: set[tuple[str, Position]] = field(default_factory=set)
 
     def evaluated(self, ticks: Iterable[Tick]) -> None:
@@ -98,11 +105,16 @@ class Batch:
             for tick in path
         )
 
-    def failed(self, path: Iterable[Tick], error: Exception) -> None:
+    def failed(self, symbol: str, path: Iterable[Tick], error: Exception) -> None:
         """Note that a path cannot be finished now."""
         message_ids = tuple(dict.fromkeys(tick.position.message_id for tick in path))
         self.failures.append(Failure(error, message_ids))
-        self.unfinished_message_ids.update(message_ids)
+        self.unfinished(symbol, path)
+
+    def unfinished(self, symbol: str, path: Iterable[Tick]) -> None:
+        """Note that ticks of a symbol must come again."""
+        self.unfinished_symbols.add(symbol)
+        self.unfinished_message_ids.update(tick.position.message_id for tick in path)
 
 
 class Processor:
@@ -120,15 +132,19 @@ class Processor:
         Tells the present in microseconds since 1970.
     sleep
         Waits for some seconds; another invocation's delivery raises no event to wait for.
+    kept_ticks
+        Among so many of a symbol's last ticks a late one is put; one that comes later is dropped.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the composition root's parts
         self,
         store: Store,
         notifier: Notifier,
         high_price: Rule | None,
         clock: Callable[[], int],
         sleep: Callable[[float], None],
+        *,
+        kept_ticks: int,
     ) -> None:
         self._store = store
         self._notifier = notifier
@@ -136,74 +152,101 @@ class Processor:
         self._own = {rule.rule_id: rule for rule in (high_price,) if rule}
         self._clock = clock
         self._sleep = sleep
+        self._kept_ticks = kept_ticks
         self._states: dict[str, State] = {}
 
-    def process(self, ticks: Iterable[Tick], batch: Batch) -> None:
-        """Move every symbol along its ticks; what could not be finished is noted in ``batch``."""
-        waiting = _paths(ticks)
+    def process(self, ticks: Iterable[Tick], batch: Batch, symbols: Iterable[str] = ()) -> None:
+        """Move every symbol along its ticks; what could not be finished is noted in ``batch``.
+
+        The symbols that are named have what is left of them finished, without a tick.
+        """
+        waiting = {symbol: list[Tick]() for symbol in symbols} | _paths(ticks)
         for _ in self._rounds(batch):
             waiting = {
-                symbol: path for symbol, path in waiting.items() if not self._try(path, batch)
+                symbol: path
+                for symbol, path in waiting.items()
+                if not self._try(symbol, path, batch)
             }
             if not waiting:
                 break
         for symbol, path in waiting.items():
             state = self._states.get(symbol, State(symbol))
             done = 0 if state.outbox or state.step else _count_seen(path, state)
-            batch.unfinished_message_ids.update(tick.position.message_id for tick in path[done:])
+            batch.unfinished(symbol, path[done:])
+        batch.has_run_out_of_time = bool(waiting) and self._is_over(batch)
 
     def _rounds(self, batch: Batch) -> Iterator[None]:
         yield
         for ceiling_seconds in _RETRY_CEILINGS_SECONDS:
-            if self._is_late(batch):
+            if self._is_over(batch):
                 return
             # Full jitter keeps those that wait for the same symbol apart.
             self._sleep(ceiling_seconds * random.random())  # noqa: S311  # not cryptography
             yield
 
-    def _try(self, path: Sequence[Tick], batch: Batch) -> bool:
-        symbol = path[0].symbol
+    def _try(self, symbol: str, path: Sequence[Tick], batch: Batch) -> bool:
         is_known = symbol in self._states
         try:
-            return self._advance(path, batch)
+            return self._advance(symbol, path, batch)
         except Conflict as conflict:
             self._remember(conflict.current)
             if not is_known:  # it was just met: one more call, and not only next round, gets it on
-                return self._try(path, batch)
+                return self._try(symbol, path, batch)
             batch.conflicts += 1
             return False
         except Exception as error:  # noqa: BLE001  # one symbol's trouble must not touch the others
             self._states.pop(symbol, None)
-            batch.failed(path, error)
+            batch.failed(symbol, path, error)
             return True
 
-    def _advance(self, path: Sequence[Tick], batch: Batch) -> bool:
-        symbol = path[0].symbol
+    def _advance(self, symbol: str, path: Sequence[Tick], batch: Batch) -> bool:
         state = self._states.get(symbol, State(symbol))
-        if self._is_delivered_elsewhere(state, batch):
+        if not path or self._is_delivered_elsewhere(state, batch):
             state = self._store.load(symbol)
             self._remember(state)
             if self._is_delivered_elsewhere(state, batch):
                 batch.conflicts += 1
                 return False
-        while not self._is_late(batch):
-            unseen = path[_count_seen(path, state) :]
+        too_much: list[Tick] = []
+        while not self._is_over(batch):
+            seen = _count_seen(path, state)
+            unseen = path[seen : seen + _MAX_TICKS_PER_COMMIT]
+            late = [tick for tick in late_ticks(state, path[:seen]) if tick not in too_much]
             if state.outbox:
                 state = self._deliver(state, state.outbox, batch)
+            elif late:
+                moved = self._put_in_place(state, late)
+                if moved:
+                    state = self._commit_and_deliver(state, moved, batch, late)
+                else:
+                    too_much += late
             elif unseen or state.step:
-                index = self._store.index(symbol)
-                ticks = unseen[:_MAX_TICKS_PER_COMMIT]
-                moved = evaluate(state, ticks, index, self._high_price, self._clock())
-                if moved.outbox:
-                    moved = self._leased(moved, batch)
-                state = self._commit(state, moved)
-                batch.evaluated(unseen[: _count_seen(unseen, state)])
-                if moved.outbox:
-                    state = self._deliver(state, moved.outbox, batch, is_first_time=True)
+                moved = self._evaluate(state, unseen)
+                taken = unseen[: _count_seen(unseen, moved)]
+                state = self._commit_and_deliver(state, moved, batch, taken)
             else:
                 batch.done(path)
                 return True
         return False
+
+    def _evaluate(self, state: State, ticks: Sequence[Tick]) -> State:
+        index, now = self._store.index(state.symbol), self._clock()
+        return evaluate(state, ticks, index, self._high_price, now, kept_ticks=self._kept_ticks)
+
+    def _put_in_place(self, state: State, late: Sequence[Tick]) -> State | None:
+        index, now = self._store.index(state.symbol), self._clock()
+        return evaluate_late(state, late, index, self._high_price, now, kept_ticks=self._kept_ticks)
+
+    def _commit_and_deliver(
+        self, state: State, moved: State, batch: Batch, taken: Iterable[Tick]
+    ) -> State:
+        if moved.outbox:
+            moved = self._leased(moved, batch)
+        state = self._commit(state, moved)
+        batch.evaluated(taken)
+        if moved.outbox:
+            state = self._deliver(state, moved.outbox, batch, is_first_time=True)
+        return state
 
     def _deliver(
         self, state: State, outbox: Outbox, batch: Batch, *, is_first_time: bool = False
@@ -216,7 +259,7 @@ class Processor:
         if not is_first_time:
             notices = self._store.unsent(notices)
         for start in range(0, len(notices), MAX_NOTICES_PER_PUBLISH):
-            if self._is_late(batch):
+            if self._is_over(batch):
                 return state
             self._announce(notices[start : start + MAX_NOTICES_PER_PUBLISH], batch)
         return self._commit(
@@ -278,7 +321,7 @@ class Processor:
             and lease.until_microseconds > self._clock()
         )
 
-    def _is_late(self, batch: Batch) -> bool:
+    def _is_over(self, batch: Batch) -> bool:
         return self._clock() >= batch.stop_at_microseconds
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from price_alerts.past import Past
 from price_alerts.rules import Progress
 from price_alerts.terms import Terms
 from price_alerts.ticks import Position
@@ -107,6 +108,8 @@ class State:
         The quiet bands by line; ``None`` after a change of rules, when they must be found anew.
     step
         The tick that is not yet done, if there is one.
+    past
+        The last ticks, among which a late one may be put; ``None`` after a change of rules.
     outbox, lease
         What is to be delivered, and who does it.
     """
@@ -119,5 +122,6 @@ class State:
     windows: Mapping[str, Queue] = field(default_factory=dict)
     bands: Mapping[str, Band] | None = None
     step: Step | None = None
+    past: Past | None = None
     outbox: Outbox | None = None
     lease: Lease | None = None

@@ -15,6 +15,7 @@ from price_alerts.items import (
     terms_of,
 )
 from price_alerts.notices import Notice
+from price_alerts.past_items import past_attributes, past_of
 from price_alerts.state import Firing, Lease, Outbox, State, Step
 from price_alerts.ticks import Position, format_timestamp
 from price_alerts.watches import Band
@@ -43,6 +44,8 @@ def state_attributes(state: State) -> Attributes:
             "line": state.step.line,
             "after_key": state.step.after_key,
         }
+    if state.past:
+        attributes["past"] = past_attributes(state.past)
     if state.outbox:
         attributes["outbox"] = _outbox_attributes(state.outbox)
     if state.lease:
@@ -55,7 +58,7 @@ def state_of(symbol: str, item: Item | None) -> State:
     """Read a state's item; version 0 if there is none."""
     if item is None:
         return State(symbol)
-    position = lease = bands = step = None
+    position = lease = bands = step = past = None
     if "message_id" in item:
         position = _position_of(item)
     if "lease_owner" in item:
@@ -65,6 +68,8 @@ def state_of(symbol: str, item: Item | None) -> State:
     if "step" in item:
         before = {line: Decimal(text) for line, text in item["step"]["before"].items()}
         step = Step(before, item["step"]["line"], item["step"]["after_key"])
+    if position and "past" in item:
+        past = past_of(item["past"], position, item["price"])
     return State(
         symbol=symbol,
         version=int(item["version"]),
@@ -78,6 +83,7 @@ def state_of(symbol: str, item: Item | None) -> State:
         },
         bands=bands,
         step=step,
+        past=past,
         outbox=_outbox_of(symbol, item["outbox"]) if "outbox" in item else None,
         lease=lease,
     )

@@ -26,6 +26,8 @@ __all__ = [
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_TICKS_PER_MESSAGE = 500
+# A hundred fields a tick; as many numbers as fit into a body would take the time of many ticks.
+MAX_COMMAS = 50_000
 MAX_PRICE_DIGITS = 18  # on either side of the point
 MAX_CLOCK_SKEW_MICROSECONDS = 60 * 1_000_000
 
@@ -223,6 +225,8 @@ def _decode(body: Any) -> Any:
     try:
         if len(body) > MAX_BODY_BYTES or len(body.encode()) > MAX_BODY_BYTES:
             raise InvalidMessage(f"the body must not be longer than {MAX_BODY_BYTES} bytes")
+        if body.count(",") > MAX_COMMAS:
+            raise InvalidMessage(f"the body must not hold more than {MAX_COMMAS} commas")
         document = _DECODER.decode(body)
         if "\\u" in body:
             _refuse_lone_surrogates(document)

@@ -213,3 +213,51 @@ def test_a_request_that_fails_ends_it_and_what_was_accepted_is_known(
             sqs, queue_url, prices(1_001), lambda so_far: progress.append(so_far.accepted_ticks)
         )
     assert progress == [1_000]
+
+
+@pytest.fixture
+def fifo_url(sqs: SQSClient) -> str:
+    return sqs.create_queue(
+        QueueName="tap-test-prices.fifo",
+        Attributes={"FifoQueue": "true", "ContentBasedDeduplication": "true"},
+    )["QueueUrl"]
+
+
+def groups(sqs: SQSClient, queue_url: str) -> list[tuple[str, list[tuple[str, Any]]]]:
+    """Take all messages off a FIFO queue: each one's group, and its ticks."""
+    found = []
+    while messages := sqs.receive_message(
+        QueueUrl=queue_url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"]
+    ).get("Messages"):
+        for message in messages:
+            ticks = json.loads(message["Body"], parse_float=Decimal)
+            prices = [(tick["symbol"], tick["price"]) for tick in ticks]
+            found.append((message["Attributes"]["MessageGroupId"], prices))
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+    return found
+
+
+def test_a_fifo_queue_gets_each_symbols_prices_as_a_group_of_its_own(
+    sqs: SQSClient, fifo_url: str
+) -> None:
+    wanted = [Price(symbol, Decimal(n), NOW + n) for n in (1, 2) for symbol in ("AAPL", "MSFT")]
+    publication = publish(sqs, fifo_url, wanted)
+    assert (publication.accepted_ticks, publication.accepted_messages) == (4, 2)
+    assert groups(sqs, fifo_url) == [
+        ("AAPL", [("AAPL", 1), ("AAPL", 2)]),
+        ("MSFT", [("MSFT", 1), ("MSFT", 2)]),
+    ]
+
+
+def test_more_symbols_than_a_request_takes_are_sent_in_several(
+    sqs: SQSClient, fifo_url: str
+) -> None:
+    wanted = [Price(f"S{n}", Decimal(1), None) for n in range(25)]
+    assert publish(sqs, fifo_url, wanted).accepted_messages == 25
+    assert len(groups(sqs, fifo_url)) == 25
+
+
+def test_a_price_that_is_published_twice_is_meant_twice(sqs: SQSClient, fifo_url: str) -> None:
+    for _ in range(2):
+        publish(sqs, fifo_url, [Price("AAPL", Decimal(1), None)])
+    assert len(groups(sqs, fifo_url)) == 2

@@ -212,3 +212,20 @@ def test_a_message_that_comes_back_meanwhile_is_not_moved_twice(
     sqs.send_message(QueueUrl=dlq_url, MessageBody=INVALID)
     assert drive(sqs, dlq_url, dlq_url) == Redrive(moved=1, refused=1)
     assert bodies(sqs, dlq_url) == [INVALID]
+
+
+def test_a_message_of_a_fifo_queue_keeps_its_group(sqs: SQSClient) -> None:
+    source, queue = (
+        sqs.create_queue(
+            QueueName=name, Attributes={"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+        )["QueueUrl"]
+        for name in ("dlq.fifo", "prices.fifo")
+    )
+    sqs.send_message(QueueUrl=source, MessageBody=VALID, MessageGroupId="AAPL")
+    sqs.send_message(QueueUrl=queue, MessageBody=VALID, MessageGroupId="AAPL")  # as it came first
+    cannot_move(sqs, refusal("InvalidAction"))
+    assert drive(sqs, source, queue) == Redrive(1, 0)
+    messages = sqs.receive_message(
+        QueueUrl=queue, MaxNumberOfMessages=10, MessageSystemAttributeNames=["MessageGroupId"]
+    )["Messages"]
+    assert [each["Attributes"].get("MessageGroupId") for each in messages] == ["AAPL"] * 2

@@ -206,3 +206,13 @@ def test_a_profile_that_is_not_there_is_missed_before_a_region_is_known(
     with pytest.raises(ProfileNotFound) as error:
         _ = target.sqs
     assert "no-such-profile" in str(target.explained(error.value))
+
+
+def test_queues_that_keep_an_order_are_found_as_well(target: Target) -> None:
+    urls = tuple(
+        target.sqs.create_queue(
+            QueueName=f"tap-test-{name}.fifo", Attributes={"FifoQueue": "true"}
+        )["QueueUrl"]
+        for name in ("prices", "prices-dlq")
+    )
+    assert (target.queue_url, target.dead_letter_queue_url) == urls

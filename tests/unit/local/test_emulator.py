@@ -169,6 +169,32 @@ def test_one_that_is_not_healthy_in_time_is_given_up(
     assert failure(executable) == "the embedded AWS did not start: it printed nothing"
 
 
+def test_one_that_enforces_policies_speaks_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    def supervised(*arguments: Any) -> Any:
+        given.extend(arguments)
+        return nullcontext()
+
+    monkeypatch.setattr(module, "supervised", supervised)
+    monkeypatch.setattr(module, "_await_health", lambda *_: None)
+    with running_emulator(tmp_path, "us-east-1", enforces_policies=True) as emulator:
+        _, environment, folder = given
+        assert (environment["AUTH"], environment["USE_SSL"]) == ("true", "1")
+        assert emulator.endpoint.startswith("https://127.0.0.1:")
+        assert emulator.certificate == str(folder / "ministack-tls" / "server.crt")
+        assert emulator.variables["AWS_CA_BUNDLE"] == emulator.certificate
+
+
+def test_a_client_may_be_somebody_elses() -> None:
+    emulator = Emulator("http://127.0.0.1:4566", "us-east-1", access_key_id="210987654321")
+    assert emulator.variables["AWS_ACCESS_KEY_ID"] == "210987654321"
+    url = emulator.client("sqs").generate_presigned_url("list_queues")
+    assert "Credential=210987654321%2F" in url
+
+
 @pytest.mark.usefixtures("_a_users_settings")
 def test_a_client_looks_at_none_of_the_users_settings() -> None:
     client = Emulator("http://127.0.0.1:4566", "us-east-1").client("sqs")

@@ -139,6 +139,20 @@ def test_what_was_not_dealt_with_comes_again(sqs: SQSClient) -> None:
     assert in_flight(sqs, url) == ("0", "1")
 
 
+def test_a_subscriber_that_is_closed_leaves_no_queue(sqs: SQSClient) -> None:
+    Subscriber(AWS, "other").close()
+    assert "QueueUrls" not in sqs.list_queues()
+
+
+def test_a_topic_may_send_to_a_subscriber(sqs: SQSClient) -> None:
+    subscriber = Subscriber(AWS)
+    url = sqs.get_queue_url(QueueName="demo-subscriber")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]
+    (statement,) = json.loads(attributes["Policy"])["Statement"]
+    assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
+    assert (statement["Action"], statement["Resource"]) == ("sqs:SendMessage", subscriber.arn)
+
+
 def test_an_empty_queue_holds_no_firings(aws: None) -> None:
     assert list(Subscriber(AWS).receive(wait_seconds=0)) == []
 

@@ -35,6 +35,7 @@ VARIANTS = {
         high_price_threshold=Decimal("0.0000001"),
         batch_size=11,
         batch_window_seconds=2,
+        late_ticks=17,
         maximum_concurrency=3,
         reserved_concurrency=4,
         function_timeout_seconds=7,

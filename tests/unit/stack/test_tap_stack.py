@@ -346,6 +346,7 @@ def test_the_function_is_told(
     stacks: dict[str, Stack], variant: str, threshold: dict[str, str]
 ) -> None:
     assert resource(stacks[variant], FUNCTION)["environment"]["variables"] == {
+        "LATE_TICKS": str(VARIANTS[variant].late_ticks),
         "TABLE_NAME": f"${{{TABLE}.name}}",
         "TOPIC_ARN": f"${{{TOPIC}.arn}}",
         "POWERTOOLS_LOG_LEVEL": VARIANTS[variant].log_level,

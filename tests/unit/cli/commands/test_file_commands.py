@@ -11,7 +11,8 @@ import pytest
 from lib.cli.rule_store import RuleStore
 from price_alerts.rules import Rule
 from tests.unit.cli.doubles import answer_with, refusal
-from tests.unit.doubles import NOW, SECOND
+from tests.unit.conftest import FUNCTION_ENVIRONMENT
+from tests.unit.doubles import NOW, SECOND, create_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -49,6 +50,13 @@ pytestmark = pytest.mark.usefixtures("alerts")
 def test_what_is_exported_is_what_was_imported(run: Run, write: Write) -> None:
     assert run("import", write(RULES)).text == "added 3 rules"
     assert run("export").out == RULES
+
+
+def test_the_rules_of_a_restored_table_can_be_exported(run: Run, write: Write) -> None:
+    run("import", write(RULES))
+    assert run("export", "--table", FUNCTION_ENVIRONMENT["TABLE_NAME"]).out == RULES
+    create_table("restored")
+    assert run("export", "--table", "restored").out == "[]\n"
 
 
 def test_what_was_exported_as_json_can_be_imported(run: Run, write: Write) -> None:

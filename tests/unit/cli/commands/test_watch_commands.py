@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lib.cli.target import Target
+from tests.unit.cli import test_repair
 from tests.unit.cli.doubles import answer_with
 from tests.unit.cli.test_history import record
 from tests.unit.doubles import NOW, SECOND
@@ -119,7 +120,7 @@ def test_the_status_tells_of_the_queues_the_table_and_the_function(
         "rules 2 active, 1 paused",
         "symbols 1",
         "delivering now none",
-        "waiting for their next price A",
+        "stuck A (./alerts repair)",
         "last firing none",
         "function Active, last update Successful",
         "fed by the queue no",
@@ -191,3 +192,44 @@ def test_dead_letters_are_sent_back(run: Run, sqs: SQSClient, dlq_url: str) -> N
     sqs.send_message(QueueUrl=dlq_url, MessageBody="x")
     assert run("dlq", "redrive").text == "moved 1 message back; 1 will be refused again"
     assert run("dlq", "redrive", "--json").json == {"moved": 0, "refused": 0}
+
+
+@pytest.fixture
+def stuck(alerts: Table, queue_url: str, dlq_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A stack with a symbol that is stuck; the function needs so many calls for it."""
+    alerts.put_item(Item={"pk": "SYMBOL#AAPL", "sk": "STATE", "version": 1, "step": {}})
+
+    class Functions(test_repair.Functions):
+        def get_function_configuration(self, **_: str) -> dict[str, str]:
+            return {"State": "Active", "LastUpdateStatus": "Successful"}
+
+        def list_event_source_mappings(self, **_: str) -> dict[str, list[Any]]:
+            return {"EventSourceMappings": []}
+
+        def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803  # boto3's
+            return super().invoke(FunctionName="function", Payload=Payload)
+
+    functions = Functions(AAPL=1)
+    monkeypatch.setattr(Target, "functions", functions)
+    return functions
+
+
+def test_what_is_stuck_is_repaired(run: Run, stuck: Any) -> None:
+    assert "stuck AAPL (./alerts repair)" in run("status").text
+    assert run("repair").text == "repaired AAPL"
+    stuck.left["AAPL"] = 1
+    assert run("repair", "--json").json == {"repaired": ["AAPL"], "stuck": []}
+
+
+def test_what_cannot_be_repaired_is_a_failure(run: Run, stuck: Any) -> None:
+    stuck.left["AAPL"] = 99
+    assert run("repair").error == (
+        "still stuck: AAPL; the function's log says why, and docs/runbook.md what to do "
+        "(publish-failures)"
+    )
+
+
+def test_where_nothing_is_stuck_nobody_is_called(run: Run, stuck: Any, alerts: Table) -> None:
+    alerts.delete_item(Key={"pk": "SYMBOL#AAPL", "sk": "STATE"})
+    assert run("repair").text == "nothing is stuck"
+    assert stuck.asked == []

@@ -1,0 +1,299 @@
+"""Ticks that swap places fire what they would have fired in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from random import Random
+
+import pytest
+
+from lib.cli.rule_book import RuleBook
+from price_alerts import engine, past
+from price_alerts.late import evaluate_late, late_ticks
+from price_alerts.rules import Rule, Trigger
+from price_alerts.state import State
+from price_alerts.ticks import Tick
+from tests.engine_driver import Driver
+from tests.histories import History, play, random_history, rule_of, tick_of
+from tests.oracle import Oracle
+from tests.unit.rule_builders import rule, tick
+from tests.unit.test_engine_oracle import assert_survives, random_cut
+
+KEPT_TICKS = 16
+
+
+def swapped(ticks: Sequence[Tick], random: Random) -> list[Tick]:
+    """Let ticks overtake each other, but none fifteen others."""
+    reach = random.choice((1, 3, 8, KEPT_TICKS - 1))
+    places = [(place + random.random() * reach, tick) for place, tick in enumerate(ticks)]
+    return [tick for _, tick in sorted(places, key=lambda each: each[0])]
+
+
+def batches(ticks: Sequence[Tick], random: Random) -> Iterator[list[Tick]]:
+    for batch in random_cut(random)(list(ticks)):
+        yield sorted(batch, key=lambda tick: tick.position)
+
+
+def assert_agreement(history: History, random: Random, threshold: Decimal | None) -> int:
+    oracle, driver = Oracle(threshold), Driver(threshold=threshold, kept_ticks=KEPT_TICKS)
+    lasting: dict[str, bool] = {"high-price-threshold": True}
+    late, names = 0, list[str]()
+    for event, fired in play(history, oracle):
+        if event[0] == "ticks":
+            wanted = Counter(rule_id for rule_id, *_ in fired)
+            found: Counter[str] = Counter()
+            ticks = list(map(tick_of, event[1]))
+            for symbol in dict.fromkeys(tick.symbol for tick in ticks):
+                own = [tick for tick in ticks if tick.symbol == symbol]
+                for batch in batches(swapped(own, random), random):
+                    state = driver.states.get(symbol)
+                    late += bool(state and state.position and batch[0].position < state.position)
+                    firings = driver.ticks(batch)
+                    found.update(firing.rule_id for firing in firings)
+                    names += [firing.firing_id for firing in firings]
+            for rule_id, is_plain in lasting.items():
+                assert found[rule_id] >= wanted[rule_id], rule_id
+                if is_plain:
+                    assert found[rule_id] == wanted[rule_id], rule_id
+        elif event[0] == "add":
+            spec = event[1]
+            # What a cooldown, a re-arming or a window has let through cannot be taken back.
+            has_memory = spec.rearm is not None or spec.cooldown_seconds or spec.window
+            lasting[spec.rule_id] = not has_memory
+            driver.add(rule_of(spec))
+        else:
+            getattr(driver, event[0])(event[1])
+    assert driver.dropped == []
+    assert len(set(names)) == len(names)
+    return late
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("shard", range(4))
+def test_however_ticks_are_swapped_the_same_comes_true(shard: int) -> None:
+    random = Random(f"late {shard}")
+    late = 0
+    for _ in range(500):
+        history = random_history(random, random.choice((12, 24, 48)))
+        prices = [each[1] for event in history if event[0] == "ticks" for each in event[1]]
+        threshold = random.choice([None, *prices])
+        late += assert_agreement(history, random, threshold)
+    assert late > 200
+
+
+def driven(*rules: Rule, kept_ticks: int = KEPT_TICKS, high_price: int | None = None) -> Driver:
+    threshold = None if high_price is None else Decimal(high_price)
+    driver = Driver(threshold=threshold, kept_ticks=kept_ticks)
+    driver.add(*rules)
+    return driver
+
+
+def fired(driver: Driver, *ticks: Tick) -> list[tuple[str, str]]:
+    """Take a batch; returns the moves that fired, from price to price."""
+    firings = driver.ticks(sorted(ticks, key=lambda tick: tick.position))
+    return [(str(firing.previous_price), str(firing.price)) for firing in firings]
+
+
+def test_a_detour_fires_at_the_tick_that_came_late() -> None:
+    driver = driven(rule("crosses 105"))
+    assert fired(driver, tick(100), tick(101, 2)) == []
+    assert fired(driver, tick(110, 1)) == [("100", "110"), ("110", "101")]
+
+
+def test_what_has_fired_on_the_direct_way_does_not_fire_on_the_detour() -> None:
+    driver = driven(rule("crosses_up 105"))
+    assert fired(driver, tick(100), tick(110, 2)) == [("100", "110")]
+    assert fired(driver, tick(107, 1)) == []
+
+
+def test_a_rule_that_fires_once_does_so_however_late_a_tick_is() -> None:
+    driver = driven(rule("crosses 105", trigger=Trigger.ONCE))
+    assert fired(driver, tick(100), tick(110, 3)) == [("100", "110")]
+    assert fired(driver, tick(120, 1), tick(90, 2)) == []
+
+
+def test_late_ticks_of_one_batch_are_put_in_together() -> None:
+    driver = driven(rule("crosses_up 105"))
+    fired(driver, tick(100), tick(101, 9))
+    moves = fired(driver, tick(110, 1), tick(100, 2), tick(110, 3), tick(103, 10))
+    assert moves == [("100", "110"), ("100", "110")]
+
+
+def test_the_stacks_own_rule_fires_on_a_detour_too() -> None:
+    driver = driven(high_price=150)
+    fired(driver, tick(100), tick(101, 2))
+    assert fired(driver, tick(160, 1)) == [("100", "160")]
+
+
+def test_a_late_tick_changes_the_window_of_those_behind_it() -> None:
+    driver = driven(rule("rises 5 within 1m"))
+    fired(driver, tick(100), tick(103, 2))
+    assert fired(driver, tick(98, 1)) == [("98", "103")]
+
+
+def test_a_rule_that_was_disarmed_on_the_direct_way_is_armed_on_the_detour() -> None:
+    driver = driven(rule("crosses_up 105 rearm 5"))
+    fired(driver, tick(104), tick(106, 3))
+    assert fired(driver, tick(105, 1), tick(99, 2)) == [("104", "105")]
+
+
+def test_a_tick_that_comes_twice_is_put_in_once() -> None:
+    driver = driven(rule("crosses 105"))
+    fired(driver, tick(100), tick(101, 2))
+    fired(driver, tick(110, 1))
+    assert fired(driver, tick(110, 1)) == []
+    assert driver.dropped == [tick(110, 1)]
+
+
+def test_a_tick_that_is_later_than_those_that_are_kept_is_dropped() -> None:
+    driver = driven(rule("crosses 105"), kept_ticks=2)
+    fired(driver, tick(100), tick(100, 2), tick(100, 4), tick(100, 6))
+    assert fired(driver, tick(110, 1)) == []
+    assert fired(driver, tick(110, 3)) == [("100", "110"), ("110", "100")]
+
+
+def test_a_tick_is_put_before_the_very_first() -> None:
+    driver = driven(rule("above 105"), rule("crosses 105", "crossing"))
+    fired(driver, tick(100, 1))
+    assert fired(driver, tick(110)) == [("None", "110"), ("110", "100")]
+
+
+def test_a_threshold_that_was_new_at_a_tick_is_new_at_the_one_before() -> None:
+    driver = driven(high_price=200)
+    fired(driver, tick(140), tick(150, 2))
+    driver.change_threshold(Decimal(100))
+    assert fired(driver, tick(90, 4)) == []
+    assert fired(driver, tick(150, 3)) == [("150", "150")]
+    assert fired(driver, tick(150, 1)) == []
+    assert driver.dropped == [tick(150, 1)]
+
+
+def test_a_late_tick_is_not_put_in_place_under_another_threshold() -> None:
+    driver = driven(high_price=200)
+    fired(driver, tick(140), tick(150, 2))
+    driver.change_threshold(Decimal(100))
+    assert fired(driver, tick(150, 1)) == []
+    assert driver.dropped == [tick(150, 1)]
+
+
+def test_a_tick_from_before_a_change_of_rules_is_dropped() -> None:
+    driver = driven()
+    fired(driver, tick(100), tick(101, 2))
+    driver.add(rule("crosses 105"))
+    assert fired(driver, tick(110, 1)) == []
+    assert fired(driver, tick(100, 4), tick(110, 3)) == [("101", "110"), ("110", "100")]
+
+
+@pytest.mark.parametrize(
+    ("late", "conditions"),
+    [
+        pytest.param(110, ["crosses_up 105"] * 3, id="at the late tick"),
+        pytest.param(90, ["crosses_up 95"] * 3, id="at the last one"),
+        pytest.param(110, ["crosses_up 105", *["crosses_down 103"] * 2], id="at both together"),
+    ],
+)
+def test_a_detour_that_changes_too_much_is_not_made(
+    monkeypatch: pytest.MonkeyPatch, late: int, conditions: list[str]
+) -> None:
+    monkeypatch.setattr(engine, "MAX_CHANGES_PER_COMMIT", 2)
+    driver = driven(*(rule(text, f"r-{number}") for number, text in enumerate(conditions)))
+    fired(driver, tick(100), tick(101, 2))
+    before = driver.states["AAPL"]
+    assert fired(driver, tick(late, 1)) == []
+    assert driver.states["AAPL"] == before
+
+
+def test_a_tick_is_put_behind_one_that_took_many_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "MAX_CHANGES_PER_COMMIT", 2)
+    driver = driven(*(rule("crosses_up 105", f"r-{number}") for number in range(5)))
+    driver.add(rule("crosses_down 80", "down"))
+    assert len(fired(driver, tick(100), tick(110, 2))) == 5
+    fired(driver, tick(109, 4))
+    assert fired(driver, tick(70, 1)) == []
+    assert fired(driver, tick(106, 3)) == []
+    assert driver.dropped == [tick(70, 1)]
+
+
+def test_a_tick_is_put_between_those_before_and_after_a_change_of_rules() -> None:
+    driver = driven()
+    fired(driver, tick(100))
+    driver.add(rule("crosses 105"))
+    fired(driver, tick(101, 2))
+    assert fired(driver, tick(110, 1)) == [("100", "110"), ("110", "101")]
+
+
+def test_a_re_arming_is_no_firing() -> None:
+    driver = driven(rule("crosses_up 105 rearm 5"))
+    assert fired(driver, tick(104), tick(106, 2), tick(99, 4), tick(104, 6)) == [("104", "106")]
+    assert fired(driver, tick(98, 3), tick(107, 5)) == [("99", "107")]
+
+
+def test_so_much_that_it_would_make_the_item_large_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(past, "MAX_REMEMBERED_CHANGES", 2)
+    driver = driven(rule("crosses 105"))
+    fired(driver, tick(100), tick(110, 2), tick(100, 4), tick(110, 6), tick(110, 8))
+    assert fired(driver, tick(100, 1)) == []
+    assert driver.dropped == [tick(100, 1)]
+    assert fired(driver, tick(100, 7)) == [("110", "100"), ("100", "110")]
+
+
+def test_without_a_past_no_tick_is_put_anywhere() -> None:
+    state = State("AAPL")
+    assert late_ticks(state, [tick(1)]) == []
+    assert evaluate_late(state, [tick(1)], RuleBook(), None, 0, kept_ticks=1) is None
+
+
+RULES = (
+    *("crosses 104", "crosses_up 105", "crosses_down 103", "above 108", "below 102"),
+    *("enters 102 105", "exits 103 107", "inside 104 106", "outside 101 109"),
+    *("rises 5 within 1m", "falls 4 within 1m"),
+)
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize(("count", "kept_ticks"), [(15, KEPT_TICKS), (25, 5), (25, 3)])
+@pytest.mark.parametrize("text", RULES)
+def test_in_whatever_order_ticks_come_the_same_comes_true(
+    text: str, count: int, kept_ticks: int
+) -> None:
+    random = Random(f"{text} {kept_ticks}")
+    for _ in range(80):
+        path = [tick(random.randint(100, 110), second) for second in range(count)]
+        in_order = driven(rule(text)).ticks(path)
+        driver = driven(rule(text), kept_ticks=kept_ticks)
+        # None is overtaken by more than are kept.
+        path.sort(
+            key=lambda one: (
+                one.position.timestamp_microseconds / 1e6 + random.random() * (kept_ticks + 1)
+            )
+        )
+        firings = [firing for one in path for firing in driver.ticks([one])]
+        assert driver.dropped == []
+        assert len({firing.firing_id for firing in firings}) == len(firings)
+        # A late tick may join two stretches of a move into one, when both have been told of.
+        more = len(firings) - len(in_order)
+        assert more >= 0 if "within" in text else more == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "arrivals", "count"),
+    [
+        ("crosses 104", ((110, 0), (100, 1), (110, 5), (100, 4), (100, 8), (110, 9), (110, 7)), 4),
+        ("crosses_up 105", ((100, 1), (110, 4), (110, 2), (100, 5), (100, 3), (110, 7)), 3),
+    ],
+)
+def test_a_firing_that_stands_for_a_forgotten_one_lends_its_name_to_no_other(
+    text: str, arrivals: tuple[tuple[int, int], ...], count: int
+) -> None:
+    driver = Driver(kept_ticks=2, on_commit=assert_survives)
+    driver.add(rule(text))
+    firings = [f for price, second in arrivals for f in driver.ticks([tick(price, second)])]
+    in_order = driven(rule(text)).ticks(
+        tick(price, second) for price, second in sorted(arrivals, key=lambda arrival: arrival[1])
+    )
+    assert len(in_order) == count
+    assert len({firing.firing_id for firing in firings}) == len(firings) == count
