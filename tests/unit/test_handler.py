@@ -337,3 +337,17 @@ def test_every_invocation_reports_its_own_counts(index: ModuleType, lines: Lines
     for number in range(2):
         index.handler(event(record(body_of(), f"m-{number}")), None)
     assert [line["Ticks"] for line in lines() if "_aws" in line] == [[1.0], [1.0]]
+
+
+def test_who_runs_out_of_time_says_so_and_names_what_comes_again(
+    index: ModuleType, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def process(ticks: list[Tick], batch: Batch, symbols: object) -> None:
+        batch.unfinished("AAPL", ticks)
+        batch.has_run_out_of_time = True
+
+    monkeypatch.setattr(index._processor, "process", process)
+    answer = index.handler(event(record(body_of())), Context())
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    (warning,) = [line for line in lines() if line.get("level") == "WARNING"]
+    assert (warning["message"], warning["message_ids"]) == ("out of time", ["m-1"])
