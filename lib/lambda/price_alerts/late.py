@@ -41,7 +41,7 @@ def evaluate_late(  # noqa: PLR0913  # as of evaluate
 ) -> State | None:
     """Put late ticks in their places.
 
-    The path is walked again from the last tick before them. What has fired there before does
+    The path is walked again from the first tick that is kept. What has fired there before does
     not fire again, and cannot be taken back: a rule fires as many times more as it would have
     come true in order.
 
