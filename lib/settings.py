@@ -137,8 +137,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse single values that are out of bounds, then combinations that do not go."""
-        check_values(self)
-        check_combinations(self)
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        check_values(values)
+        check_combinations(values)
 
     @property
     def is_fifo(self) -> bool:

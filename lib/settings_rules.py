@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import Any
 
 from lib.configuration import REGION, ConfigurationError
 
-if TYPE_CHECKING:
-    from lib.settings import Settings
+Values = Mapping[str, Any]  # of all settings, by their names
 
 __all__ = ["PROTOCOLS", "SettingsError", "check_combinations", "check_values"]
 
@@ -39,11 +38,11 @@ class SettingsError(ConfigurationError):
     """Settings that cannot be deployed; the text is one line that names the key."""
 
 
-def check_values(settings: Settings) -> None:
+def check_values(values: Values) -> None:
     """Refuse single values that are out of bounds, with a `SettingsError`."""
-    if not isinstance(settings.region, str) or not re.fullmatch(REGION, settings.region):
+    if not isinstance(values["region"], str) or not re.fullmatch(REGION, values["region"]):
         raise SettingsError("region must look like us-east-1")
-    threshold = settings.high_price_threshold
+    threshold = values["high_price_threshold"]
     if threshold is not None and not (
         isinstance(threshold, Decimal)
         and threshold.is_finite()
@@ -55,7 +54,7 @@ def check_values(settings: Settings) -> None:
             "high_price_threshold must be a number greater than 0 with at most 18 digits "
             "before and after the point, or null"
         )
-    if settings.queue_type not in _QUEUE_TYPES:
+    if values["queue_type"] not in _QUEUE_TYPES:
         raise SettingsError(f"queue_type must be one of {', '.join(_QUEUE_TYPES)}")
     for key, low, high, may_be_null in (
         ("batch_size", 1, 10_000, False),
@@ -72,37 +71,37 @@ def check_values(settings: Settings) -> None:
         ("lag_alarm_seconds", 1, 86_400, False),
         ("age_alarm_seconds", 1, 86_400, False),
     ):
-        _check_whole_number(settings, key, low, high, may_be_null=may_be_null)
-    if settings.log_level not in _LOG_LEVELS:
+        _check_whole_number(values, key, low, high, may_be_null=may_be_null)
+    if values["log_level"] not in _LOG_LEVELS:
         raise SettingsError(f"log_level must be one of {', '.join(_LOG_LEVELS)}")
-    days = settings.log_retention_days
+    days = values["log_retention_days"]
     if type(days) is not int or days not in _LOG_RETENTION_DAYS:
         allowed = " ".join(map(str, _LOG_RETENTION_DAYS))
         raise SettingsError(f"log_retention_days must be one of {allowed}")
     for key in ("customer_managed_key", "deletion_protection", "point_in_time_recovery"):
-        if type(getattr(settings, key)) is not bool:
+        if type(values[key]) is not bool:
             raise SettingsError(f"{key} must be true or false")
-    _check_lists(settings)
-    signing = settings.code_signing_config_arn
+    _check_lists(values)
+    signing = values["code_signing_config_arn"]
     if signing is not None and not _is(_ARN.format("lambda"), signing):
         raise SettingsError(
             "code_signing_config_arn must be the ARN of one, as arn:aws:lambda:us-east-1:"
             "123456789012:code-signing-config:csc-0123456789abcdef0, or null"
         )
-    _check_tags(settings.tags)
+    _check_tags(values["tags"])
 
 
-def _check_lists(settings: Settings) -> None:
+def _check_lists(values: Values) -> None:
     for key, pattern, example in (
         ("producers", _PRINCIPAL, "arn:aws:iam::123456789012:role/feed"),
         ("security_group_ids", "sg-[0-9a-f]+", "sg-0123456789abcdef0"),
         ("subnet_ids", "subnet-[0-9a-f]+", "subnet-0123456789abcdef0"),
         ("subscriber_protocols", "|".join(PROTOCOLS), ", ".join(PROTOCOLS)),
     ):
-        values = getattr(settings, key)
-        if not isinstance(values, tuple) or not all(_is(pattern, value) for value in values):
+        entries = values[key]
+        if not isinstance(entries, tuple) or not all(_is(pattern, entry) for entry in entries):
             raise SettingsError(f"{key} must be a list of such as {example}")
-        if len(set(values)) < len(values):
+        if len(set(entries)) < len(entries):
             raise SettingsError(f"{key} names one twice")
 
 
@@ -122,9 +121,9 @@ def _is(pattern: str, value: object) -> bool:
 
 
 def _check_whole_number(
-    settings: Settings, key: str, low: int, high: int, *, may_be_null: bool
+    values: Values, key: str, low: int, high: int, *, may_be_null: bool
 ) -> None:
-    value = getattr(settings, key)
+    value = values[key]
     if value is None and may_be_null:
         return
     if type(value) is not int or not low <= value <= high:  # bool is an int; 10.0 is none
@@ -132,45 +131,47 @@ def _check_whole_number(
         raise SettingsError(f"{key} must be a whole number from {low} to {high}{alternative}")
 
 
-def check_combinations(settings: Settings) -> None:
+def check_combinations(values: Values) -> None:
     """Refuse values that do not go together, with a `SettingsError`."""
-    if settings.is_fifo and (settings.batch_size > 10 or settings.batch_window_seconds):
+    if values["queue_type"] == "fifo" and (
+        values["batch_size"] > 10 or values["batch_window_seconds"]
+    ):
         raise SettingsError(
             "queue_type fifo needs a batch_size of at most 10 and a batch_window_seconds of 0"
         )
-    if settings.batch_size > 10 and settings.batch_window_seconds < 1:
+    if values["batch_size"] > 10 and values["batch_window_seconds"] < 1:
         raise SettingsError("batch_size over 10 needs a batch_window_seconds of at least 1")
-    least_visibility = 6 * settings.function_timeout_seconds + settings.batch_window_seconds
-    if settings.visibility_timeout_seconds < least_visibility:
+    least_visibility = 6 * values["function_timeout_seconds"] + values["batch_window_seconds"]
+    if values["visibility_timeout_seconds"] < least_visibility:
         raise SettingsError(
             f"visibility_timeout_seconds must be at least {least_visibility}: six times "
             "function_timeout_seconds plus batch_window_seconds"
         )
     if (
-        settings.reserved_concurrency is not None
-        and settings.maximum_concurrency is not None
-        and settings.maximum_concurrency > settings.reserved_concurrency
+        values["reserved_concurrency"] is not None
+        and values["maximum_concurrency"] is not None
+        and values["maximum_concurrency"] > values["reserved_concurrency"]
     ):
         raise SettingsError(
             "maximum_concurrency must not be above reserved_concurrency "
-            f"({settings.reserved_concurrency})"
+            f"({values['reserved_concurrency']})"
         )
     if (
-        settings.visibility_timeout_seconds * settings.max_receive_count
-        >= settings.queue_retention_seconds
+        values["visibility_timeout_seconds"] * values["max_receive_count"]
+        >= values["queue_retention_seconds"]
     ):
         raise SettingsError(
             "queue_retention_seconds must be over visibility_timeout_seconds times "
             "max_receive_count, or a message expires before it reaches the dead-letter queue"
         )
-    if bool(settings.subnet_ids) != bool(settings.security_group_ids):
+    if bool(values["subnet_ids"]) != bool(values["security_group_ids"]):
         raise SettingsError("subnet_ids and security_group_ids go together: both, or neither")
-    for subscription in settings.subscriptions:
-        if subscription.protocol not in settings.subscriber_protocols:
+    for subscription in values["subscriptions"]:
+        if subscription.protocol not in values["subscriber_protocols"]:
             raise SettingsError(
                 f"subscriber_protocols must hold {subscription.protocol}: a subscription uses it"
             )
-    if settings.dlq_retention_seconds <= settings.queue_retention_seconds:
+    if values["dlq_retention_seconds"] <= values["queue_retention_seconds"]:
         raise SettingsError(
             "dlq_retention_seconds must be over queue_retention_seconds: "
             "a message keeps its age when it is moved"
