@@ -78,7 +78,7 @@ class Account:
     @property
     def alarms(self) -> str:
         """All alarms of the stack, as a pattern."""
-        return self.arn("cloudwatch", f"alarm:{self.names.stack}-*")
+        return self.arn("cloudwatch", f"alarm:{self.names.alarm('*')}")
 
     def arn(self, service: str, resource: str) -> str:
         """Write the ARN of something in this region."""

@@ -58,7 +58,7 @@ def draw() -> Figure:
     settings = load_settings(_PROJECT / "cdktf.json", _ENVIRONMENT)
     names = Names(_ENVIRONMENT)
     account = Account("aws", "123456789012", settings.region, names)
-    alarms = [f"{names.stack}-{alarm.name}" for alarm in alarms_of(names, settings)]
+    alarms = [names.alarm(alarm.name) for alarm in alarms_of(names, settings)]
     widgets = dashboard_body(account, alarms)["widgets"]
     rows = max(widget["y"] + widget["height"] for widget in widgets)
     figure = Figure(

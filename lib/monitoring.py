@@ -45,23 +45,25 @@ class Monitoring(Construct):
         ops_topic_arn: str,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._stack = account.names.stack
+        self._names = account.names
         self._ops_topic_arn = ops_topic_arn
-        alarms = [self._build(alarm) for alarm in alarms_of(account.names, settings)]
+        alarms = alarms_of(account.names, settings)
+        for alarm in alarms:
+            self._build(alarm)
         CloudwatchDashboard(
             self,
             "dashboard",
             dashboard_name=account.names.dashboard,
             dashboard_body=json.dumps(
-                dashboard_body(account, [alarm.alarm_name_input or "" for alarm in alarms])
+                dashboard_body(account, [account.names.alarm(alarm.name) for alarm in alarms])
             ),
         )
 
-    def _build(self, alarm: Alarm) -> CloudwatchMetricAlarm:
-        return CloudwatchMetricAlarm(
+    def _build(self, alarm: Alarm) -> None:
+        CloudwatchMetricAlarm(
             self,
             alarm.name,
-            alarm_name=f"{self._stack}-{alarm.name}",
+            alarm_name=self._names.alarm(alarm.name),
             alarm_description=f"{alarm.summary} What to do: docs/runbook.md, {alarm.name}.",
             comparison_operator="GreaterThanThreshold",
             threshold=alarm.threshold,

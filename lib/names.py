@@ -54,6 +54,10 @@ class Names:
         """The topic that alarms are announced on."""
         return f"{self.stack}-ops"
 
+    def alarm(self, name: str) -> str:
+        """Call an alarm in full."""
+        return f"{self.stack}-{name}"
+
     @property
     def key_alias(self) -> str:
         """The stack's own key."""

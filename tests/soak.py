@@ -28,7 +28,6 @@ from typing import Any
 from unittest.mock import patch
 
 import boto3
-from boto3.dynamodb.types import TypeDeserializer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table as Grid
@@ -42,7 +41,7 @@ from price_alerts.ticks import format_timestamp
 from tests.faults import Fault, Killed, Wire
 from tests.histories import rule_of
 from tests.oracle import Oracle, Spec
-from tests.unit.doubles import Clock, create_table
+from tests.unit.doubles import Clock, create_table, items_of
 
 __all__ = ["Outcome", "Plan", "soak"]
 
@@ -256,19 +255,15 @@ def _waiting(sqs: Any, url: str) -> int:
 
 def _recorded(table: Any) -> tuple[list[tuple[Told, str]], int]:
     """Read what was recorded, and count what is still to be delivered."""
-    read = TypeDeserializer().deserialize
-    client = boto3.client("dynamodb")
     found: list[tuple[Told, str]] = []
     left = 0
-    for page in client.get_paginator("scan").paginate(TableName=table.name):
-        for raw in page["Items"]:
-            item = {name: read(value) for name, value in raw.items()}
-            if item["pk"].startswith("FIRINGS#"):
-                at = int(item["timestamp_microseconds"])
-                before = item.get("previous_price")
-                key = (item["symbol"], item["rule"], at, before, item["price"])
-                found.append((key, item["firing_id"]))
-            left += item["sk"] == "STATE" and bool(item.keys() & {"outbox", "step"})
+    for item in items_of(table, ""):
+        if item["pk"].startswith("FIRINGS#"):
+            at = int(item["timestamp_microseconds"])
+            before = item.get("previous_price")
+            key = (item["symbol"], item["rule"], at, before, item["price"])
+            found.append((key, item["firing_id"]))
+        left += item["sk"] == "STATE" and bool(item.keys() & {"outbox", "step"})
     return found, left
 
 

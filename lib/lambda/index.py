@@ -108,7 +108,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
             invalid.add(message_id)
             logger.warning("message refused", message_id=message_id, reason=str(reason))
 
-    messages = [(record.get("messageId", ""), group_of(record)) for record in records]
+    messages = list(zip(message_ids, map(group_of, records), strict=True))
     held_up = with_followers(messages, invalid)
     ticks = [tick for tick in ticks if tick.position.message_id not in held_up]
     repaired = event.get("repair")

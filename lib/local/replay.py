@@ -134,14 +134,17 @@ class Pipeline:
 
     def refusals(self, message_id: str) -> list[str]:
         """Read from the function's log why a message was refused, once for each try."""
-        pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=self.log_group)
-        lines = (event["message"] for page in pages for event in page["events"])
-        records = [json.loads(line) for line in lines if line.startswith("{")]
+        records = [json.loads(line) for line in self.log_lines() if line.startswith("{")]
         return [
             record["reason"]
             for record in records
             if record.get("message_id") == message_id and "reason" in record
         ]
+
+    def log_lines(self) -> list[str]:
+        """Read the function's log."""
+        pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=self.log_group)
+        return [event["message"] for page in pages for event in page["events"]]
 
     def _has_dealt_with(self, symbol: str, message_id: str) -> bool:
         state = self.dynamodb.get_item(

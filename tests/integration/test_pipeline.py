@@ -134,14 +134,7 @@ def test_every_line_that_the_function_logs_is_json_and_holds_no_body(
     secret, good_id = f"secret-{uuid.uuid4().hex}", uuid.uuid4().hex
     body = json.dumps({"symbol": symbol, "price": 200, "secret": secret})
     invoke(deployed, (good_id, body), ("bad", f'{{"symbol": "{secret}"}}'))
-    logs = deployed.emulator.client("logs")
-
-    def lines() -> list[str]:
-        pages = logs.get_paginator("filter_log_events").paginate(
-            logGroupName=deployed.pipeline.log_group
-        )
-        return [event["message"] for page in pages for event in page["events"]]
-
+    lines = deployed.pipeline.log_lines
     assert eventually(lambda: any(good_id in line for line in lines()))
     # These the platform writes; AWS does so in JSON as well, the emulator does not.
     platforms = ("START ", "END ", "REPORT ", "Task timed out ")

@@ -43,12 +43,7 @@ def fired(alerts: CommandLine, symbol: str) -> Counter[str]:
 
 def conflicts(deployed: Deployed) -> int:
     """Add up what the function has counted."""
-    pages = (
-        deployed.emulator.client("logs")
-        .get_paginator("filter_log_events")
-        .paginate(logGroupName=deployed.pipeline.log_group)
-    )
-    lines = (event["message"] for page in pages for event in page["events"])
+    lines = deployed.pipeline.log_lines()
     return sum(int(json.loads(line)["Conflicts"][0]) for line in lines if '"Conflicts":[' in line)
 
 

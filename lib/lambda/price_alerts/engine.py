@@ -212,8 +212,8 @@ class _Walk:
     def _past(self, windows: Mapping[str, Queue]) -> Past | None:
         if not self._kept_ticks or self._step:
             return None
-        past = Past(tuple(self._marks), tuple(self._log))
-        return past.shortened(self._kept_ticks).with_windows(windows)
+        past = Past(tuple(self._marks), tuple(self._log)).shortened(self._kept_ticks)
+        return past if windows.keys() == self._windows.keys() else past.with_windows(windows)
 
     def _is_quiet(self, name: str, before: Decimal | None, now: Decimal) -> bool:
         line = self._line(name, now if before is None else before)

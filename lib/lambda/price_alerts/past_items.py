@@ -5,16 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
 from price_alerts.items import Attributes, Item, known, progress_attributes, progress_of
 from price_alerts.past import Change, Mark, Past
 from price_alerts.ticks import Position
-from price_alerts.windows import EXTREMES, pushed
+from price_alerts.windows import EXTREMES, Queue, pushed
 
-__all__ = ["past_attributes", "past_of"]
+__all__ = ["past_attributes", "past_of", "windows_attributes", "windows_of"]
 
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -26,7 +26,7 @@ def past_attributes(past: Past) -> Attributes:
     base = past.marks[0]
     attributes: Attributes = {
         "ticks": _written(marks),
-        "windows": {name: [list(entry) for entry in queue] for name, queue in base.windows.items()},
+        "windows": windows_attributes(base.windows),
         "changes": [
             known(
                 {
@@ -46,12 +46,7 @@ def past_attributes(past: Past) -> Attributes:
 
 def past_of(attributes: Item, position: Position, price: Decimal) -> Past:
     """Read a past from its attributes; the state's own tick is its last."""
-    stored = attributes.get("windows", {})
-    windows = {
-        name: tuple((int(bucket), extreme) for bucket, extreme in stored[name])
-        for name in EXTREMES
-        if name in stored
-    }
+    windows = windows_of(attributes.get("windows", {}))
     marks: list[Mark] = []
     for taken, at in [*_read(attributes["ticks"]), (position, price)]:
         if marks and at is not None:
@@ -72,6 +67,20 @@ def past_of(attributes: Item, position: Position, price: Decimal) -> Past:
         for entry in attributes.get("changes", ())
     ]
     return Past(tuple(marks), tuple(changes))
+
+
+def windows_attributes(windows: Mapping[str, Queue]) -> Attributes:
+    """Write windows, each under its name."""
+    return {name: [list(entry) for entry in queue] for name, queue in windows.items()}
+
+
+def windows_of(attributes: Item) -> dict[str, Queue]:
+    """Read the windows that are among some attributes."""
+    return {
+        name: tuple((int(bucket), price) for bucket, price in attributes[name])
+        for name in EXTREMES
+        if name in attributes
+    }
 
 
 def _written(marks: Sequence[Mark]) -> str:

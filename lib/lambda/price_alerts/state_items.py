@@ -15,11 +15,10 @@ from price_alerts.items import (
     terms_of,
 )
 from price_alerts.notices import Notice
-from price_alerts.past_items import past_attributes, past_of
+from price_alerts.past_items import past_attributes, past_of, windows_attributes, windows_of
 from price_alerts.state import Firing, Lease, Outbox, State, Step
 from price_alerts.ticks import Position, format_timestamp
 from price_alerts.watches import Band
-from price_alerts.windows import EXTREMES
 
 __all__ = ["firing_item", "state_attributes", "state_of"]
 
@@ -33,8 +32,7 @@ def state_attributes(state: State) -> Attributes:
     }
     if state.position:
         attributes |= _position_attributes(state.position)
-    for name, queue in state.windows.items():
-        attributes[name] = [list(entry) for entry in queue]
+    attributes |= windows_attributes(state.windows)
     if state.bands is not None:
         attributes["band"] = {line: [band.below, band.above] for line, band in state.bands.items()}
     if state.step:
@@ -76,11 +74,7 @@ def state_of(symbol: str, item: Item | None) -> State:
         price=item.get("price"),
         position=position,
         threshold=item.get("threshold"),
-        windows={
-            name: tuple((int(bucket), price) for bucket, price in item[name])
-            for name in EXTREMES
-            if name in item
-        },
+        windows=windows_of(item),
         bands=bands,
         step=step,
         past=past,
