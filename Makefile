@@ -48,6 +48,10 @@ faults: setup ## strike every AWS call of the function in every way, and count w
 soak: setup ## send 200,000 prices while invocations are killed, and count what is lost
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m tests.soak $(ARGS)
 
+.PHONY: bench
+bench: setup ## measure speed and cost beside three others (ARGS=--write: into docs/)
+	@PYTHONPATH=.:lib/lambda $(venv)/python -m benchmarks $(ARGS)
+
 .PHONY: scan
 scan: setup ## have scanners look at the stack, its policies, the code and what it needs
 	@$(venv)/python -m pytest tests/integration/test_scans.py

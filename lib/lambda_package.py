@@ -10,6 +10,7 @@ from pathlib import Path
 __all__ = ["build_package"]
 
 SOURCE_ROOT = Path(__file__).parent / "lambda"
+_TYPING_EXTENSIONS = Path(__file__).with_name("small_typing_extensions.py")
 
 # What of Powertools a function needs that logs and counts; its other parts are most of its size.
 _POWERTOOLS_PARTS = (
@@ -60,14 +61,12 @@ def _sources() -> Iterator[tuple[str, Path]]:
     for pattern in _POWERTOOLS_PARTS:
         for source in powertools.glob(pattern):
             yield source.relative_to(powertools.parent).as_posix(), source
-    typing_extensions = _installed("typing_extensions")
-    yield typing_extensions.name, typing_extensions
+    yield "typing_extensions.py", _TYPING_EXTENSIONS
 
 
-def _installed(module: str) -> Path:
-    """Find a module's file, or a package's folder, without importing it."""
-    spec = importlib.util.find_spec(module)
+def _installed(package: str) -> Path:
+    """Find a package's folder without importing it."""
+    spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"{module} is not installed: run make setup", name=module)
-    origin = Path(spec.origin)
-    return origin.parent if origin.name == "__init__.py" else origin
+        raise ModuleNotFoundError(f"{package} is not installed: run make setup", name=package)
+    return Path(spec.origin).parent

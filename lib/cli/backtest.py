@@ -6,16 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lib.cli.prices import Price
+from lib.cli.columns import Portion
 from lib.cli.walk import Walk
-from price_alerts.portions import portions
 from price_alerts.rules import Progress, Rule, Status
 from price_alerts.state import Firing
 from price_alerts.ticks import format_timestamp
 
 __all__ = ["Backtest", "described", "run"]
-
-_ROWS_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,7 @@ class Backtest:
 
 
 def run(
-    rules: Iterable[Rule], prices: Iterable[Price], on_progress: Callable[[int], object]
+    rules: Iterable[Rule], portions: Iterable[Portion], on_progress: Callable[[int], object]
 ) -> Backtest:
     """Find out when rules would have fired.
 
@@ -55,8 +52,8 @@ def run(
     rules
         The rules. Those that are not active are left out; the others begin anew, whatever has
         come of them so far.
-    prices
-        The prices, each with a timestamp; read once and not kept.
+    portions
+        The prices; read once and not kept.
     on_progress
         Called after every portion with the number of prices done so far.
     """
@@ -71,14 +68,11 @@ def run(
     walks = {symbol: Walk(symbol, its_rules) for symbol, its_rules in rules_of.items()}
 
     rows_of: Counter[str] = Counter()
-    for portion in portions(prices, _ROWS_AT_ONCE):
-        portion_of: defaultdict[str, list[Price]] = defaultdict(list)
-        for row in portion:
-            portion_of[row.symbol].append(row)
-        for symbol, its_rows in portion_of.items():
-            rows_of[symbol] += len(its_rows)
+    for portion in portions:
+        for symbol, columns in portion.by_symbol():
+            rows_of[symbol] += len(columns)
             if symbol in walks:
-                walks[symbol].take(its_rows)
+                walks[symbol].take(columns)
         on_progress(rows_of.total())
 
     firings = [firing for walk in walks.values() for firing in walk.firings]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lib.cli.backtest import Backtest, described, run
 from lib.cli.errors import CliError, WrongUsage
 from lib.cli.output import progress, write_facts, write_json, write_line, write_table
 from lib.cli.prices import Price, PricesFile
@@ -18,6 +17,9 @@ from lib.cli.words import condition_in_words
 from price_alerts.rules import Rule
 from price_alerts.state import Firing
 from price_alerts.ticks import format_moment
+
+if TYPE_CHECKING:
+    from lib.cli.backtest import Backtest
 
 __all__ = ["backtest"]
 
@@ -43,14 +45,21 @@ def backtest(
     as_json: JsonOption = False,
 ) -> None:
     """Tell when rules would have fired on prices of the past; asks nothing of AWS."""
+    from lib.cli.backtest import described, run  # noqa: PLC0415  # numpy takes its time
+    from lib.cli.columns import portions_of  # noqa: PLC0415
+    from lib.cli.price_columns import portions_in  # noqa: PLC0415
+
     rules = read_rules(rules_path, now_microseconds())
     draw = None if picture is None else _drawing(rules, picture)
     file = PricesFile(prices_path, needs_timestamps=True)
     size_bytes = file.size_bytes or None
-    # A pipe can be read only once.
-    prices: Iterable[Price] = list(file) if draw and not prices_path.is_file() else file
+    prices: Iterable[Price] = file
     with progress("Reading prices", size_bytes) as show:
-        found = run(rules, prices, lambda _rows: show(file.bytes_read))
+        portions = portions_in(file)
+        if draw and not prices_path.is_file():  # a pipe can be read only once
+            prices = list(file)
+            portions = portions_of(prices)
+        found = run(rules, portions, lambda _rows: show(file.bytes_read))
     if draw:
         with progress("Drawing", size_bytes) as show:
             draw(prices, found.firings, lambda _rows: show(file.bytes_read))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from lib.cli.errors import CliError
 from price_alerts.ticks import (
@@ -21,7 +22,16 @@ from price_alerts.ticks import (
     parse_timestamp,
 )
 
-__all__ = ["Price", "PricesFile", "price_in"]
+__all__ = [
+    "Header",
+    "Price",
+    "PricesFile",
+    "price_in",
+    "read_price",
+    "read_symbol",
+    "read_timestamp",
+    "rows_in",
+]
 
 _BUFFER_BYTES = 64 * 1024
 _REMEMBERED = 65_536
@@ -37,6 +47,15 @@ class Price(NamedTuple):
     symbol: str
     price: Decimal
     timestamp_microseconds: int | None = None
+
+
+class Header(NamedTuple):
+    """How many fields a row has, and where in it stands what."""
+
+    width: int
+    timestamp_at: int | None
+    symbol_at: int
+    price_at: int
 
 
 def price_in(word: str) -> Price:
@@ -76,6 +95,8 @@ class PricesFile:
     ----------
     bytes_read
         How much of the file has been read so far.
+    latest_microseconds
+        From which time on a timestamp would be of the future, if that is refused.
     """
 
     def __init__(
@@ -83,7 +104,9 @@ class PricesFile:
     ) -> None:
         self._path = path
         self._needs_timestamps = needs_timestamps
-        self._now_microseconds = now_microseconds
+        self.latest_microseconds = None
+        if now_microseconds is not None:
+            self.latest_microseconds = now_microseconds + MAX_CLOCK_SKEW_MICROSECONDS
         self.bytes_read = 0
 
     @property
@@ -108,6 +131,13 @@ class PricesFile:
         CliError
             At the first thing that is wrong; names the line and what would be right.
         """
+        with self.opened() as text:
+            reader = rows_in(text)
+            yield from self.read_rows(reader, self.read_header(reader))
+
+    @contextmanager
+    def opened(self) -> Iterator[TextIO]:
+        """Open the file from its beginning, as lines; what ends the reading is told in one line."""
         self.bytes_read = 0
         try:
             with (
@@ -116,46 +146,56 @@ class PricesFile:
                     io.BufferedReader(raw, _BUFFER_BYTES), encoding="utf-8-sig", newline=""
                 ) as text,
             ):
-                yield from self._rows(csv.reader(text, skipinitialspace=True, strict=True))
+                yield text
         except OSError as error:
             raise CliError(f"{self._path}: {error.strerror}") from None
         except UnicodeDecodeError:
             raise CliError(f"{self._path}: must be text in UTF-8") from None
 
-    def _rows(self, reader: Any) -> Iterator[Price]:
-        latest = None
-        if self._now_microseconds is not None:
-            latest = self._now_microseconds + MAX_CLOCK_SKEW_MICROSECONDS
-        timestamp = None
-        try:
-            header: list[str] = next(reader, [])
-            timestamp_at, symbol_at, price_at = self._columns(header)
+    def read_header(self, reader: Any) -> Header:
+        """Find the columns in a reader's first row."""
+        with self._naming_the_line(reader, 0):
+            names = [name.strip().lower() for name in next(reader, [])]
+            wanted = ["timestamp", "symbol", "price"]
+            if not self._needs_timestamps and "timestamp" not in names:
+                wanted.remove("timestamp")
+            for name in wanted:
+                if names.count(name) != 1:
+                    raise InvalidMessage(
+                        f"must name the column {name} once, among others separated by commas"
+                    )
+            timestamp_at = names.index("timestamp") if "timestamp" in names else None
+            return Header(len(names), timestamp_at, names.index("symbol"), names.index("price"))
+
+    def read_rows(self, reader: Any, header: Header, lines_before: int = 0) -> Iterator[Price]:
+        """Read the rows that a reader has left, behind so many lines that it has not seen."""
+        latest, timestamp = self.latest_microseconds, None
+        with self._naming_the_line(reader, lines_before):
             for row in reader:
-                if len(row) != len(header):
+                if len(row) != header.width:
                     if not row:  # an empty line
                         continue
-                    raise InvalidMessage(f"must have {len(header)} fields, like the first line")
-                if timestamp_at is not None:
-                    timestamp = _parse_timestamp(row[timestamp_at])
+                    raise InvalidMessage(f"must have {header.width} fields, like the first line")
+                if header.timestamp_at is not None:
+                    timestamp = read_timestamp(row[header.timestamp_at])
                     if latest is not None and timestamp > latest:
                         raise InvalidMessage("timestamp is more than 60 s in the future")
-                yield Price(_parse_symbol(row[symbol_at]), _parse_price(row[price_at]), timestamp)
+                yield Price(
+                    read_symbol(row[header.symbol_at]), read_price(row[header.price_at]), timestamp
+                )
+
+    @contextmanager
+    def _naming_the_line(self, reader: Any, lines_before: int) -> Iterator[None]:
+        try:
+            yield
         except (InvalidMessage, csv.Error) as reason:
-            line = max(reader.line_num, 1)  # 0 in an empty file
+            line = max(lines_before + reader.line_num, 1)  # 0 in an empty file
             raise CliError(f"{self._path} line {line}: {reason}") from None
 
-    def _columns(self, header: list[str]) -> tuple[int | None, int, int]:
-        names = [name.strip().lower() for name in header]
-        wanted = ["timestamp", "symbol", "price"]
-        if not self._needs_timestamps and "timestamp" not in names:
-            wanted.remove("timestamp")
-        for name in wanted:
-            if names.count(name) != 1:
-                raise InvalidMessage(
-                    f"must name the column {name} once, among others separated by commas"
-                )
-        timestamp_at = names.index("timestamp") if "timestamp" in names else None
-        return timestamp_at, names.index("symbol"), names.index("price")
+
+def rows_in(lines: Iterable[str]) -> Any:
+    """Return a reader of the rows in a file's lines."""
+    return csv.reader(lines, skipinitialspace=True, strict=True)
 
 
 class _Counted(io.FileIO):
@@ -180,6 +220,6 @@ def _timestamp_of(text: str) -> int:
 
 
 # A file has few symbols, the same moments again for each of them, and prices that repeat.
-_parse_symbol = lru_cache(_REMEMBERED)(parse_symbol)
-_parse_price = lru_cache(_REMEMBERED)(parse_price)
-_parse_timestamp = lru_cache(_REMEMBERED)(_timestamp_of)
+read_symbol = lru_cache(_REMEMBERED)(parse_symbol)
+read_price = lru_cache(_REMEMBERED)(parse_price)
+read_timestamp = lru_cache(_REMEMBERED)(_timestamp_of)

@@ -1,40 +1,36 @@
 """A walk: one symbol's way along prices of the past, past its rules.
 
-Most ticks do nothing but change the price and the windows, and are passed over here. All others
-go to the engine, which alone decides what fires.
+Most ticks do nothing but change the price and the windows, and are passed over here, many at
+once. All others go to the engine, which alone decides what fires.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from decimal import Context, Decimal, localcontext
-from typing import NamedTuple, cast
+from decimal import Decimal
+from typing import cast
 
-from lib.cli.prices import Price
+import numpy as np
+import numpy.typing as npt
+
+from lib.cli.columns import Columns
+from lib.cli.levels import Levels
 from lib.cli.rule_book import RuleBook
+from lib.cli.trail import moves, pushed_all
 from price_alerts.engine import evaluate
-from price_alerts.rules import Rule
-from price_alerts.state import Firing, State
-from price_alerts.terms import WINDOWS_SECONDS
-from price_alerts.ticks import MAX_PRICE_DIGITS, Position, Tick
-from price_alerts.watches import Band
-from price_alerts.windows import BUCKETS, EXTREMES, PRICE, Queue, metrics_of, pushed
+from price_alerts.rules import Rule, Status
+from price_alerts.state import Firing, Outbox, State
+from price_alerts.terms import Terms
+from price_alerts.ticks import Position, Tick
+from price_alerts.windows import PRICE, metrics_of, numbers_of
 
 __all__ = ["Walk"]
 
-# A call of the engine costs as much as several ticks within one. So it gets twice as many as the
-# last time, unless many could be passed over since.
-_MANY_PASSED, _MOST_AT_ONCE = 8, 512
-
-_BUCKET_MICROSECONDS = {
-    name: WINDOWS_SECONDS[name.partition("-")[2]] * 1_000_000 // BUCKETS for name in EXTREMES
-}
-_EXACT = Context(prec=100)
-_SMALLEST = Decimal(1).scaleb(-MAX_PRICE_DIGITS)
-_ZERO, _INFINITY = Decimal(0), Decimal("Infinity")
-_END_OF_TIME = 2**63
+_TICKS_AT_ONCE = 16_384  # the arrays of so many stay in the processor's cache
+# A call of the engine costs as much as a few quiet ticks within one.
+_MOST_BETWEEN, _MOST_HANDED_OVER = 4, 512
+_ZERO = Decimal(0)
 
 
 class Walk:
@@ -59,137 +55,134 @@ class Walk:
         self.firings: list[Firing] = []
         self.late_rows = 0
         self._book = RuleBook()
+        self._terms = {rule.rule_id: rule.terms for rule in rules}
+        terms_on: dict[str, list[Terms]] = {PRICE: []}
         for rule in rules:
             self._book.add(rule)
+            terms_on.setdefault(rule.terms.metric, []).append(rule.terms)
+        self._levels = {line: Levels(terms) for line, terms in terms_on.items()}
         # As the engine left it; what the ticks since have changed stands beside it.
         self._state = self._book.changed(State(symbol))
         self._price, self._time = _ZERO, 0
         self._windows = self._state.windows
-        self._calm = _NOWHERE
-        self._passed, self._handed_over = 0, 1
-        self._count = 0  # of the ticks before a portion
+        self._has_passed = False
+        self._count = 0  # of the ticks so far
 
-    def take(self, rows: Sequence[Price]) -> None:
-        """Take the symbol's next prices, at least one; each has a timestamp."""
-        prices, times = self._in_order(rows)
-        place = 0
-        while place < len(prices):
-            end = self._end_of_calm(prices, times, place)
-            if end > place:
-                self._windows = self._windows_after(prices[place:end], times[place])
-                self._passed += end - place
-            elif self._is_quiet(prices[place], times[place]):
-                end += 1
-                self._passed += 1
-            else:
-                end += 1 if self._passed >= _MANY_PASSED else 2 * self._handed_over
-                end = min(end, place + _MOST_AT_ONCE, len(prices))
-                self._evaluate(prices[place:end], times[place:end], self._count + place)
-                self._passed, self._handed_over = 0, end - place
-            self._price, self._time = prices[end - 1], times[end - 1]
-            place = end
-        self._count += len(prices)
+    def take(self, columns: Columns) -> None:
+        """Take the symbol's next prices, at least one."""
+        columns = self._in_order(columns)
+        for start in range(0, len(columns), _TICKS_AT_ONCE):
+            self._follow(columns[start : start + _TICKS_AT_ONCE])
 
-    def _in_order(self, rows: Sequence[Price]) -> tuple[list[Decimal], list[int]]:
-        """Return the prices that are not late, and their times."""
-        times = cast("list[int]", [row.timestamp_microseconds for row in rows])
-        if times[0] >= self._time and times == sorted(times):  # so it is nearly always
-            return [row.price for row in rows], times
-        prices, kept, last = [], [], self._time
-        for row, time in zip(rows, times, strict=True):
-            if time >= last:
-                prices.append(row.price)
-                kept.append(time)
-                last = time
-        self.late_rows += len(rows) - len(kept)
-        return prices, kept
+    def _in_order(self, columns: Columns) -> Columns:
+        """Leave out the prices that are late."""
+        times = columns.times
+        if times[0] >= self._time and (times[1:] >= times[:-1]).all():  # so it is nearly always
+            return columns
+        latest_before = np.maximum.accumulate(np.append(self._time, times))[:-1]
+        is_late = times < latest_before
+        self.late_rows += int(is_late.sum())
+        return columns[~is_late]
 
-    def _end_of_calm(self, prices: Sequence[Decimal], times: Sequence[int], place: int) -> int:
-        """Return the place behind the calm prices that begin at a place."""
-        low, high, until = self._calm
-        end = bisect_left(times, until, place)
-        before = self._price  # one that stays on a level is calm as well
-        while place < end and (low < prices[place] < high or prices[place] == before):
-            place += 1
-        return place
+    def _follow(self, columns: Columns) -> None:
+        price_levels, cell = self._levels[PRICE], self._levels[PRICE].cell(self._price)
+        if not self._windows and self._count and price_levels.are_within(cell, columns):
+            self._pass(columns)
+            return
+        cells = np.concatenate(([cell], price_levels.cells(columns)))
+        by_moves = self._concerning_moves(columns)
+        by_moves[0] |= self._count == 0  # the first tick of all is every rule's
+        is_loud = by_moves.copy()
+        is_loud[price_levels.concerning(cells)] = True
+        places = is_loud.nonzero()[0]
+        steps = zip(
+            places.tolist(), cells[places].tolist(), cells[places + 1].tolist(), strict=True
+        )
+        # Asked one by one: the rules that a step concerned may have fired for the last time since.
+        concerning = (
+            place
+            for place, before, now in steps
+            if by_moves[place] or price_levels.concerns(before, now)
+        )
+        done = 0
+        for start, end in _stretches(concerning):
+            self._pass(columns[done:start])
+            self._evaluate(columns[start:end])
+            done = end
+        self._pass(columns[done:])
 
-    def _is_quiet(self, price: Decimal, time: int) -> bool:
-        """Pass over a tick that is not calm, say as the first of a bucket, but no rule's."""
-        windows = self._windows_after([price], time)
-        calm = _calm_around(self._state.bands, windows, time)
-        is_quiet = calm.low < price < calm.high
-        if is_quiet:
-            self._windows, self._calm = windows, calm
-        return is_quiet
+    def _concerning_moves(self, columns: Columns) -> npt.NDArray[np.bool_]:
+        """Tell which ticks may concern a rule by the move within a window."""
+        found = np.zeros(len(columns), np.bool_)
+        tick = Tick(self._state.symbol, self._price, Position(self._time, "", 0))
+        before = numbers_of(tick, self._windows) if self._count else {}
+        for name, queue in self._windows.items():
+            measured = zip(metrics_of(name), moves(name, queue, columns), strict=True)
+            for line, (numbers, errors) in measured:
+                if line in self._levels:
+                    levels = self._levels[line]
+                    cells, is_uncertain = levels.certain_cells(numbers, errors)
+                    cells = np.concatenate(([levels.cell(before.get(line, _ZERO))], cells))
+                    found[levels.concerning(cells)] = True
+                    found |= is_uncertain
+                    found[1:] |= is_uncertain[:-1]
+        return found
 
-    def _windows_after(self, prices: Sequence[Decimal], time: int) -> Mapping[str, Queue]:
-        """Add prices of the same bucket, of which only the lowest or the highest then counts."""
-        if not self._windows:
-            return self._windows
-        extremes = {"rise": min(prices), "fall": max(prices)}
-        return {
-            name: pushed(name, queue, extremes[name[:4]], time)
-            for name, queue in self._windows.items()
-        }
+    def _pass(self, columns: Columns) -> None:
+        """Pass over ticks that concern no rule."""
+        if len(columns):
+            self._windows = {
+                name: pushed_all(name, queue, columns) for name, queue in self._windows.items()
+            }
+            self._price, self._time = columns.price(-1), int(columns.times[-1])
+            self._count += len(columns)
+            self._has_passed = True
 
-    def _evaluate(self, prices: Sequence[Decimal], times: Sequence[int], ordinal: int) -> None:
-        """Have the engine take ticks, in as many steps as it needs; the first has that ordinal."""
+    def _evaluate(self, columns: Columns) -> None:
+        """Have the engine take ticks, in as many steps as it needs."""
         state = self._state
-        if self._passed:
-            position = Position(self._time, "", ordinal - 1)
-            state = replace(state, price=self._price, position=position, windows=self._windows)
+        if self._has_passed:
+            # The bands are not kept up: without them it looks around itself.
+            state = replace(
+                state,
+                price=self._price,
+                position=Position(self._time, "", self._count - 1),
+                windows=self._windows,
+                bands=None,
+            )
         ticks = [
-            Tick(state.symbol, price, Position(time, "", ordinal + place))
-            for place, (price, time) in enumerate(zip(prices, times, strict=True))
+            Tick(state.symbol, columns.price(place), Position(time, "", self._count + place))
+            for place, time in enumerate(columns.times.tolist())
         ]
+        self._price, self._time = ticks[-1].price, ticks[-1].position.timestamp_microseconds
+        self._count += len(ticks)
         while ticks or state.step:
             state = evaluate(state, ticks, self._book, None, fired_at_microseconds=0)
             if state.outbox:
-                self.firings += state.outbox.firings
-                self._book.deliver(state.outbox)
+                self._deliver(state.outbox)
                 state = replace(state, outbox=None)
             done = cast("Position", state.position)  # it has had a tick
             ticks = [tick for tick in ticks if tick.position > done]
-        self._state, self._windows = state, state.windows
-        self._calm = _calm_around(state.bands, state.windows, times[-1])
+        self._state, self._windows, self._has_passed = state, state.windows, False
+
+    def _deliver(self, outbox: Outbox) -> None:
+        self.firings += outbox.firings
+        self._book.deliver(outbox)
+        for rule_id, progress in outbox.changes.items():
+            if progress.status is Status.TRIGGERED:
+                terms = self._terms[rule_id]
+                self._levels[terms.metric].leave(terms)
 
 
-class _Calm(NamedTuple):
-    """Where a price is calm: strictly between two others, and before that time."""
-
-    low: Decimal
-    high: Decimal
-    until_microseconds: int
-
-
-_NOWHERE = _Calm(_ZERO, _ZERO, 0)
-
-
-def _calm_around(
-    bands: Mapping[str, Band] | None, windows: Mapping[str, Queue], time: int
-) -> _Calm:
-    """Tell which prices, after a tick of that time, neither are a rule's nor lead a window."""
-    if bands is None:
-        return _NOWHERE
-    until = _END_OF_TIME
-    lows, highs = [bands[PRICE].below or _ZERO], [bands[PRICE].above or _INFINITY]
-    with localcontext(_EXACT):
-        for name, queue in windows.items():
-            bucket = _BUCKET_MICROSECONDS[name]
-            until = min(until, (time // bucket + 1) * bucket)
-            leading = queue[0][1]
-            percent = leading / 100
-            amounts, percents = (bands[line] for line in metrics_of(name))
-            near = -_SMALLEST  # the leading price itself does
-            if amounts.below is not None:
-                near = amounts.below
-            if percents.below is not None:  # they are rounded down
-                near = max(near, (percents.below + _SMALLEST) * percent)
-            far = min(amounts.above or _INFINITY, (percents.above or _INFINITY) * percent)
-            if name.startswith("rise"):
-                lows.append(leading + near)
-                highs.append(leading + far)
-            else:
-                lows.append(leading - far)
-                highs.append(leading - near)
-    return _Calm(max(lows), min(highs), until)
+def _stretches(places: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Put ascending places together where few lie between them: each from one to behind another."""
+    start = end = -1
+    for place in places:
+        if end < 0:
+            start = place
+        elif place - end > _MOST_BETWEEN or place - start >= _MOST_HANDED_OVER:
+            yield start, end
+            start = place
+        end = place + 1
+    if end > 0:
+        yield start, end

@@ -5,10 +5,16 @@ Everything that a warm container keeps is made here, when the module is imported
 
 from __future__ import annotations
 
+import gc
+
+# What is loaded stays: to look through it for garbage takes a fifth of a cold start.
+gc.disable()
+
 import os
 import time
 import uuid
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,10 +22,11 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config as ClientConfig
 
+from price_alerts.batch import Batch
 from price_alerts.config import Config
 from price_alerts.groups import group_of, with_followers
 from price_alerts.notifier import Notifier
-from price_alerts.processing import Batch, Processor
+from price_alerts.processing import Processor
 from price_alerts.rules import high_price_rule
 from price_alerts.store import Store
 from price_alerts.ticks import InvalidMessage, Tick, parse_message
@@ -36,9 +43,16 @@ config = Config.from_environment(os.environ)
 logger = Logger(service=config.service_name, level=config.log_level, utc=True, use_rfc3339=True)
 metrics = Metrics(namespace=config.metrics_namespace, service=config.service_name)
 
+# So many symbols wait for DynamoDB at a time; more threads only wait for each other.
+_SYMBOLS_AT_ONCE = 8
 # A call that hangs is given up and tried again; boto3 would wait a minute for it.
 _CLIENTS = ClientConfig(
-    connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3}
+    connect_timeout=1,
+    read_timeout=3,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    # To check parameters, and to put this together anew, takes a fifth of each call's time.
+    parameter_validation=False,
+    user_agent=config.service_name,
 )
 table = boto3.resource("dynamodb", config=_CLIENTS).Table(config.table_name)
 sns = boto3.client("sns", config=_CLIENTS)
@@ -57,7 +71,10 @@ _processor = Processor(
     clock=_now_microseconds,
     sleep=time.sleep,
     kept_ticks=config.late_ticks,
+    each=ThreadPoolExecutor(_SYMBOLS_AT_ONCE).map,
 )
+
+gc.enable()
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str, Any]:

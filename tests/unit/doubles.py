@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
 import sys
@@ -15,10 +16,11 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from lib.cli.rule_actions import RuleActions
+from price_alerts.batch import Batch
 from price_alerts.items import rule_item, watch_items
 from price_alerts.notices import Notice, notice
 from price_alerts.notifier import Notifier
-from price_alerts.processing import Batch, Processor
+from price_alerts.processing import Processor
 from price_alerts.rules import Rule, Trigger, high_price_rule
 from price_alerts.state import Firing
 from price_alerts.store import Store
@@ -164,6 +166,7 @@ def drop_handler() -> None:
     """Forget the handler, so that the next import makes its clients and its logger anew."""
     for name in HANDLER_NAMES:
         sys.modules.pop(name, None)
+    gc.enable()  # it stays off where the import fails
     # Powertools finds a logger by its service, bound to the stdout of an earlier test.
     logging.Logger.manager.loggerDict.pop("tap-test-price-alerts", None)
 
@@ -218,7 +221,9 @@ class Container:
         clock: Clock,
         topic: Any,
         high_price: Rule | None = ABOVE_150,
+        *,
         kept_ticks: int = 16,
+        each: Any = map,
     ) -> None:
         self.store = Store(table)
         self._clock = clock
@@ -229,6 +234,7 @@ class Container:
             clock,
             clock.sleep,
             kept_ticks=kept_ticks,
+            each=each,
         )
 
     def process(

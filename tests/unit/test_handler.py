@@ -13,7 +13,7 @@ from unittest.mock import patch
 import boto3
 import pytest
 
-from price_alerts.processing import Batch
+from price_alerts.batch import Batch
 from price_alerts.ticks import Position, Tick
 from tests.unit.doubles import NOW, SECOND, Container, add_rules, body_of, items_of, rule
 

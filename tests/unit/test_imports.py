@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "state": {"past", "rules", "terms", "ticks", "watches", "windows"},
     "engine": {"past", "rules", "state", "ticks", "watches", "windows"},
     "late": {"engine", "past", "rules", "state", "ticks", "watches"},
+    "batch": {"state", "ticks"},
     "groups": set(),
     "notices": {"rules", "state", "terms", "ticks"},
     "items": {"rules", "state", "terms", "ticks", "watches"},
@@ -40,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "notifier": {"notices", "ticks"},
     "processing": {
-        *("engine", "late", "notices", "notifier", "rules", "state", "store", "ticks"),
+        *("batch", "engine", "late", "notices", "notifier", "rules", "state", "store", "ticks"),
     },
 }
 PURE = sorted(

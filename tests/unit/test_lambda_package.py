@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from lib import lambda_package
+from lib import lambda_package, small_typing_extensions
 from lib.lambda_package import SOURCE_ROOT, build_package
 
 # All that Lambda has and the handler uses: boto3, and what that needs.
@@ -192,6 +193,29 @@ def test_every_entry_is_a_plain_file_that_all_may_read(package: Path) -> None:
 
 def test_it_is_small_enough_to_be_loaded_at_every_cold_start(package: Path) -> None:
     assert package.stat().st_size <= 1_000_000
+
+
+def asked_of_typing_extensions(package: Path) -> set[str]:
+    """All that Powertools' sources in the zip import from typing_extensions."""
+    with zipfile.ZipFile(package) as archive:
+        sources = [
+            archive.read(name) for name in archive.namelist() if name.startswith("aws_lambda_")
+        ]
+    return {
+        alias.name
+        for source in sources
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and node.module == "typing_extensions"
+        for alias in node.names
+    }
+
+
+def test_its_small_typing_extensions_holds_all_that_powertools_asks_of_it(package: Path) -> None:
+    assert asked_of_typing_extensions(package) == set(small_typing_extensions.__all__)
+
+
+def test_what_is_deprecated_works_as_before() -> None:
+    assert small_typing_extensions.deprecated("no more", category=None)(len) is len
 
 
 # --- what is in it is enough -------------------------------------------------------------

@@ -93,7 +93,7 @@ def test_no_line_holds_the_symbol_of_what_fails(
     def fail(**request: Any) -> None:
         raise ConnectionError("no answer")
 
-    monkeypatch.setattr(index.table, "update_item", fail)
+    monkeypatch.setattr(index.table.meta.client, "update_item", fail)
     printed = lines_for(index, json.dumps({"symbol": MARKER, "price": PRICE}))
     assert '"symbol failed"' in printed
     assert "no answer" in printed

@@ -135,7 +135,7 @@ def test_a_change_of_rules_under_way_is_a_conflict_with_what_is_stored(
     store: Store, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.commit(State("AAPL"), AAPL)
-    fail(monkeypatch, table, "update_item", "TransactionConflictException")
+    fail(monkeypatch, table.meta.client, "update_item", "TransactionConflictException")
     assert current_of(store, AAPL, replace(AAPL, version=2)) == AAPL
 
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 
 from price_alerts.items import Attributes, Item, known, progress_attributes, progress_of
@@ -16,6 +17,7 @@ from price_alerts.windows import EXTREMES, Queue, pushed
 
 __all__ = ["past_attributes", "past_of", "windows_attributes", "windows_of"]
 
+_REMEMBERED = 16_384
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -108,6 +110,7 @@ def _read(text: str) -> Iterator[tuple[Position, Decimal | None]]:
         yield Position(time, message_id, ordinal), None if price is None else Decimal(price)
 
 
+@lru_cache(_REMEMBERED)  # each is written again with the next ticks of its symbol
 def _shortened(name: str) -> str:
     if not _UUID.fullmatch(name):
         return f"={name}"

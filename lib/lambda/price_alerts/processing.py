@@ -10,111 +10,30 @@ from __future__ import annotations
 import random
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+from price_alerts.batch import Batch
 from price_alerts.engine import evaluate
 from price_alerts.late import evaluate_late, late_ticks
 from price_alerts.notices import Notice, notice
 from price_alerts.notifier import MAX_NOTICES_PER_PUBLISH, Notifier
 from price_alerts.rules import Rule
-from price_alerts.state import Firing, Lease, Outbox, State
+from price_alerts.state import Lease, Outbox, State
 from price_alerts.store import Conflict, Store
-from price_alerts.ticks import Position, Tick
+from price_alerts.ticks import Tick
 
-__all__ = ["Batch", "Failure", "Processor"]
+__all__ = ["Processor"]
 
 _LEASE_MARGIN_MICROSECONDS = 1_000_000  # clocks differ a little between machines
 _MAX_TICKS_PER_COMMIT = 1_000  # so that the time is looked at, and what is done is kept
 _MAX_KNOWN_STATES = 10_000  # a warm container's memory stays bounded
 _RETRY_CEILINGS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 0.8)
 
+Each = Callable[[Callable[[str], bool], Iterable[str]], Iterable[bool]]
+
 
 class AnnouncementError(Exception):
     """SNS refused some firings; they stay in the outbox."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What went wrong with a symbol, and the messages that must come again for it."""
-
-    error: Exception
-    message_ids: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class Batch:
-    """One invocation's work: who does it, until when, and what has come of it.
-
-    Parameters
-    ----------
-    owner
-        A name that no other invocation has; it marks the leases taken here.
-    stop_at_microseconds
-        When no more work is begun.
-    deadline_microseconds
-        When the invocation will be ended, come what may.
-    repeated_message_ids
-        The messages that have come before: their ticks may well have been seen.
-
-    Attributes
-    ----------
-    announced
-        The firings that went out.
-    lags_microseconds
-        How long after its price each of them did.
-    conflicts
-        How often somebody else was found to have moved, or to be delivering, a symbol.
-    late_ticks
-        How many ticks came behind a later one of their symbol, and were dropped.
-    publish_failures
-        How often SNS did not take a firing.
-    failures
-        What went wrong, each with a symbol.
-    unfinished_message_ids
-        The messages that must come again.
-    unfinished_symbols
-        The symbols that are to be gone on with.
-    has_run_out_of_time
-        Whether some of them were left because it was time to stop.
-    """
-
-    owner: str
-    stop_at_microseconds: int
-    deadline_microseconds: int
-    repeated_message_ids: frozenset[str] = frozenset()
-    announced: list[Firing] = field(default_factory=list)
-    lags_microseconds: list[int] = field(default_factory=list)
-    conflicts: int = 0
-    late_ticks: int = 0
-    publish_failures: int = 0
-    failures: list[Failure] = field(default_factory=list)
-    unfinished_message_ids: set[str] = field(default_factory=set)
-    unfinished_symbols: set[str] = field(default_factory=set)
-    has_run_out_of_time: bool = False
-    _evaluated: set[tuple[str, Position]] = field(default_factory=set)
-
-    def evaluated(self, ticks: Iterable[Tick]) -> None:
-        """Note that ticks have moved their symbol."""
-        self._evaluated.update((tick.symbol, tick.position) for tick in ticks)
-
-    def done(self, path: Iterable[Tick]) -> None:
-        """Count the ticks of a path that is done which did not move their symbol."""
-        self.late_ticks += sum(
-            (tick.symbol, tick.position) not in self._evaluated
-            and tick.position.message_id not in self.repeated_message_ids
-            for tick in path
-        )
-
-    def failed(self, symbol: str, path: Iterable[Tick], error: Exception) -> None:
-        """Note that a path cannot be finished now."""
-        message_ids = tuple(dict.fromkeys(tick.position.message_id for tick in path))
-        self.failures.append(Failure(error, message_ids))
-        self.unfinished(symbol, path)
-
-    def unfinished(self, symbol: str, path: Iterable[Tick]) -> None:
-        """Note that ticks of a symbol must come again."""
-        self.unfinished_symbols.add(symbol)
-        self.unfinished_message_ids.update(tick.position.message_id for tick in path)
 
 
 class Processor:
@@ -134,6 +53,8 @@ class Processor:
         Waits for some seconds; another invocation's delivery raises no event to wait for.
     kept_ticks
         Among so many of a symbol's last ticks a late one is put; one that comes later is dropped.
+    each
+        Does something for each of some symbols, like ``map``; a pool's, in several threads.
     """
 
     def __init__(  # noqa: PLR0913  # the composition root's parts
@@ -145,6 +66,7 @@ class Processor:
         sleep: Callable[[float], None],
         *,
         kept_ticks: int,
+        each: Each = map,
     ) -> None:
         self._store = store
         self._notifier = notifier
@@ -153,6 +75,7 @@ class Processor:
         self._clock = clock
         self._sleep = sleep
         self._kept_ticks = kept_ticks
+        self._each = each
         self._states: dict[str, State] = {}
 
     def process(self, ticks: Iterable[Tick], batch: Batch, symbols: Iterable[str] = ()) -> None:
@@ -161,19 +84,30 @@ class Processor:
         The symbols that are named have what is left of them finished, without a tick.
         """
         waiting = {symbol: list[Tick]() for symbol in symbols} | _paths(ticks)
+        parts = {symbol: batch.part() for symbol in waiting}
+
+        def advance(symbol: str) -> bool:
+            return self._try(symbol, waiting[symbol], parts[symbol])
+
         for _ in self._rounds(batch):
+            each = self._each if len(waiting) > 1 else map
+            are_done = each(advance, waiting)
             waiting = {
                 symbol: path
-                for symbol, path in waiting.items()
-                if not self._try(symbol, path, batch)
+                for (symbol, path), is_done in zip(waiting.items(), are_done, strict=True)
+                if not is_done
             }
             if not waiting:
                 break
+        for part in parts.values():
+            batch.include(part)
         for symbol, path in waiting.items():
             state = self._states.get(symbol, State(symbol))
             done = 0 if state.outbox or state.step else _count_seen(path, state)
             batch.unfinished(symbol, path[done:])
         batch.has_run_out_of_time = bool(waiting) and self._is_over(batch)
+        while len(self._states) > _MAX_KNOWN_STATES:  # here, where no thread is at work
+            del self._states[next(iter(self._states))]
 
     def _rounds(self, batch: Batch) -> Iterator[None]:
         yield
@@ -306,8 +240,6 @@ class Processor:
     def _remember(self, state: State) -> None:
         self._states.pop(state.symbol, None)  # the one written last is the last to be forgotten
         self._states[state.symbol] = state
-        if len(self._states) > _MAX_KNOWN_STATES:
-            del self._states[next(iter(self._states))]
 
     def _leased(self, state: State, batch: Batch) -> State:
         until = batch.deadline_microseconds + _LEASE_MARGIN_MICROSECONDS

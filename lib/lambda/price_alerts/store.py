@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +44,14 @@ class Store:
     Parameters
     ----------
     table
-        The table, with keys ``pk`` and ``sk``. Not to be shared between threads.
+        The table, with keys ``pk`` and ``sk``. Threads share its client, and take turns with
+        itself. Source: Boto3 Guide, "Resources" and "Clients".
     """
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._client: Any = table.meta.client  # takes plain values, which the stubs deny
+        self._turn = threading.Lock()
         self._actions = DeliveryActions(table.name)
 
     def load(self, symbol: str) -> State:
@@ -77,7 +81,8 @@ class Store:
             condition = "#version = :expected_version"
             update["ExpressionAttributeValues"][":expected_version"] = before.version
         try:
-            self._table.update_item(
+            self._client.update_item(
+                TableName=self._table.name,
                 Key=state_key(after.symbol),
                 ConditionExpression=condition,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -91,9 +96,10 @@ class Store:
     def record(self, notice: Notice) -> None:
         """Write a firing of the stack's own rule unless it is there already."""
         try:
-            self._table.put_item(
-                Item=firing_item(notice), ConditionExpression="attribute_not_exists(pk)"
-            )
+            with self._turn:
+                self._table.put_item(
+                    Item=firing_item(notice), ConditionExpression="attribute_not_exists(pk)"
+                )
         except ClientError as error:
             _item_in_the_way(error)
 
@@ -146,9 +152,8 @@ class Store:
     ) -> None:
         """Do all of these whose conditions hold, if those of the guards do."""
         while actions:
-            items: Any = [*guards, *actions]
             try:
-                self._table.meta.client.transact_write_items(TransactItems=items)
+                self._client.transact_write_items(TransactItems=[*guards, *actions])
             except ClientError as error:
                 reasons = _reasons(error)
                 if PASSING_REASONS & set(reasons) or _CONDITION in reasons[: len(guards)]:

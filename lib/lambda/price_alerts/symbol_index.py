@@ -23,6 +23,7 @@ class SymbolIndex:
 
     def __init__(self, table: Table, symbol: str) -> None:
         self._table = table
+        self._client: Any = table.meta.client  # takes plain values, which the stubs deny
         self._symbol = symbol
 
     def watches(self, line: str, start: str, *, upward: bool, limit: int) -> list[Watch]:
@@ -47,7 +48,8 @@ class SymbolIndex:
         items: list[dict[str, Any]] = []
         start: dict[str, Any] = {}
         while len(items) < limit:
-            answer = self._table.query(
+            answer = self._client.query(
+                TableName=self._table.name,
                 KeyConditionExpression=condition,
                 ExpressionAttributeValues=values,
                 ScanIndexForward=is_forward,

@@ -9,8 +9,8 @@ from itertools import product
 
 import pytest
 
-from lib.cli import backtest
 from lib.cli.backtest import Backtest, described, run
+from lib.cli.columns import portions_of
 from lib.cli.prices import Price
 from price_alerts.engine import MAX_CHANGES_PER_COMMIT
 from price_alerts.rules import Progress, Rule, Status, Trigger, paused
@@ -29,8 +29,8 @@ def price(text: str, second: int = 0, symbol: str = "AAPL") -> Price:
     return Price(symbol, Decimal(text), NOW + second * SECOND)
 
 
-def result_of(rules: Sequence[Rule], *prices: Price) -> Backtest:
-    return run(rules, prices, lambda rows: None)
+def result_of(rules: Sequence[Rule], *prices: Price, rows_at_once: int = 100) -> Backtest:
+    return run(rules, portions_of(prices, rows_at_once), lambda rows: None)
 
 
 def fired(result: Backtest) -> list[tuple[str, int]]:
@@ -55,8 +55,9 @@ def test_a_firing_is_told_with_exact_prices_and_the_prices_time() -> None:
     assert json.dumps(described(firing))
 
 
-def test_a_firing_at_the_first_price_has_no_price_before() -> None:
-    (firing,) = result_of([rule("r", "above")], price("201")).firings
+@pytest.mark.parametrize(("condition", "text"), [("above", "201"), ("below", "199")])
+def test_a_firing_at_the_first_price_has_no_price_before(condition: str, text: str) -> None:
+    (firing,) = result_of([rule("r", condition)], price(text)).firings
 
     assert described(firing)["previous_price"] is None
 
@@ -87,11 +88,10 @@ def test_without_prices_nothing_fires() -> None:
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 2, 100])
-def test_a_late_price_is_left_out(monkeypatch: pytest.MonkeyPatch, rows_at_once: int) -> None:
-    monkeypatch.setattr(backtest, "_ROWS_AT_ONCE", rows_at_once)
+def test_a_late_price_is_left_out(rows_at_once: int) -> None:
     prices = [price("199", 10), price("201", 9), price("198", 8), price("202", 11)]
 
-    result = result_of([rule()], *prices)
+    result = result_of([rule()], *prices, rows_at_once=rows_at_once)
 
     assert fired(result) == [("r", 11)]
     assert result.firings[0].previous_price == Decimal(199)
@@ -99,12 +99,10 @@ def test_a_late_price_is_left_out(monkeypatch: pytest.MonkeyPatch, rows_at_once:
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 2, 100])
-def test_prices_of_the_same_time_count_in_their_order(
-    monkeypatch: pytest.MonkeyPatch, rows_at_once: int
-) -> None:
-    monkeypatch.setattr(backtest, "_ROWS_AT_ONCE", rows_at_once)
+def test_prices_of_the_same_time_count_in_their_order(rows_at_once: int) -> None:
+    prices = [price(text) for text in ("199", "201", "199", "202")]
 
-    result = result_of([rule()], *[price(text) for text in ("199", "201", "199", "202")])
+    result = result_of([rule()], *prices, rows_at_once=rows_at_once)
 
     assert [firing.price for firing in result.firings] == [201, 202]
     assert len({firing.firing_id for firing in result.firings}) == 2
@@ -157,11 +155,11 @@ def test_a_price_that_concerns_very_many_rules_is_done_to_the_end() -> None:
     assert len(result.firings) == 2 * count
 
 
-def test_progress_is_told_after_every_portion(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backtest, "_ROWS_AT_ONCE", 2)
+def test_progress_is_told_after_every_portion() -> None:
+    prices = [price("1", second) for second in range(5)]
     told: list[int] = []
 
-    run([rule()], [price("1", second) for second in range(5)], told.append)
+    run([rule()], portions_of(prices, 2), told.append)
 
     assert told == [2, 4, 5]
 
@@ -182,14 +180,13 @@ def peak_bytes(rows: int) -> int:
     ]
     tracemalloc.start()
     try:
-        assert run(rules, wandering(rows), lambda rows: None).rows == rows
+        assert run(rules, portions_of(wandering(rows), 1_000), lambda rows: None).rows == rows
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
 
-def test_memory_does_not_grow_with_the_prices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backtest, "_ROWS_AT_ONCE", 1_000)
+def test_memory_does_not_grow_with_the_prices() -> None:
     peak_bytes(1_000)  # what is made only once
 
     assert peak_bytes(20_000) < 1.3 * peak_bytes(5_000)

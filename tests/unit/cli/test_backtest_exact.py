@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
 import pytest
 from hypothesis import given
 
-from lib.cli import backtest, walk
+from lib.cli import walk
 from lib.cli.backtest import run
+from lib.cli.columns import portions_of
 from lib.cli.prices import Price
 from price_alerts import engine
 from price_alerts.rules import Rule, Trigger
@@ -26,11 +28,6 @@ from tests.unit.doubles import NOW, SECOND
 ROWS_AT_ONCE = 40  # so that a portion ends often
 
 
-@pytest.fixture(autouse=True)
-def _short_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backtest, "_ROWS_AT_ONCE", ROWS_AT_ONCE)
-
-
 def parts_of(history: History) -> tuple[list[Spec], list[PriceAt]]:
     """Return a history's rules, as if all were there from the start, and its ticks."""
     specs = {event[1].rule_id: event[1] for event in history if event[0] == "add"}
@@ -40,7 +37,7 @@ def parts_of(history: History) -> tuple[list[Spec], list[PriceAt]]:
 
 def backtested(rules: Sequence[Rule], ticks: Sequence[PriceAt]) -> list[Firing]:
     prices = (Price(symbol, price.normalize(EXACT), time) for symbol, price, time in ticks)
-    return list(run(rules, prices, lambda rows: None).firings)
+    return list(run(rules, portions_of(prices, ROWS_AT_ONCE), lambda rows: None).firings)
 
 
 def by_the_oracle(specs: Sequence[Spec], ticks: Sequence[PriceAt]) -> list[tuple[str, Fired]]:
@@ -187,6 +184,19 @@ def test_a_percentage_that_rounding_brings_down_to_the_rearm_level_re_arms() -> 
     assert [told(each)[1][1] - NOW for each in backtested([rule], ticks)] == [1, 23]
 
 
+def test_a_move_that_only_the_last_digit_keeps_from_re_arming_re_arms_after_it() -> None:
+    terms = Terms(Condition.RISES, (Decimal(5),), False, "7d", Distance(Decimal(2)))
+    rule = Rule(rule_id="r", symbol="AAPL", terms=terms, trigger=Trigger.EVERY)
+    ticks = [
+        ("AAPL", Decimal(price), NOW + second)
+        for second, price in enumerate(
+            ("100", "106", *["104"] * 9, "103.000000000000000001", *["102"] * 9, "106")
+        )
+    ]
+
+    assert [told(each)[1][1] - NOW for each in backtested([rule], ticks)] == [1, 21]
+
+
 def test_the_least_step_down_begins_a_rise() -> None:
     rule = move_rule("r", Condition.RISES, "0.000000000000000005", "7d")
     ticks = [
@@ -197,14 +207,20 @@ def test_the_least_step_down_begins_a_rise() -> None:
     assert [told(each)[1][1] - NOW for each in backtested([rule], ticks)] == [22]
 
 
-def test_few_ticks_of_a_calm_way_reach_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken = []
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[Tick]:
+    """What the engine is given."""
+    taken: list[Tick] = []
 
     def counting(state, ticks, *rest, **named):  # type: ignore[no-untyped-def]
         taken.extend(ticks)
         return engine.evaluate(state, ticks, *rest, **named)
 
     monkeypatch.setattr(walk, "evaluate", counting)
+    return taken
+
+
+def test_few_ticks_of_a_calm_way_reach_the_engine(taken: list[Tick]) -> None:
     random = Random(1)
     ticks = [
         ("AAPL", Decimal(1000 + random.randrange(-9, 10)), NOW + second * SECOND)
@@ -213,3 +229,111 @@ def test_few_ticks_of_a_calm_way_reach_the_engine(monkeypatch: pytest.MonkeyPatc
 
     assert not backtested([*FAR_APART, *MOVES], ticks)
     assert len(taken) < 10
+
+
+def test_a_way_over_levels_at_which_nothing_fires_does_not_reach_the_engine(
+    taken: list[Tick],
+) -> None:
+    rules = [
+        price_rule("up", Condition.CROSSES_UP, 1020),
+        price_rule("below", Condition.BELOW, 980),
+        price_rule("exits", Condition.EXITS, 1010, 1015),
+    ]
+    prices = [*[1030] * 10, 1020, 1019, 1015, 1010, *[1009] * 10, 985, 980, 985, 1000, 1009]
+    ticks = [("AAPL", Decimal(price), NOW + second) for second, price in enumerate(prices)]
+
+    backtested(rules, ticks)
+
+    assert [int(tick.price) for tick in taken] == [1030, 1009]  # the first one, and the exit
+
+
+def test_a_rule_that_has_fired_for_the_last_time_does_not_reach_the_engine_again(
+    taken: list[Tick],
+) -> None:
+    rule = replace(price_rule("up", Condition.CROSSES_UP, 1000), trigger=Trigger.ONCE)
+    prices = [Price("AAPL", Decimal(999 + second // 10 % 2), second) for second in range(200)]
+
+    result = run([rule], portions_of(prices), lambda rows: None)
+
+    assert len(result.firings) == 1
+    assert len(taken) < 5
+
+
+def near_levels(random: Random, length: int) -> tuple[list[Rule], list[PriceAt]]:
+    """Draw rules and prices that often are the same as floats, or differ in the last digit."""
+    conditions: list[Condition] = list(Condition)[:-2]
+    rules = []
+    for number in range(random.randrange(1, 12)):
+        condition = random.choice(conditions)
+        first, second = sorted(random.sample(range(30), 2))
+        count = 2 if condition in CHANNELS else 1
+        rules.append(
+            Rule(
+                rule_id=f"r{number}",
+                symbol="AAPL",
+                terms=Terms(condition, tuple(map(near, (first, second)[:count]))),
+                trigger=random.choice(list(Trigger)),
+            )
+        )
+    sizes = ("0.000000000000000003", "0.00000000000000001", "0.000000000000001%")
+    for number in range(random.randrange(3)):
+        condition, window = random.choice(list(Condition)[-2:]), random.choice(("1m", "15m"))
+        rules.append(move_rule(f"m{number}", condition, random.choice(sizes), window))
+    units, time, ticks = 15, NOW, list[PriceAt]()
+    for _ in range(length):
+        units = max(0, min(30, units + random.choice((0, 1, -1, 2, -2, 9, -9))))
+        time += random.choice((0, 1, SECOND, 30 * SECOND))
+        late = random.choice((0, 0, 0, 0, 0, 0, 0, 5 * SECOND))
+        ticks.append(("AAPL", near(units), time - late))
+    return rules, ticks
+
+
+CHANNELS = (Condition.ENTERS, Condition.EXITS, Condition.INSIDE, Condition.OUTSIDE)
+
+
+def near(units: int) -> Decimal:
+    return Decimal("123.456789012345678900") + Decimal(units).scaleb(-18)
+
+
+def in_time(ticks: Sequence[PriceAt]) -> list[PriceAt]:
+    kept: list[PriceAt] = []
+    for tick in ticks:
+        if not kept or tick[2] >= kept[-1][2]:
+            kept.append(tick)
+    return kept
+
+
+@pytest.mark.parametrize("ticks_at_once", [1, 2, 7, 16_384])
+def test_prices_and_levels_that_only_the_last_digit_tells_apart_are_the_engine_s(
+    monkeypatch: pytest.MonkeyPatch, ticks_at_once: int
+) -> None:
+    monkeypatch.setattr(walk, "_TICKS_AT_ONCE", ticks_at_once)
+    random = Random(ticks_at_once)
+    count = 0
+    for _ in range(40):
+        rules, ticks = near_levels(random, random.randrange(1, 120))
+
+        firings = [told(each) for each in backtested(rules, ticks)]
+
+        assert firings == [told(each) for each in by_the_engine(rules, in_time(ticks))]
+        count += len(firings)
+    assert count > 400
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_however_a_way_is_cut_the_same_fires(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    random = Random(seed)
+    ticks = wandering(random, 400, 2_000)
+    rules = [*FAR_APART, *MOVES]
+    expected = by_the_engine(rules, ticks)
+    prices = [Price(symbol, price.normalize(EXACT), time) for symbol, price, time in ticks]
+    assert expected
+    for _ in range(10):
+        monkeypatch.setattr(walk, "_TICKS_AT_ONCE", random.choice((1, 3, 50, 1_000)))
+        monkeypatch.setattr(walk, "_MOST_BETWEEN", random.choice((0, 1, 20)))
+        monkeypatch.setattr(walk, "_MOST_HANDED_OVER", random.choice((1, 5, 512)))
+        parts = portions_of(prices, random.choice((1, 7, 64, 1_000)))
+
+        firings = run(rules, parts, lambda rows: None).firings
+
+        assert firings == [replace(each, fired_at_microseconds=0) for each in expected]

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from lib.cli.backtest import described, run
+from lib.cli.price_columns import portions_in
 from lib.cli.prices import PricesFile
 from price_alerts.rules import Rule, Trigger
 from price_alerts.terms import Condition, Distance, Terms
@@ -153,7 +154,9 @@ RULES = {
 
 
 def test_rules_fire_on_real_prices_when_pandas_says_so(csv: Path, prices: pd.DataFrame) -> None:
-    result = run(list(RULES), PricesFile(csv, needs_timestamps=True), lambda rows: None)
+    result = run(
+        list(RULES), portions_in(PricesFile(csv, needs_timestamps=True)), lambda rows: None
+    )
 
     assert (result.rows, result.symbols, result.late_rows) == (len(prices), 6, 0)
     times: dict[str, list[str]] = {each.rule_id: [] for each in RULES}
@@ -164,7 +167,7 @@ def test_rules_fire_on_real_prices_when_pandas_says_so(csv: Path, prices: pd.Dat
 
 
 def test_apple_crossed_100_upwards_in_may_2007_and_in_march_2009(csv: Path) -> None:
-    prices = PricesFile(csv, needs_timestamps=True)
+    prices = portions_in(PricesFile(csv, needs_timestamps=True))
 
     result = run([rule("AAPL crosses-up 100")], prices, lambda rows: None)
 

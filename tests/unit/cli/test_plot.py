@@ -12,6 +12,7 @@ from matplotlib.image import imread
 
 from lib.cli import plot as plot_module
 from lib.cli.backtest import run
+from lib.cli.columns import portions_of
 from lib.cli.errors import CliError
 from lib.cli.plot import picture_format, plot
 from lib.cli.prices import Price
@@ -40,7 +41,7 @@ def drawn(
     """Return the picture of a backtest as it would be saved."""
     figures: list[Figure] = []
     monkeypatch.setattr(plot_module, "_save", lambda figure, *_: figures.append(figure))
-    firings = run(rules, prices, lambda rows: None).firings
+    firings = run(rules, portions_of(prices), lambda rows: None).firings
     plot(rules, prices, firings, Path("picture.png"))
     (figure,) = figures
     return figure
@@ -230,6 +231,6 @@ def test_a_single_price_makes_a_picture(tmp_path: Path) -> None:
     rules = [rule("above", "100"), rule("below", "300")]
     prices = prices_of("200")
 
-    plot(rules, prices, run(rules, prices, lambda rows: None).firings, path)
+    plot(rules, prices, run(rules, portions_of(prices), lambda rows: None).firings, path)
 
     assert imread(path).shape == (648, 1320, 4)

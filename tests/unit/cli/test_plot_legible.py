@@ -14,6 +14,7 @@ from matplotlib.text import Text
 
 from lib.cli import plot as plot_module
 from lib.cli.backtest import run
+from lib.cli.columns import portions_of
 from lib.cli.plot import plot
 from lib.cli.prices import Price
 from price_alerts.rules import Rule, Trigger
@@ -81,7 +82,12 @@ def test_no_text_lies_over_another_or_is_cut_off(
     figures: list[Figure] = []
     monkeypatch.setattr(plot_module, "_save", lambda figure, *_: figures.append(figure))
     rules, prices = many(symbols)
-    plot(rules, prices, run(rules, prices, lambda rows: None).firings, Path("picture.png"))
+    plot(
+        rules,
+        prices,
+        run(rules, portions_of(prices), lambda rows: None).firings,
+        Path("picture.png"),
+    )
     (figure,) = figures
 
     texts = list(visible_texts(figure))

@@ -1,0 +1,1 @@
+"""Benchmarks: what the pipeline costs, beside three others that do the same work."""

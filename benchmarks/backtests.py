@@ -1,0 +1,136 @@
+"""The backtests' contest: ticks in memory, a loop over the rules, and a file."""
+
+from __future__ import annotations
+
+import csv
+import random
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from itertools import islice, pairwise
+from pathlib import Path
+
+from benchmarks.streams import rules_of, symbols, walk
+from benchmarks.timing import Timings, side_by_side, stopwatch
+from lib.cli.backtest import run
+from lib.cli.columns import Columns, Portion
+from lib.cli.price_columns import portions_in
+from lib.cli.prices import PricesFile
+from lib.cli.rule_book import RuleBook
+from price_alerts.engine import evaluate
+from price_alerts.rules import Rule, Trigger
+from price_alerts.state import State
+from price_alerts.terms import Condition, Terms
+from price_alerts.ticks import Position, Tick, format_timestamp
+
+__all__ = ["engine_growth", "from_file", "in_memory"]
+
+_START_MICROSECONDS = 1_767_225_600_000_000  # 2026
+_SECOND_MICROSECONDS = 1_000_000
+_TICKS, _LOOPED_TICKS, _ROWS, _SYMBOLS_IN_FILE = 2_000_000, 500, 1_000_000, 5
+_ENGINE_TICKS = 2_000
+_ROUNDS = 3
+
+
+def in_memory() -> Timings:
+    """Time a backtest of one symbol, by rules, beside a loop over them; returns seconds a tick."""
+    (symbol,) = symbols(1)
+    prices = list(islice(walk(symbol), _TICKS))
+    times = range(
+        _START_MICROSECONDS,
+        _START_MICROSECONDS + _TICKS * _SECOND_MICROSECONDS,
+        _SECOND_MICROSECONDS,
+    )
+    portion = Portion.of_symbol(symbol, Columns.of(prices, times))
+    rules = {count: rules_of(symbol, count) for count in (100, 1_000)}
+
+    def backtest(count: int) -> float:
+        return stopwatch(lambda: run(rules[count], [portion], lambda _: None)) / _TICKS
+
+    return side_by_side(
+        {
+            "100 rules": lambda: backtest(100),
+            "1000 rules": lambda: backtest(1_000),
+            "loop over 1000 rules": lambda: _looped(rules[1_000], prices[:_LOOPED_TICKS]),
+        },
+        _ROUNDS,
+    )
+
+
+def engine_growth(most_rules: int) -> Timings:
+    """Time the engine alone on ticks that cross a level every hundredth time; seconds a tick.
+
+    The ten levels around the price are the same, whether there are others or not.
+    """
+    (symbol,) = symbols(1)
+    prices = [Decimal(100 + place // 100 % 2) + Decimal("0.5") for place in range(_ENGINE_TICKS)]
+    return side_by_side(
+        {
+            str(count): _engine_run(symbol, [*range(96, 106), *range(1_000, 990 + count)], prices)
+            for count in (10, most_rules)
+        },
+        2 * _ROUNDS,
+    )
+
+
+def from_file() -> float:
+    """Time a backtest of a file of some symbols, a hundred rules each; returns seconds a row."""
+    names = symbols(_SYMBOLS_IN_FILE)
+    rules = [rule for name in names for rule in rules_of(name, 100)]
+    with tempfile.TemporaryDirectory(prefix="tapstack-") as folder:
+        path = Path(folder, "prices.csv")
+        _write(path, names)
+        timings = side_by_side(
+            {"file": lambda: stopwatch(lambda: _backtest_file(rules, path))}, _ROUNDS
+        )
+    return timings.median_of("file") / _ROWS
+
+
+def _backtest_file(rules: Sequence[Rule], path: Path) -> None:
+    run(rules, portions_in(PricesFile(path, needs_timestamps=True)), lambda _: None)
+
+
+def _write(path: Path, names: Sequence[str]) -> None:
+    chance = random.Random(7)  # noqa: S311  # not cryptography
+    walks = {name: walk(name) for name in names}
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["timestamp", "symbol", "price"])
+        for place in range(_ROWS):
+            name = chance.choice(names)
+            moment = _START_MICROSECONDS + place * _SECOND_MICROSECONDS // 4
+            writer.writerow([format_timestamp(moment), name, next(walks[name])])
+
+
+def _looped(rules: Sequence[Rule], prices: Sequence[Decimal]) -> float:
+    """Ask every rule at every tick, by the same predicate; returns seconds a tick."""
+
+    def loop() -> None:
+        for before, now in pairwise(prices):
+            for rule in rules:
+                rule.terms.comes_true(before, now)
+
+    return stopwatch(loop) / (len(prices) - 1)
+
+
+def _engine_run(
+    symbol: str, levels: Sequence[int], prices: Sequence[Decimal]
+) -> Callable[[], float]:
+    book = RuleBook()
+    for level in levels:
+        terms = Terms(Condition.CROSSES, (Decimal(level),))
+        book.add(Rule(rule_id=f"r-{level}", symbol=symbol, terms=terms, trigger=Trigger.EVERY))
+    begun = book.changed(State(symbol))
+    ticks = [
+        Tick(symbol, price, Position(_START_MICROSECONDS + place, "m", 0))
+        for place, price in enumerate(prices)
+    ]
+
+    def walk_on() -> None:
+        state = begun
+        for start in range(0, len(ticks), 100):
+            portion = ticks[start : start + 100]
+            state = replace(evaluate(state, portion, book, None, 0, kept_ticks=16), outbox=None)
+
+    return lambda: stopwatch(walk_on) / len(ticks)

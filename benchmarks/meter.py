@@ -1,0 +1,148 @@
+"""The meter: which calls a client makes, and the capacity that they take."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.capacity import Index, Units, read_units, write_units
+
+__all__ = ["Meter"]
+
+_WRITES = {"PutItem", "UpdateItem", "DeleteItem"}
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts what goes through clients while it is `connected`.
+
+    Parameters
+    ----------
+    eye
+        A DynamoDB client that is not metered: it looks at items before and after a write.
+
+    Attributes
+    ----------
+    calls
+        How often each operation was called.
+    units
+        The capacity that DynamoDB's take.
+    published
+        How many messages SNS was given.
+    """
+
+    eye: Any
+    calls: Counter[str] = field(default_factory=Counter)
+    units: Units = field(default_factory=Units)
+    published: int = 0
+    _indexes: dict[str, list[Index]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def connected(self, *clients: Any) -> Iterator[Meter]:
+        """Count the calls of some clients."""
+        hooks = (("before-call.*.*", self._begin), ("after-call.*.*", self._end))
+        for client in clients:
+            for event, hook in hooks:
+                client.meta.events.register(event, hook)
+        try:
+            yield self
+        finally:
+            for client in clients:
+                for event, hook in hooks:
+                    client.meta.events.unregister(event, hook)
+
+    def _begin(self, model: Any, params: Any, context: Any, **_: Any) -> None:
+        with self._lock:
+            self.calls[model.name] += 1
+            self.published += _published(model.name, params)
+        if model.service_model.service_name == "dynamodb":
+            request = json.loads(params["body"])
+            context["metered"] = request, self._looked_at(model.name, request)
+
+    def _end(self, model: Any, http_response: Any, context: Any, **_: Any) -> None:
+        if "metered" not in context:
+            return
+        request, before = context.pop("metered")
+        answer = json.loads(http_response.content)
+        if model.name == "Query":
+            units = Units(read=read_units(answer["Items"], is_consistent=_is_consistent(request)))
+        elif model.name == "BatchGetItem":
+            units = _read(request, answer)
+        else:
+            units = self._written(model.name, request, before)
+        with self._lock:
+            self.units += units
+
+    def _written(self, operation: str, request: Any, before: list[Any]) -> Units:
+        after = self._looked_at(operation, request)
+        units = Units()
+        for (table, _, item), (_, _, changed) in zip(before, after, strict=True):
+            units += Units(
+                write=write_units(
+                    item,
+                    changed,
+                    self._indexes_of(table),
+                    is_transactional=operation == "TransactWriteItems",
+                )
+            )
+        return units
+
+    def _looked_at(self, operation: str, request: Any) -> list[tuple[str, Any, Any]]:
+        """Look at the items that a write is for."""
+        if operation in _WRITES:
+            written = [request]
+        elif operation == "TransactWriteItems":
+            written = [action for entry in request["TransactItems"] for action in entry.values()]
+        else:
+            return []
+        looked = []
+        for action in written:
+            table = action["TableName"]
+            item = action.get("Key") or action["Item"]
+            key = {name: item[name] for name in ("pk", "sk")}
+            answer = self.eye.get_item(TableName=table, Key=key, ConsistentRead=True)
+            looked.append((table, key, answer.get("Item")))
+        return looked
+
+    def _indexes_of(self, table: str) -> list[Index]:
+        if table not in self._indexes:
+            described = self.eye.describe_table(TableName=table)["Table"]
+            self._indexes[table] = [
+                Index(
+                    keys=[key["AttributeName"] for key in index["KeySchema"]],
+                    holds_all=index["Projection"]["ProjectionType"] == "ALL",
+                )
+                for index in described.get("GlobalSecondaryIndexes", ())
+            ]
+        return self._indexes[table]
+
+
+def _published(operation: str, params: Any) -> int:
+    match operation:
+        case "Publish":
+            return 1
+        case "PublishBatch":
+            return sum(name.endswith(".Id") for name in params["body"])
+    return 0
+
+
+def _read(request: Any, answer: Any) -> Units:
+    units = Units()
+    for table, asked in request["RequestItems"].items():
+        found = answer["Responses"].get(table, [])
+        nothing: list[Any] = [{}] * (len(asked["Keys"]) - len(found))
+        is_consistent = _is_consistent(asked)
+        units += Units(
+            read=read_units([*found, *nothing], is_consistent=is_consistent, each_alone=True)
+        )
+    return units
+
+
+def _is_consistent(request: Any) -> bool:
+    return bool(request.get("ConsistentRead", False))

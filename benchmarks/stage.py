@@ -1,0 +1,172 @@
+"""The stage: one deployment on the embedded AWS, on which every contestant has its own table."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from boto3.dynamodb.types import TypeSerializer
+
+from benchmarks.streams import items_of
+from lib.cli.rule_actions import RuleActions
+from lib.local.deployment import Deployment
+from lib.local.emulator import Emulator, running_emulator
+from lib.local.toolchain import find_toolchain
+from lib.local.virtual_environment import virtual_environment
+from price_alerts.portions import portions
+from price_alerts.rules import Rule
+
+__all__ = ["CONTESTANTS", "OURS", "Contestant", "Stage", "contestant", "fill", "stage"]
+
+# Each name's module has a handler, a table and an sns, as Lambda's own modules do.
+OURS = "TapStack"
+CONTESTANTS = {
+    OURS: "index",
+    "powertools": "benchmarks.powertools",
+    "scanning": "benchmarks.scanning",
+    "seed_like": "benchmarks.seed_like",
+}
+REGION = "us-east-1"
+THRESHOLD = 150
+
+_MAX_ITEMS_PER_WRITE = 25  # DynamoDB, BatchWriteItem
+_serialize = TypeSerializer().serialize
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A handler, its table, and the clients that it calls AWS with."""
+
+    name: str
+    table_name: str
+    handle: Callable[[Mapping[str, Any]], Any]
+    clients: tuple[Any, ...]
+
+
+class _Context:
+    """What a handler asks of Lambda's context: there is time enough."""
+
+    aws_request_id = "benchmark"
+    function_name = "benchmark"
+    invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:benchmark"
+    memory_limit_in_mb = 512
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the time that is left."""
+        return 900_000
+
+
+def contestant(name: str, table_name: str, topic_arn: str) -> Contestant:
+    """Import a contestant's module anew, as a cold container does, and keep what it prints.
+
+    Nobody's threshold is ever passed: the work is that of the rules.
+    """
+    os.environ.update(TABLE_NAME=table_name, TOPIC_ARN=topic_arn, HIGH_PRICE_THRESHOLD="1000000")
+    for module_name in CONTESTANTS.values():
+        sys.modules.pop(module_name, None)
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        module = importlib.import_module(CONTESTANTS[name])
+    # What makes the calls, if the module has it from another.
+    source = importlib.import_module("benchmarks.scanning") if name == "powertools" else module
+    clients = [source.table.meta.client, source.sns]
+    if name == "powertools":
+        clients.append(module.persistence.client)
+
+    def handle(event: Mapping[str, Any]) -> Any:
+        with redirect_stdout(printed):
+            answer = module.handler(event, _Context())
+        printed.seek(0)
+        printed.truncate()
+        return answer
+
+    return Contestant(name, table_name, handle, tuple(clients))
+
+
+def fill(dynamodb: Any, table_name: str, rules: Iterable[Rule]) -> None:
+    """Put rules into a table and tell the states of their symbols, as ``./alerts import`` does."""
+    by_symbol: dict[str, list[Rule]] = {}
+    for rule in rules:
+        by_symbol.setdefault(rule.symbol, []).append(rule)
+    actions = RuleActions(table_name)
+    for symbol, its_rules in by_symbol.items():
+        for portion in portions(items_of(its_rules), _MAX_ITEMS_PER_WRITE):
+            requests = [{"PutRequest": {"Item": _wired(item)}} for item in portion]
+            dynamodb.batch_write_item(RequestItems={table_name: requests})
+        update = dict(actions.telling_state(symbol, its_rules)["Update"])
+        update["Key"] = _wired(update["Key"])
+        update["ExpressionAttributeValues"] = _wired(update["ExpressionAttributeValues"])
+        dynamodb.update_item(**update)
+
+
+def _wired(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _serialize(value) for name, value in attributes.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A deployment, and the means to let contestants work on it."""
+
+    emulator: Emulator
+    outputs: Mapping[str, str]
+
+    @property
+    def eye(self) -> Any:
+        """A DynamoDB client for those who only look."""
+        return self.emulator.client("dynamodb")
+
+    def enter(self, name: str, rules: Iterable[Rule]) -> Contestant:
+        """Give a contestant a table like the deployed one, with rules in it."""
+        table_name = self.new_table()
+        fill(self.emulator.client("dynamodb"), table_name, rules)
+        return contestant(name, table_name, self.outputs["topic_arn"])
+
+    def new_table(self) -> str:
+        """Make an empty table like the deployed one; returns its name."""
+        dynamodb = self.emulator.client("dynamodb")
+        deployed = dynamodb.describe_table(TableName=self.outputs["table_name"])["Table"]
+        name = f"benchmark-{uuid.uuid4().hex[:12]}"
+        dynamodb.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=deployed["KeySchema"],
+            AttributeDefinitions=deployed["AttributeDefinitions"],
+            GlobalSecondaryIndexes=[
+                {key: index[key] for key in ("IndexName", "KeySchema", "Projection")}
+                for index in deployed["GlobalSecondaryIndexes"]
+            ],
+        )
+        return name
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Deploy to an embedded AWS, which every client of this process finds from now on."""
+    with (
+        tempfile.TemporaryDirectory(prefix="tapstack-") as folder,
+        running_emulator(virtual_environment("emulator") / "ministack", REGION) as emulator,
+    ):
+        deployment = Deployment(
+            Path(folder),
+            find_toolchain(os.environ),
+            emulator,
+            {"high_price_threshold": THRESHOLD},
+        )
+        outputs = deployment.deploy()
+        os.environ.update(emulator.variables, AWS_DEFAULT_REGION=REGION)
+        yield Stage(emulator, outputs)
+
+
+def now_microseconds() -> int:
+    """Return the present."""
+    return time.time_ns() // 1_000

@@ -1,0 +1,117 @@
+"""Streams: the prices and the rules that every contestant gets. Pure, and the same every time."""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from itertools import accumulate, chain, count, cycle, islice, repeat
+from typing import Any
+
+from price_alerts.items import Attributes, rule_item, watch_items
+from price_alerts.rules import Rule
+from price_alerts.terms import Condition, Terms
+from price_alerts.ticks import format_timestamp
+
+__all__ = ["events", "items_of", "rules_of", "symbols", "tick", "ticks", "to_and_fro", "walk"]
+
+Tick = dict[str, str]
+
+_START_CENTS = 10_000
+_CONDITIONS = (Condition.CROSSES_UP, Condition.CROSSES_DOWN, Condition.ABOVE, Condition.BELOW)
+_SEED = 7
+_USUAL: dict[str, Any] = {
+    "expires_at_microseconds": 4_102_444_800_000_000,  # 2100
+    "owner": "trading-desk",
+    "note": "sell a third of it here, then raise the stop to the last low",
+    "message": "{symbol} {condition} {level}: it is at {price}, and was {previous_price}. {note}",
+}
+
+
+def symbols(how_many: int = 200) -> list[str]:
+    """Name symbols, the busiest first."""
+    return [f"S{number:03d}" for number in range(how_many)]
+
+
+def rules_of(symbol: str, how_many: int, *, are_bare: bool = False) -> list[Rule]:
+    """Make up rules that fire once, at levels up to half the first price away from it.
+
+    None is true at the first price. They say whose they are and what for, and when they expire;
+    bare ones do not.
+    """
+    chance = random.Random(f"{symbol} {how_many}")  # noqa: S311  # not cryptography
+    rules = []
+    for number in range(how_many):
+        cents = chance.choice((-1, 1)) * chance.randint(50, 5_000)
+        condition = _CONDITIONS[chance.randrange(2) * 2 + (cents < 0)]
+        level = Decimal(_START_CENTS + cents).scaleb(-2).normalize()
+        rule = Rule(
+            rule_id=f"{symbol.lower()}-{number:06d}",
+            symbol=symbol,
+            terms=Terms(condition, (level,)),
+        )
+        rules.append(rule if are_bare else replace(rule, **_USUAL))
+    return rules
+
+
+def items_of(rules: Sequence[Rule]) -> Iterator[Attributes]:
+    """Write rules as they stand in the table."""
+    for rule in rules:
+        yield rule_item(rule)
+        yield from watch_items(rule)
+
+
+def walk(seed: str, step_cents: int = 1) -> Iterator[Decimal]:
+    """Walk at random from 100, a step at a time."""
+    chance = random.Random(seed)  # noqa: S311  # not cryptography
+    cents = _START_CENTS
+    while True:
+        yield Decimal(cents).scaleb(-2)
+        cents += chance.choice((-step_cents, step_cents)) if cents > step_cents else step_cents
+
+
+def tick(symbol: str, price: Decimal, timestamp_microseconds: int) -> Tick:
+    """Write a tick."""
+    timestamp = format_timestamp(timestamp_microseconds)
+    return {"symbol": symbol, "price": f"{price:f}", "timestamp": timestamp}
+
+
+def to_and_fro(symbol: str, start_microseconds: int) -> Iterator[Tick]:
+    """Go a cent up and down, over nobody's level."""
+    prices = cycle((Decimal(100), Decimal("100.01")))
+    for price, moment in zip(prices, count(start_microseconds, 100), strict=False):
+        yield tick(symbol, price, moment)
+
+
+def ticks(names: Sequence[str], start_microseconds: int, step_cents: int = 1) -> Iterator[Tick]:
+    """Walk each of some symbols at random, ten ticks a millisecond.
+
+    How often each comes follows Zipf: the second half as often as the first, the third a third.
+    First of all comes one tick of each, which warms a container up.
+    """
+    chance = random.Random(_SEED)  # noqa: S311  # not cryptography
+    weights = list(accumulate(1 / rank for rank in range(1, len(names) + 1)))
+    order = (chance.choices(names, cum_weights=weights)[0] for _ in repeat(None))
+    walks = {name: walk(name, step_cents) for name in names}
+    for name, moment in zip(chain(names, order), count(start_microseconds, 100), strict=False):
+        yield tick(name, next(walks[name]), moment)
+
+
+def events(prices: Iterator[Tick], batch_size: int) -> Iterator[dict[str, Any]]:
+    """Put ticks into events as Lambda gets them from SQS, each in a message of its own."""
+    while batch := list(islice(prices, batch_size)):
+        yield {
+            "Records": [
+                {
+                    "messageId": str(uuid.uuid4()),
+                    "receiptHandle": "receipt",
+                    "body": json.dumps(body),
+                    "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "0"},
+                    "eventSource": "aws:sqs",
+                }
+                for body in batch
+            ]
+        }

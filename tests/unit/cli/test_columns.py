@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.cli.columns import Columns, Portion, portions_of
+from lib.cli.prices import Price
+
+rows = st.lists(
+    st.builds(
+        Price,
+        st.sampled_from(("A", "B", "C")),
+        st.integers(1, 9).map(Decimal),
+        st.integers(0, 10**15),
+    ),
+    min_size=1,
+    max_size=30,
+)
+# They differ in the last digit, and many of them not at all as floats.
+near = st.integers(0, 9).map(lambda digit: Decimal(f"99999999999999999.12345678901234567{digit}"))
+
+
+def rows_in(portion: Portion) -> dict[str, list[Price]]:
+    return {
+        symbol: [
+            Price(symbol, columns.price(place), int(columns.times[place]))
+            for place in range(len(columns))
+        ]
+        for symbol, columns in portion.by_symbol()
+    }
+
+
+def by_symbol(given_rows: list[Price]) -> dict[str, list[Price]]:
+    symbols = dict.fromkeys(row.symbol for row in given_rows)
+    return {symbol: [row for row in given_rows if row.symbol == symbol] for symbol in symbols}
+
+
+@given(rows)
+def test_a_portion_is_parted_by_symbol_in_its_order(given_rows: list[Price]) -> None:
+    (portion,) = portions_of(given_rows, 100)
+
+    assert rows_in(portion) == by_symbol(given_rows)
+
+
+@given(rows, st.integers(1, 10))
+def test_joined_portions_are_as_one(given_rows: list[Price], rows_at_once: int) -> None:
+    portions = list(portions_of(given_rows, rows_at_once))
+
+    assert rows_in(Portion.joined(portions)) == by_symbol(given_rows)
+    assert sum(len(portion.columns) for portion in portions) == len(given_rows)
+
+
+def test_without_rows_there_is_no_portion() -> None:
+    assert not list(portions_of([]))
+
+
+def test_columns_are_built_of_texts_or_numbers() -> None:
+    columns = Columns.of(["1.50", Decimal("0.1")], np.array([1, 2]))
+
+    (whole,) = Portion.of_symbol("A", columns).by_symbol()
+
+    assert whole == ("A", columns)
+    assert [columns.price(0), columns.price(1)] == [Decimal("1.5"), Decimal("0.1")]
+    assert f"{columns.price(0):f}" == "1.5"  # as in a tick
+    assert columns.floats.tolist() == [1.5, 0.1]
+    assert columns.times.tolist() == [1, 2]
+
+
+@given(st.lists(near, min_size=1, max_size=10))
+def test_the_lowest_and_the_highest_are_found_to_the_last_digit(prices: list[Decimal]) -> None:
+    columns = Columns.of(prices, range(len(prices)))
+
+    assert (columns.lowest(1), columns.lowest(-1)) == (min(prices), max(prices))

@@ -1,0 +1,276 @@
+"""A file read by columns, against the same file read row by row."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lib.cli import price_columns
+from lib.cli.columns import Portion
+from lib.cli.errors import CliError
+from lib.cli.price_columns import portions_in
+from lib.cli.prices import Price, PricesFile
+from tests.unit.doubles import NOW
+
+HEADER = "timestamp,symbol,price\n"
+ROW = "2010-03-01T00:00:00Z,AAPL,1\n"
+
+
+def prices_in(portions: Iterable[Portion]) -> Iterator[Price]:
+    """Yield a file's prices symbol by symbol in each portion, exactly."""
+    for portion in portions:
+        for symbol, columns in portion.by_symbol():
+            for place, time in enumerate(columns.times.tolist()):
+                price = columns.price(place)
+                assert columns.floats[place] == float(price)
+                yield Price(symbol, price, time)
+
+
+def outcome(prices: Iterable[Price]) -> tuple[list[Price], str]:
+    """Return what was read, by symbol, and what was wrong."""
+    read: list[Price] = []
+    try:
+        read.extend(prices)
+    except CliError as reason:
+        return [], str(reason)
+    return sorted(read, key=lambda price: price.symbol), ""
+
+
+def by_columns(path: Path, lines_at_once: int, **named: int) -> tuple[list[Price], str]:
+    file = PricesFile(path, needs_timestamps=True, **named)
+    return outcome(prices_in(portions_in(file, lines_at_once)))
+
+
+def by_rows(path: Path, **named: int) -> tuple[list[Price], str]:
+    return outcome(PricesFile(path, needs_timestamps=True, **named))
+
+
+USUAL = "2010-03-01T00:00:00Z"
+TIMES = (
+    *(USUAL, "2010-03-01T12:34:56Z", "2012-02-29T23:59:59Z", "2010-03-01 00:00:00Z"),
+    *("2010-03-01", "2012-02-29", "2010-03-01T00:00:00.25+02:00", "2010-03-01T00:00:00.1Z"),
+    *("2010-03-01T00:00:00.123456789Z", "2010-03-01T00:00:00+0200", "1970-01-01", "0"),
+    *("1267401600", "1267401600000", "1267401600.5", "1.2674016e9", "2999-01-01T00:00:00Z"),
+    *("1970-01-01T00:30:00-01:00", " 2010-03-01", '"2010-03-01"'),
+)
+BAD_TIMES = (
+    *("2011-02-29", "2010-02-30T00:00:00Z", "2010-13-01T00:00:00Z", "2010-00-01T00:00:00Z"),
+    *("2010-03-00T00:00:00Z", "2010-03-01T24:00:00Z", "2010-03-01T00:60:00Z", "20100301"),
+    *("2010-03-01T00:00:60Z", "2010-03-01T00:00:00", "1970-01-01T00:30:00+01:00", "1969-12-31"),
+    *("0000-01-01T00:00:00Z", "01267401600", "126740160000000", "2010-03-01T00:00:00z", "", "-1"),
+    *("\u0662010-03-01T00:00:00Z", "2010-03-01T00:00:00.Z", "2010-03-01T00:00:00Z ", "a"),
+)
+SYMBOLS = ("AAPL", "aapl", "IBM", "EURUSD=X", '"AAPL"', " IBM")
+PRICES = (
+    *("1", "1.50", "201.5", "0.000000000000000001", "999999999999999999.999999999999999999"),
+    *("1e2", "1E+2", "1.5e-3", '"7"', " 1", "10.0", "100000000000000000.1"),
+)
+BAD_PRICES = (
+    *("0", "0.0", "0e1", "-1", "NaN", "Infinity", "1_0", "1 ", "", "01", ".5", "5.", "+1", "a"),
+    *("\u0661", "1000000000000000000", "0.0000000000000000001", '"1\n1"', '"1\n"', "1,234"),
+)
+BAD_ROWS = (
+    *("2010-03-01,,1", "2010-03-01,A\u00c4,1", "2010-03-01,AAPL", "2010-03-01,AAPL,1,2", " ", ","),
+    *('2010-03-01,"AAPL,1', '2010-03-01,"AAPL"L,1', "2010-03-01,AAPL,1\0"),
+    "2010-03-01,AAPL,1\r2010-03-01,AAPL,2",
+)
+
+row = "{},{},{}".format
+rows = st.one_of(
+    st.builds(row, st.just(USUAL), st.just("A"), st.sampled_from(PRICES[:4])),
+    st.builds(row, *map(st.sampled_from, (TIMES, SYMBOLS, PRICES))),
+    st.just(""),
+)
+bad_rows = st.one_of(
+    st.builds(row, *map(st.sampled_from, (BAD_TIMES, SYMBOLS, PRICES))),
+    st.builds(row, *map(st.sampled_from, (TIMES, SYMBOLS, BAD_PRICES))),
+    st.sampled_from(BAD_ROWS),
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "prices.csv"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *(row(time, "A", "1") for time in (*TIMES, *BAD_TIMES)),
+        *(row(USUAL, symbol, "1") for symbol in SYMBOLS),
+        *(row(USUAL, "A", price) for price in (*PRICES, *BAD_PRICES)),
+        *BAD_ROWS,
+    ],
+)
+def test_an_odd_row_among_usual_ones_is_what_it_is_alone(path: Path, odd: str) -> None:
+    path.write_text(HEADER + ROW + f"{odd}\n" + ROW, newline="")
+
+    assert by_columns(path, 100) == by_rows(path)
+
+
+def file_of(good: list[str], bad: list[str], place: int, line_end: str, last_end: str) -> bytes:
+    lines = ["timestamp,symbol,price", *good[:place], *bad, *good[place:]]
+    return (line_end.join(lines) + last_end).encode("utf-8-sig")
+
+
+files = st.builds(
+    file_of,
+    st.lists(rows, max_size=12),
+    st.lists(bad_rows, max_size=2),
+    st.integers(0, 12),
+    st.sampled_from(("\n", "\r\n", "\r")),
+    st.sampled_from(("", "\n", "\n\n")),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(files, st.integers(1, 14))
+def test_columns_are_the_rows_and_refuse_what_they_refuse(
+    path: Path, content: bytes, lines_at_once: int
+) -> None:
+    path.write_bytes(content)
+
+    assert by_columns(path, lines_at_once) == by_rows(path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text('timestamp,symbol price\n\r"0159.T-:Z', max_size=60), st.integers(1, 4))
+def test_whatever_is_in_a_file_columns_are_the_rows(
+    path: Path, text: str, lines_at_once: int
+) -> None:
+    path.write_text(HEADER + ROW + text, newline="")
+
+    assert by_columns(path, lines_at_once) == by_rows(path)
+
+
+@pytest.mark.parametrize("lines_at_once", [1, 2, 3, 100])
+@pytest.mark.parametrize(
+    "content",
+    [
+        HEADER + ROW * 2 + '2010-03-01,"AAPL","1"\n' + ROW,
+        '"timestamp","symbol","price","a\nnote"\n' + '2010-03-01,AAPL,1,"a\n\nb"\n' * 3,
+        HEADER + "\n" + ROW + "\n\n\n" + ROW + "\n",
+        HEADER + "\n\n",
+        HEADER,
+        HEADER + ROW * 3 + "2010-03-01,AAPL,0\n" + '2010-03-01,"AAPL\n',
+        "price,volume,symbol,timestamp\n" + "1,7,AAPL,2010-03-01\n" * 3,
+        "timestamp,symbol,price,note\n" + f"2010-03-01,AAPL,1,{'n' * 131_073}\n",
+        "timestamp,symbol,price,note\n" + f"2010-03-01,AAPL,1,{'n' * 131_072}\n",
+        HEADER + "2010-03-01,AAPL\n2010-03-01,1,AAPL,1\n",
+        "timestamp,symbol,price,note\n2010-03-01,AAPL,1\nx,2010-03-01,AAPL,1,n\n",
+        "timestamp,symbol,price,note\n2010-03-01,AAPL,1,n\0\n",
+        HEADER + "".join(f"2010-03-01T00:00:00.{'1' * digits}Z,A,1\n" for digits in range(1, 25)),
+    ],
+    ids=range(13),
+)
+def test_rows_may_be_cut_anywhere(path: Path, content: str, lines_at_once: int) -> None:
+    path.write_text(content)
+
+    assert by_columns(path, lines_at_once) == by_rows(path)
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        ("2010-03-01,AAPL,0\n", "line 2: price must be greater than zero"),
+        (ROW, "must be text in UTF-8"),
+    ],
+)
+def test_a_bad_row_is_told_before_what_is_no_text(path: Path, row: str, what: str) -> None:
+    path.write_bytes((HEADER + row + ROW * 1_000).encode() + b"\xff\n" + ROW.encode() * 1_000)
+
+    told = by_columns(path, 100_000)
+
+    assert told == by_rows(path)
+    assert told[1].endswith(
+        "line 2: price must be greater than zero" if "0\n" in row[-3:] else "UTF-8"
+    )
+
+
+def test_what_is_no_text_is_told_even_within_quotes(path: Path) -> None:
+    path.write_bytes((HEADER + ROW + '2010-03-01,"' + "A\n" * 20_000).encode() + b"\xff")
+
+    told = by_columns(path, 100_000)
+
+    assert told == by_rows(path)
+    assert told[1].endswith("must be text in UTF-8")
+
+
+def test_a_file_that_is_not_there_is_named(path: Path) -> None:
+    assert by_columns(path, 1) == ([], f"{path}: No such file or directory")
+
+
+@pytest.mark.parametrize(("now", "is_refused"), [(NOW, True), (NOW + 1, False)])
+def test_a_price_from_the_future_is_refused_where_the_present_is_given(
+    path: Path, now: int, is_refused: bool
+) -> None:
+    path.write_text(HEADER + ROW + "2026-11-22T15:05:05.250001Z,A,1\n")
+
+    told = by_columns(path, 10, now_microseconds=now)
+
+    assert told == by_rows(path, now_microseconds=now)
+    assert bool(told[1]) == is_refused
+
+
+def test_usual_rows_are_never_read_one_by_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = ("2010-03-01T00:00:00.250Z", "2010-03-01 00:00:00+02:00", "2010-03-01", "1267401600250")
+    rows = [
+        f"{time},{symbol},{price}\r\n"
+        for time in times
+        for symbol, price in (("a", "1.50"), ("B", "2"))
+    ]
+    rows += ['"2010-03-01","AAPL","1"\n', "2010-03-01, AAPL, 1\n"]
+    path.write_text(HEADER + "".join(rows), newline="")
+    expected = by_rows(path)
+
+    monkeypatch.setattr(PricesFile, "read_rows", None)
+    monkeypatch.setattr("lib.cli.timestamps._one_by_one", None)
+
+    assert by_columns(path, 4) == expected
+
+
+def test_parts_of_a_portion_are_joined(path: Path) -> None:
+    path.write_text(HEADER + "2010-03-01,A,1\n2010-03-01,B,2\n2010-03-02,C,3\n2010-03-02,A,4\n")
+
+    (portion,) = portions_in(PricesFile(path, needs_timestamps=True), 2)
+
+    assert portion.symbols == ["A", "B", "C"]
+    assert [(symbol, columns.prices.tolist()) for symbol, columns in portion.by_symbol()] == [
+        ("A", ["1", "4"]),
+        ("B", ["2"]),
+        ("C", ["3"]),
+    ]
+
+
+def test_little_of_a_file_is_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_text(HEADER + ROW * 100_000)
+    monkeypatch.setattr(price_columns, "_PARTS_AT_ONCE", 2)
+    file = PricesFile(path, needs_timestamps=True)
+
+    shares = [file.bytes_read / file.size_bytes for _ in portions_in(file, 1_000)]
+
+    assert len(shares) == 50
+    assert shares[0] < 0.1
+    assert 0.4 < shares[24] < 0.6
+    assert shares[-1] == 1
+
+
+def test_a_pipe_is_read_as_well(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(HEADER + ROW * 2,))
+    writer.start()
+
+    (portion,) = portions_in(PricesFile(pipe, needs_timestamps=True))
+
+    writer.join()
+    assert portion.columns.price(1) == Decimal(1)
+    assert np.array_equal(portion.columns.floats, [1, 1])

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.cli import timestamps
+from lib.cli.prices import read_timestamp
+from lib.cli.timestamps import timestamps_of
+from price_alerts.ticks import InvalidMessage
+
+moments = st.datetimes(
+    datetime(1969, 12, 30),
+    timezones=st.integers(-23 * 60, 23 * 60).map(
+        lambda minutes: timezone(timedelta(minutes=minutes))
+    ),
+)
+texts = st.one_of(
+    moments.map(datetime.isoformat),
+    moments.map(lambda moment: moment.isoformat(" ", "milliseconds")),
+    moments.map(lambda moment: f"{moment:%Y-%m-%dT%H:%M:%S}Z"),
+    moments.map(lambda moment: f"{moment:%Y-%m-%d}"),
+    st.integers(-1, 10**15).map(str),
+    st.from_regex(
+        r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{0,10})?(Z|\+01:[0-9]{2})",
+        fullmatch=True,
+    ),
+)
+
+
+def one_by_one(given_texts: Sequence[str]) -> list[int] | str:
+    try:
+        return [read_timestamp(text) for text in given_texts]
+    except InvalidMessage:
+        return "refused"
+
+
+def all_at_once(given_texts: Sequence[str]) -> list[int] | str:
+    try:
+        return list(timestamps_of(given_texts).tolist())
+    except InvalidMessage:
+        return "refused"
+
+
+@given(st.lists(texts, min_size=1, max_size=6))
+def test_many_texts_are_read_as_each_of_them_alone(given_texts: list[str]) -> None:
+    assert all_at_once(given_texts) == one_by_one(given_texts)
+
+
+@given(st.lists(moments, min_size=2, max_size=20), st.sampled_from(("auto", "microseconds")))
+def test_moments_of_one_zone_are_read_as_each_of_them_alone(
+    drawn: list[datetime], timespec: str
+) -> None:
+    given_texts = [moment.astimezone(UTC).isoformat(timespec=timespec) for moment in drawn]
+
+    assert all_at_once(given_texts) == one_by_one(given_texts)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        *("2011-02-29T00:00:00.000Z", "2010-04-31T00:00:00.000Z", "2010-00-01T00:00:00.000Z"),
+        *("2010-13-01T00:00:00.000Z", "2010-01-00T00:00:00.000Z", "2010-01-01T24:00:00.000Z"),
+        *("2010-01-01T00:60:00.000Z", "2010-01-01T00:00:60.000Z", "1969-12-31T23:59:59.999Z"),
+        *("2010-01-01T00:00:00.00Z0", "2010-01-01T00:00:00,000Z", "2010-01-01 00:00:00.000Z"),
+        *("2010-01-01T00:00:00.0000", "2010-01-01T00:00:00\u0660000Z", "0001-01-01T00:00:00.000Z"),
+        *("2010-01-01T00:00:0a.000Z", "2000-02-29T00:00:00.000Z"),
+    ],
+)
+@pytest.mark.parametrize("comes_first", [True, False])
+def test_an_odd_text_among_usual_ones_is_read_as_if_alone(other: str, comes_first: bool) -> None:
+    usual = ["2012-02-29T12:34:56.789Z", "2009-12-31T00:00:00.001Z"]
+    given_texts = [other, *usual] if comes_first else [*usual, other]
+
+    assert all_at_once(given_texts) == one_by_one(given_texts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2010-03-01", "2010-03-01T01:02:03Z", "2010-03-01 01:02:03+05:30"),
+        *("2010-03-01T01:02:03.4Z", "2010-03-01T01:02:03.456789-11:59"),
+        *("2010-03-01T01:02:03.4567891Z", "2010-03-01T01:02:03.456789999Z"),
+        *("267401600", "1267401600", "99999999999", "100000000000", "99999999999999"),
+    ],
+)
+def test_texts_of_every_usual_shape_are_read_at_once(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    given_texts = [text, text.replace("1", "3", 1)]
+    expected = one_by_one(given_texts)
+    monkeypatch.setattr(timestamps, "_one_by_one", None)
+
+    assert all_at_once(given_texts) == expected
+
+
+def test_an_epoch_may_not_begin_with_a_zero() -> None:
+    assert all_at_once(["1267401600", "0267401600"]) == "refused"
+
+
+def test_texts_of_very_many_lengths_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_texts = [f"2010-03-01T00:00:00.{'1' * digits}Z" for digits in range(1, 25)]
+    expected = one_by_one(given_texts)
+    monkeypatch.setattr(timestamps, "_of_one_shape", None)
+
+    assert all_at_once(given_texts) == expected
