@@ -56,8 +56,13 @@ bench: setup ## measure speed and cost beside three others (ARGS=--write: into d
 scan: setup ## have scanners look at the stack, its policies, the code and what it needs
 	@$(venv)/python -m pytest tests/integration/test_scans.py
 
+.PHONY: successor
+successor: setup ## synthesize with cdktn, which goes on after cdktf, and show what differs
+	@$(venv)/python -m lib.local.successor
+
 .PHONY: docs
-docs: setup ## write the pages of docs/ that are generated from the code
+docs: setup ## write what README.md and docs/ have from the code
+	@$(venv)/python -m lib.settings_table
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m lib.cli.truth_table
 	@$(venv)/python -m lib.dashboard_picture
 
@@ -65,12 +70,26 @@ docs: setup ## write the pages of docs/ that are generated from the code
 synth: setup ## write the Terraform configuration to cdktf.out/ (ENV=dev)
 	@$(cdktf) synth $(ARGS)
 
+.PHONY: preflight
+preflight: setup ## tell what would make a deployment fail, and what helps (ENV=dev)
+	@$(venv)/python -m lib.preflight $(ENV)
+
+.PHONY: plan
+plan: synth ## show what a deployment would change, and change nothing (ENV=dev)
+	@$(venv)/python -m lib.ci.plan
+
+.PHONY: smoke
+smoke: setup ## send a price through the deployed stack, and wait for its announcement (ENV=dev)
+	@PYTHONPATH=.:lib/lambda $(venv)/python -m lib.ci.smoke $(ARGS)
+
 .PHONY: deploy
-deploy: setup ## deploy to the AWS account that your credentials name (ENV=dev)
+deploy: setup $(if $(filter no,$(PREFLIGHT)),,preflight) ## deploy to your AWS account, unless preflight objects (ENV=dev, PREFLIGHT=no)
 	@$(cdktf) deploy tap-$(ENV) $(ARGS)
+	@$(venv)/python -m lib.next_steps $(ENV)
 
 .PHONY: destroy
-destroy: setup ## destroy what deploy made (ENV=dev)
+destroy: setup ## tell what will be lost, and destroy what deploy made (ENV=dev)
+	@$(venv)/python -m lib.cli.losses $(ENV)
 	@$(cdktf) destroy tap-$(ENV) $(ARGS)
 
 .PHONY: migrate
@@ -91,15 +110,14 @@ setup: .venv/installed node_modules/installed ## install what is needed, once
 	@$(venv)/python -m compileall -q -j 0 -x cdktf_cdktf_provider_aws .venv/lib || true
 	@touch $@
 
-node_modules/installed: package-lock.json
-	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' \
-		|| { echo "Node 20 or newer is needed" >&2; exit 1; }
+node_modules/installed: package-lock.json | .venv/installed
+	@$(venv)/python -m lib.preflight.node
 	@echo "Installing the cdktf command into node_modules (half a minute, once) ..."
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
 # What has a virtual environment of its own (lib/local/virtual_environment.py).
-beside := emulator checkov auditors fuzzer terraform terraform-1-6 terraform-1-9 terraform-1-10
+beside := emulator checkov auditors workflows fuzzer successor terraform terraform-1-6 terraform-1-9 terraform-1-10
 
 # The lock names no index: each installation uses the one that its pip is set up for.
 .PHONY: lock

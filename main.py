@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lib.backend import StateStore, load_backend, state_store
-from lib.configuration import STATE_ENVIRONMENT, ConfigurationError
+from lib.backend import Backend, StateStore, load_backend, state_store
+from lib.ci_settings import Ci, load_ci, load_ci_settings
+from lib.configuration import CI_ENVIRONMENT, STATE_ENVIRONMENT, ConfigurationError
 from lib.lambda_package import build_package
 from lib.settings import DEFAULT_ENVIRONMENT, Settings, load_settings
 
@@ -23,11 +24,8 @@ def main() -> None:
     environment = os.environ.get("TAP_ENVIRONMENT") or DEFAULT_ENVIRONMENT
     try:
         backend = load_backend(path, environment, os.environ, Path.cwd())
-        contents = (
-            state_store(path, backend, os.environ)
-            if environment == STATE_ENVIRONMENT
-            else load_settings(path, environment)
-        )
+        contents = _read_contents(path, backend, environment)
+        is_deployed_by_ci = load_ci_settings(path) is not None
     except ConfigurationError as faults:
         sys.exit("\n".join(f"error: {fault}" for fault in str(faults).splitlines()))
     if "CDKTF_OUTDIR" not in os.environ:  # the cdktf command shows the stack's annotations
@@ -42,19 +40,35 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         app = App()
-        apply_backend(_build_stack(app, contents, Path(folder)), backend)
+        stack = _build_stack(app, contents, Path(folder), has_boundary=is_deployed_by_ci)
+        apply_backend(stack, backend)
         app.synth()
 
 
-def _build_stack(app: App, contents: Settings | StateStore, folder: Path) -> TerraformStack:
+def _read_contents(path: Path, backend: Backend, environment: str) -> Settings | StateStore | Ci:
+    if environment == STATE_ENVIRONMENT:
+        return state_store(path, backend, os.environ)
+    if environment == CI_ENVIRONMENT:
+        return load_ci(path, backend, os.environ)
+    return load_settings(path, environment)
+
+
+def _build_stack(
+    app: App, contents: Settings | StateStore | Ci, folder: Path, *, has_boundary: bool
+) -> TerraformStack:
     # Importing what a stack is made of takes most of the time, so only one of them is imported.
     if isinstance(contents, StateStore):
         from lib.state_stack import StateStack  # noqa: PLC0415  # see above
 
         return StateStack(app, contents)
+    if isinstance(contents, Ci):
+        from lib.ci_stack import CiStack  # noqa: PLC0415  # see above
+
+        return CiStack(app, contents)
     from lib.tap_stack import TapStack  # noqa: PLC0415  # see above
 
-    return TapStack(app, contents, build_package(folder / "price-alerts.zip"))
+    package = build_package(folder / "price-alerts.zip")
+    return TapStack(app, contents, package, has_boundary=has_boundary)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from lib.lambda_package import build_package
 
 __all__ = ["cold_imports", "synths", "zip_bytes"]
 
+_NOBODY = "nobody"
 _PROJECT = Path(__file__).parents[1]
 _TIMED = "import time\nstart = time.perf_counter()\n{}\nprint(time.perf_counter() - start)"
 _CLIENTS = "import boto3; boto3.resource('dynamodb').Table('t'); boto3.client('sns')"
@@ -75,9 +76,9 @@ def synths() -> Timings:
 
 def _import(code: str, sources: Path, **more: str) -> float:
     environment = {
-        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_ACCESS_KEY_ID": _NOBODY,
         "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_SECRET_ACCESS_KEY": _NOBODY,
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(sources),
         "TABLE_NAME": "t",

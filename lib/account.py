@@ -33,17 +33,32 @@ class Account:
     @property
     def root(self) -> str:
         """The account itself: whoever its administrators let."""
-        return f"arn:{self.partition}:iam::{self.account_id}:root"
+        return self.global_arn("iam", "root")
 
     @property
     def role(self) -> str:
         """The function's role."""
-        return f"arn:{self.partition}:iam::{self.account_id}:role/{self.role_name}"
+        return self.global_arn("iam", f"role/{self.role_name}")
+
+    @property
+    def role_policy(self) -> str:
+        """What that role may do; it is called as the role."""
+        return self.global_arn("iam", f"policy/{self.role_name}")
 
     @property
     def role_name(self) -> str:
         """What the role is called: roles are global, and the region keeps two stacks apart."""
         return f"{self.names.function}-{self.region}"
+
+    @property
+    def boundary_name(self) -> str:
+        """What the policy is called that limits the role where CI deploys (lib.ci_stack)."""
+        return f"tap-ci-boundary-{self.names.environment}"
+
+    @property
+    def boundary(self) -> str:
+        """What limits the role where CI deploys."""
+        return self.global_arn("iam", f"policy/{self.boundary_name}")
 
     @property
     def queue(self) -> str:
@@ -83,3 +98,7 @@ class Account:
     def arn(self, service: str, resource: str) -> str:
         """Write the ARN of something in this region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account_id}:{resource}"
+
+    def global_arn(self, service: str, resource: str) -> str:
+        """Write the ARN of something that is in no region."""
+        return f"arn:{self.partition}:{service}::{self.account_id}:{resource}"

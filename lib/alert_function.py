@@ -48,6 +48,8 @@ class AlertFunction(Construct):
         What it reads from, announces to and writes to.
     key_arn
         The stack's key; ``None`` for AWS's own.
+    has_boundary
+        Whether tap-ci limits what the role can be allowed.
     """
 
     def __init__(  # noqa: PLR0913  # the two leading ones are every construct's
@@ -61,6 +63,7 @@ class AlertFunction(Construct):
         messaging: Messaging,
         storage: Storage,
         key_arn: str | None,
+        has_boundary: bool,
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings
@@ -73,7 +76,13 @@ class AlertFunction(Construct):
             retention_in_days=settings.log_retention_days,
             kms_key_id=key_arn,
         )
-        self.role = IamRole(self, "role", name=account.role_name, assume_role_policy=trust_policy())
+        self.role = IamRole(
+            self,
+            "role",
+            name=account.role_name,
+            assume_role_policy=trust_policy(),
+            permissions_boundary=account.boundary if has_boundary else None,
+        )
         policy = IamPolicy(
             self,
             "policy",

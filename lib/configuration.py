@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "CI_ENVIRONMENT",
     "REGION",
     "STATE_ENVIRONMENT",
     "ConfigurationError",
@@ -25,6 +26,8 @@ __all__ = [
 
 # Its stack, tap-state, holds no pipeline but the bucket that the others keep their state in.
 STATE_ENVIRONMENT = "state"
+# Its stack, tap-ci, holds the roles that a CI system takes.
+CI_ENVIRONMENT = "ci"
 # What a region looks like.
 REGION = r"[a-z]{2}(-[a-z]+)+-[0-9]"
 

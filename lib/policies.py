@@ -10,9 +10,12 @@ from lib.account import Account
 from lib.settings import Settings
 
 __all__ = [
+    "Statement",
     "dead_letter_queue_policy",
+    "document",
     "function_policy",
     "given_up_target",
+    "grant",
     "key_policy",
     "ops_topic_policy",
     "queue_policy",
@@ -62,7 +65,7 @@ def key_policy(account: Account, settings: Settings) -> str:
                 {"StringEquals": {"kms:ViaService": f"sqs.{account.region}.amazonaws.com"}},
             )
         )
-    return _document(statements)
+    return document(statements)
 
 
 def queue_policy(account: Account, settings: Settings) -> str:
@@ -77,17 +80,17 @@ def queue_policy(account: Account, settings: Settings) -> str:
                 account.queue,
             )
         )
-    return _document(statements)
+    return document(statements)
 
 
 def dead_letter_queue_policy(account: Account) -> str:
     """Let nobody in from outside."""
-    return _document(_closed_queue(account, account.dead_letter_queue))
+    return document(_closed_queue(account, account.dead_letter_queue))
 
 
 def topic_policy(account: Account, settings: Settings) -> str:
     """Let the function announce and nobody else, and alerts go out by the named protocols."""
-    return _document(
+    return document(
         [
             _allow(
                 "Announce",
@@ -115,7 +118,7 @@ def topic_policy(account: Account, settings: Settings) -> str:
 
 def ops_topic_policy(account: Account) -> str:
     """Let the stack's alarms tell of themselves."""
-    return _document(
+    return document(
         [
             _allow(
                 "TellOfAlarms",
@@ -136,7 +139,7 @@ def trust_policy() -> str:
         "Principal": {"Service": "lambda.amazonaws.com"},
         "Action": "sts:AssumeRole",
     }
-    return _document([statement])
+    return document([statement])
 
 
 def given_up_target(account: Account) -> str:
@@ -158,42 +161,42 @@ def function_policy(account: Account, settings: Settings, key_arn: str | None) -
         Its key, if it has one.
     """
     statements = [
-        _grant(
+        grant(
             "TakeMessages",
             ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
             account.queue,
         ),
-        _grant(
+        grant(
             "KeepRulesStatesAndFirings",
             [f"dynamodb:{action}" for action in _TABLE_ACTIONS],
             account.table,
         ),
-        _grant("Announce", ["sns:Publish"], account.topic),
-        _grant(
+        grant("Announce", ["sns:Publish"], account.topic),
+        grant(
             "GiveUp",
             ["sns:Publish" if account.names.is_fifo else "sqs:SendMessage"],
             given_up_target(account),
         ),
-        _grant(
+        grant(
             "Log",
             ["logs:CreateLogStream", "logs:PutLogEvents"],
             f"{account.log_group}:log-stream:*",
         ),
         # X-Ray knows no resources to name.
-        _grant("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"),
+        grant("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"),
     ]
     if key_arn:
-        statements.append(_grant("UseTheKey", ["kms:Decrypt", "kms:GenerateDataKey"], key_arn))
+        statements.append(grant("UseTheKey", ["kms:Decrypt", "kms:GenerateDataKey"], key_arn))
     if settings.subnet_ids:
         statements += _network_interfaces(account, settings)
-    return _document(statements)
+    return document(statements)
 
 
 def _network_interfaces(account: Account, settings: Settings) -> list[Statement]:
     """Let Lambda connect the function to a VPC, on its behalf."""
     interfaces = account.arn("ec2", "network-interface/*")
     return [
-        _grant(
+        grant(
             "MakeInterfaces",
             ["ec2:CreateNetworkInterface"],
             [
@@ -205,7 +208,7 @@ def _network_interfaces(account: Account, settings: Settings) -> list[Statement]
                 ),
             ],
         ),
-        _grant(
+        grant(
             "KeepInterfaces",
             [
                 *("ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface"),
@@ -214,7 +217,7 @@ def _network_interfaces(account: Account, settings: Settings) -> list[Statement]
             interfaces,
         ),
         # EC2 knows no resources to name for these.
-        _grant("FindInterfaces", ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"], "*"),
+        grant("FindInterfaces", ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"], "*"),
     ]
 
 
@@ -269,9 +272,17 @@ def _allow(
     return statement if condition is None else {**statement, "Condition": condition}
 
 
-def _grant(sid: str, actions: Sequence[str], resource: str | Sequence[str]) -> Statement:
-    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resource}
+def grant(
+    sid: str,
+    actions: Sequence[str],
+    resource: str | Sequence[str],
+    condition: Mapping[str, Any] | None = None,
+) -> Statement:
+    """Allow whoever has the policy to do something."""
+    statement = {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resource}
+    return statement if condition is None else {**statement, "Condition": condition}
 
 
-def _document(statements: Sequence[Statement]) -> str:
+def document(statements: Sequence[Statement]) -> str:
+    """Write a policy."""
     return json.dumps({"Version": "2012-10-17", "Statement": statements})

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.configuration import (
+    CI_ENVIRONMENT,
     STATE_ENVIRONMENT,
     ConfigurationError,
     read_configuration,
@@ -27,7 +28,9 @@ DEFAULT_ENVIRONMENT = "dev"
 
 _LISTS = ("producers", "security_group_ids", "subnet_ids", "subscriber_protocols")
 
-# Flags of CDKTF itself that may stand in the context beside our own two keys.
+_TAKEN = {STATE_ENVIRONMENT: "keeps the state", CI_ENVIRONMENT: "lets CI deploy"}
+
+# Flags of CDKTF itself that may stand in the context beside our own keys.
 _CDKTF_FLAGS = {"allowSepCharsInLogicalIds", "excludeStackIdFromLogicalIds"}
 
 
@@ -43,6 +46,8 @@ class Subscription:
 class Settings:
     """All that can be set, with the limits that AWS documents.
 
+    The README's table is made of this (`lib.settings_table`).
+
     Attributes
     ----------
     environment
@@ -50,17 +55,17 @@ class Settings:
     region
         The AWS region.
     high_price_threshold
-        Every symbol that goes above it is announced; ``None`` switches that rule off.
+        Every symbol that goes above it is announced; ``None`` for none.
     queue_type
-        ``standard``, or ``fifo``: each symbol's messages in the order in which they were sent,
-        which costs more, and one that fails holds up those behind it.
+        ``standard``, or ``fifo``: each symbol's messages in the order of their sending, for more
+        money; one that fails holds up those of its symbol behind it. Changing it makes new queues.
     batch_size
-        Messages in one invocation, 1 to 10,000; more than 10 need a batch window.
+        Messages in one invocation, 1 to 10,000; over 10 needs a window.
     batch_window_seconds
         How long to wait for a full batch, 0 to 300.
     late_ticks
-        Among so many of a symbol's last ticks a late one is put, 0 to 100; one that comes later
-        is dropped.
+        Among so many of a symbol's last ticks a late one is put, 0 to 100; a later one is
+        dropped.
     maximum_concurrency
         Invocations at a time that the queue may cause, 2 to 1,000; ``None`` for no limit.
     reserved_concurrency
@@ -70,38 +75,47 @@ class Settings:
     memory_mebibytes
         The function's memory, 128 to 10,240.
     visibility_timeout_seconds
-        When a message that was not finished comes again; at least six times the function's
-        time-out plus the batch window. Source: AWS Lambda, "Configuring a queue to use with
-        Lambda".
+        When an unfinished message comes again; at least six function time-outs and the window.
     max_receive_count
-        Tries before a message goes to the dead-letter queue, 1 to 1,000.
-    queue_retention_seconds, dlq_retention_seconds
-        How long a message is kept, 60 to 1,209,600; longer in the dead-letter queue, where its
-        age still counts from the first sending.
+        Tries before the dead-letter queue, 1 to 1,000.
+    queue_retention_seconds
+        How long a message is kept, 60 to 1,209,600.
+    dlq_retention_seconds
+        The same in the dead-letter queue; longer, since a message keeps its age.
     log_level
         ``INFO`` or ``DEBUG``: the least that the function logs.
     log_retention_days
-        How long CloudWatch keeps the function's log.
-    subscriptions, ops_subscriptions
-        Who hears the alerts, and who hears of alarms.
+        How long its log is kept; a value that CloudWatch takes.
+    subscriptions
+        Who hears the alerts: a list of ``{"protocol": …, "endpoint": …}``, each with one of
+        ``subscriber_protocols``.
+    ops_subscriptions
+        Who hears of alarms; written like ``subscriptions``.
     subscriber_protocols
-        By which protocols alerts may go out, whoever subscribes.
+        By which protocols anybody may subscribe to the alerts.
     producers
-        ARNs of the account's roles and users who may send prices without a policy of their own.
+        ARNs of roles and users of the account that may send prices without a policy of their
+        own; who administers the account decides on all others.
     customer_managed_key
-        Whether the stack has a key of its own, or uses those that AWS manages.
-    point_in_time_recovery, deletion_protection
-        Whether the table can be set back, and refuses to be destroyed.
+        A key of the stack's own for all that it keeps and sends (about a dollar a month), or
+        those that AWS manages.
+    point_in_time_recovery
+        The table can be set back to any second of the last 35 days.
+    deletion_protection
+        The table cannot be destroyed, and ``make destroy`` stops; deploy it with ``False``
+        first.
     lag_alarm_seconds
-        From when on an announcement is late: counted from its price's timestamp.
+        An alert is late so long after its price's timestamp, 1 to 86,400.
     age_alarm_seconds
-        From when on a message has waited too long.
-    subnet_ids, security_group_ids
-        The VPC that the function is connected to; empty for none.
+        A message has waited too long, 1 to 86,400.
+    subnet_ids
+        The VPC that the function is connected to; it must lead to DynamoDB and SNS.
+    security_group_ids
+        What holds for the function's connections there; both, or neither.
     code_signing_config_arn
         What must have signed the function's code; ``None`` for nobody.
     tags
-        On everything that takes tags, besides the stack's own.
+        On everything that takes tags, besides ``stack``.
     """
 
     environment: str
@@ -179,7 +193,7 @@ def load_settings(path: Path, environment: str | None = None) -> Settings:
 
 def _context(document: Mapping[str, Any]) -> Mapping[str, Any]:
     context = _object(document.get("context"), "context")
-    _refuse_unknown(context, {"common", "environments", *_CDKTF_FLAGS}, "context.")
+    _refuse_unknown(context, {"ci", "common", "environments", *_CDKTF_FLAGS}, "context.")
     return context
 
 
@@ -188,11 +202,11 @@ def _values_of(context: Mapping[str, Any], name: str) -> dict[str, Any]:
     if name not in environments:
         known = " or ".join(sorted(environments))
         raise SettingsError(f"context.environments has no {name!r}: set TAP_ENVIRONMENT to {known}")
-    if STATE_ENVIRONMENT in environments:
-        raise SettingsError(
-            f"context.environments.{STATE_ENVIRONMENT}: the name is taken, for the stack that "
-            "keeps the state"
-        )
+    for taken, stack in _TAKEN.items():
+        if taken in environments:
+            raise SettingsError(
+                f"context.environments.{taken}: the name is taken, for the stack that {stack}"
+            )
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", name):
         raise SettingsError(
             f"context.environments.{name}: a name is a letter and up to 15 more of a-z 0-9 -"

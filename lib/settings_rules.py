@@ -141,6 +141,7 @@ def check_combinations(values: Values) -> None:
         )
     if values["batch_size"] > 10 and values["batch_window_seconds"] < 1:
         raise SettingsError("batch_size over 10 needs a batch_window_seconds of at least 1")
+    # AWS Lambda, "Configuring a queue to use with Lambda".
     least_visibility = 6 * values["function_timeout_seconds"] + values["batch_window_seconds"]
     if values["visibility_timeout_seconds"] < least_visibility:
         raise SettingsError(

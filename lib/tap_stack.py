@@ -38,9 +38,13 @@ class TapStack(TerraformStack):
         The environment's settings; the stack is named after it.
     package
         The function's zip; it must be there until the app is synthesized.
+    has_boundary
+        Whether CI deploys it, so that tap-ci limits what its role can be allowed.
     """
 
-    def __init__(self, scope: Construct, settings: Settings, package: Path) -> None:
+    def __init__(
+        self, scope: Construct, settings: Settings, package: Path, *, has_boundary: bool = False
+    ) -> None:
         super().__init__(scope, settings.prefix)
         add_aws_provider(self, settings.region, tags={"stack": settings.prefix, **settings.tags})
         account = Account(
@@ -61,6 +65,7 @@ class TapStack(TerraformStack):
             messaging=messaging,
             storage=storage,
             key_arn=key_arn,
+            has_boundary=has_boundary,
         )
         messaging.let_announce(alerts.role)
         Monitoring(

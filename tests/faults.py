@@ -11,6 +11,7 @@ import io
 import json
 import os
 import sys
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -74,6 +75,7 @@ class Fault(StrEnum):
     ANSWERS_LOST = "answers lost, whenever it is tried"
 
 
+_DEADLY = {Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.TIMED_OUT}
 _STATUS = {Fault.SERVER_ERROR: 500}
 _CODES = {
     Fault.SERVER_ERROR: "InternalServerError",
@@ -112,6 +114,8 @@ class Wire:
         self._clock = clock
         self._fault: Fault | None = None
         self._struck_call = -1
+        self._turn = threading.Lock()  # clients are used by several threads
+        self._is_dead = False
         self.calls: list[str] = []
         self.announced: Counter[str] = Counter()
         self.has_struck = False
@@ -123,13 +127,23 @@ class Wire:
         self._fault, self._struck_call, self.has_struck = fault, call, False
         self.calls.clear()
         self.announced.clear()
+        self.revive()
+
+    def revive(self) -> None:
+        """Let calls through again: after one at which it was killed, a container makes none."""
+        self._is_dead = False
 
     def _send(self, client: Any, request: Any, **_: Any) -> AWSResponse | None:
         call = str(request.headers["amz-sdk-invocation-id"])
-        if call not in self.calls:  # all attempts at a call have the same id
-            self.calls.append(call)
         fault = self._fault
-        if fault is None or self.calls.index(call) != self._struck_call:
+        with self._turn:
+            if self._is_dead:
+                raise Killed
+            if call not in self.calls:  # all attempts at a call have the same id
+                self.calls.append(call)
+            is_struck = fault is not None and self.calls.index(call) == self._struck_call
+            self._is_dead = is_struck and fault in _DEADLY
+        if fault is None or not is_struck:
             return self._passed(client, request)
         first, self.has_struck = not self.has_struck, True
         match fault:
@@ -159,9 +173,10 @@ class Wire:
             fields = parse_qs(
                 request.body if isinstance(request.body, str) else request.body.decode()
             )
-            self.announced.update(
-                value for name, (value,) in fields.items() if name.endswith(".Id")
-            )
+            with self._turn:
+                self.announced.update(
+                    value for name, (value,) in fields.items() if name.endswith(".Id")
+                )
         return answer
 
 
@@ -333,6 +348,7 @@ class Pipeline:
         return {name for name, *_ in messages}
 
     def _begin_cold(self) -> None:
+        self.wire.revive()
         self.index._processor._states.clear()
         self.index.metrics.clear_metrics()
 

@@ -16,7 +16,8 @@ import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import redirect_stdout, suppress
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
@@ -279,8 +280,16 @@ class Worker:
         self._calls = 1
         clients = (index.table.meta.client, index.sns)
         self._wire = Wire(clients, _sent, Clock())
+        self._threads = ThreadPoolExecutor(index._SYMBOLS_AT_ONCE)
+        index._processor._each = self._each
         self.announced: Counter[str] = Counter()
         self.invocations = self.killed = 0
+
+    def _each(self, do: Callable[[str], bool], symbols: Iterable[str]) -> list[bool]:
+        """Work on symbols at once; who is killed dies with all threads."""
+        working = [self._threads.submit(do, symbol) for symbol in symbols]
+        wait(working)
+        return [each.result() for each in working]
 
     def work(self) -> None:
         """Take what there is, for a second at most."""

@@ -17,10 +17,11 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 from lib.names import Names
 
-__all__ = ["CliError", "WrongUsage", "explained"]
+__all__ = ["CliError", "WrongUsage", "explained", "is_denied", "is_missing"]
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _UNKNOWN_CREDENTIALS = {
@@ -28,12 +29,15 @@ _UNKNOWN_CREDENTIALS = {
     *("InvalidSignatureException", "MissingAuthenticationToken", "SignatureDoesNotMatch"),
     "UnrecognizedClientException",
 }
-_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
+_DENIED = {
+    *("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"),
+    "403",  # all that S3 says to a HEAD
+}
 _NOT_THERE = {
     *("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"),
-    "ResourceNotFoundException",
+    *("ResourceNotFoundException", "TableNotFoundException"),
+    *("404", "NoSuchBucket", "NoSuchKey", "NotFound"),
 }
-
 _PASSING = {
     *("ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled"),
     *("Throttling", "ThrottlingException", "TooManyRequestsException"),
@@ -48,7 +52,9 @@ class WrongUsage(CliError):
     """A command that was typed in a way that makes no sense; the exit code is 2."""
 
 
-def explained(error: BotoCoreError | ClientError, environment: str, region: str) -> CliError:
+def explained(
+    error: BotoCoreError | ClientError | ResponseParserError, environment: str, region: str
+) -> CliError:
     """Say in one line what an answer of AWS, or the lack of one, means to an operator.
 
     Parameters
@@ -62,19 +68,29 @@ def explained(error: BotoCoreError | ClientError, environment: str, region: str)
     return CliError(" ".join((text or _failure(error)).split()))
 
 
+def is_denied(error: ClientError) -> bool:
+    """Tell whether AWS does not allow the credentials what was asked."""
+    return error.response["Error"].get("Code", "") in _DENIED
+
+
+def is_missing(error: ClientError) -> bool:
+    """Tell whether what was asked for is not there."""
+    return error.response["Error"].get("Code", "") in _NOT_THERE
+
+
 def _refusal(error: ClientError, environment: str, region: str) -> str:
     code = error.response["Error"].get("Code", "")
     message = error.response["Error"].get("Message", "")
-    if code in _NOT_THERE:
+    if is_missing(error):
         return (
             f"there is no stack {Names(environment).stack} in {region}: "
             f"make deploy ENV={environment}, or name another with --environment"
         )
     if code in _EXPIRED:
-        return "the AWS credentials have expired: log in again"
+        return "the AWS credentials have expired: log in again (aws sso login), or set new keys"
     if code in _UNKNOWN_CREDENTIALS:
         return "AWS does not know these credentials: check AWS_PROFILE, or the keys"
-    if code in _DENIED:
+    if is_denied(error):
         named = re.search(r"not authorized to perform: (\S+)", message)
         action = named[1] if named else error.operation_name
         return f"the AWS credentials do not allow {action}: use others, or have it allowed"
@@ -83,15 +99,17 @@ def _refusal(error: ClientError, environment: str, region: str) -> str:
     return f"AWS refused {error.operation_name}: {message or code}"
 
 
-def _failure(error: BotoCoreError | ClientError) -> str:
+def _failure(error: BotoCoreError | ClientError | ResponseParserError) -> str:
     match error:
         case NoCredentialsError() | PartialCredentialsError():
-            return f"no AWS credentials: set AWS_PROFILE, or log in ({error})"
+            return f"no AWS credentials: set AWS_PROFILE, or log in with aws sso login ({error})"
         case CredentialRetrievalError() | LoginError() | SSOError() | TokenRetrievalError():
-            return f"the AWS credentials cannot be had: log in again ({error})"
+            return f"the AWS credentials cannot be had: log in again with aws sso login ({error})"
         case ProfileNotFound():
             return f"{error}: set AWS_PROFILE to one of ~/.aws/config"
         case ConnectionError() | HTTPClientError():
             return f"AWS cannot be reached: check the network and AWS_ENDPOINT_URL ({error})"
+        case ResponseParserError():  # a page, where XML was waited for
+            return "what answers is not AWS: check AWS_ENDPOINT_URL and the network's proxy"
         case _:
             return str(error)

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["FunctionStatus", "QueueStatus", "Status", "TableStatus", "read_status"]
+__all__ = [
+    "FunctionStatus",
+    "QueueStatus",
+    "Status",
+    "TableStatus",
+    "read_queue",
+    "read_status",
+    "read_table",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,8 @@ class TableStatus:
     stuck
         Symbols with firings that an invocation left behind, sorted: their next price delivers
         them, or `repair`.
+    firings
+        How many firings are recorded.
     last_fired_at
         When the last firing was decided, as ISO 8601; ``None`` if there is none.
     """
@@ -54,6 +64,7 @@ class TableStatus:
     symbols: int = 0
     delivering: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
+    firings: int = 0
     last_fired_at: str | None = None
 
 
@@ -99,14 +110,15 @@ def read_status(target: Target, now_microseconds: int) -> Status:
         The present, by which a delivery is stuck or not.
     """
     return Status(
-        queue=_queue(target.sqs, target.queue_url),
-        dead_letter_queue=_queue(target.sqs, target.dead_letter_queue_url),
-        table=_table(target.table, now_microseconds),
+        queue=read_queue(target.sqs, target.queue_url),
+        dead_letter_queue=read_queue(target.sqs, target.dead_letter_queue_url),
+        table=read_table(target.table, now_microseconds),
         function=_function(target.functions, target.names.function),
     )
 
 
-def _queue(sqs: SQSClient, url: str) -> QueueStatus:
+def read_queue(sqs: SQSClient, url: str) -> QueueStatus:
+    """Ask SQS how many messages are in a queue."""
     answer = sqs.get_queue_attributes(
         QueueUrl=url,
         AttributeNames=[
@@ -123,11 +135,13 @@ def _queue(sqs: SQSClient, url: str) -> QueueStatus:
     )
 
 
-def _table(table: Table, now_microseconds: int) -> TableStatus:
+def read_table(table: Table, now_microseconds: int) -> TableStatus:
+    """Count what is in a table, all of which is scanned."""
     status = TableStatus()
     for item in _items(table):
         kind, _, symbol = item["pk"].partition("#")
         if kind == "FIRINGS":
+            status.firings += 1
             status.last_fired_at = max(status.last_fired_at or "", item["fired_at"])
         elif item["sk"] == "STATE":
             status.symbols += 1

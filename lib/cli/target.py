@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
+from lib.cli.clients import made
 from lib.cli.errors import CliError, WrongUsage, explained
 from lib.configuration import (
     ConfigurationError,
@@ -51,6 +51,8 @@ class Target:
     configuration
         The cdktf.json that says which environments there are, and names the region if nothing else
         does.
+    region
+        Where to look for the stack, whatever AWS tools are set to; ``None`` leaves it to them.
 
     Raises
     ------
@@ -59,7 +61,10 @@ class Target:
     """
 
     def __init__(
-        self, environment: str | None = None, configuration: Path = _CONFIGURATION
+        self,
+        environment: str | None = None,
+        configuration: Path = _CONFIGURATION,
+        region: str | None = None,
     ) -> None:
         if environment is None:
             environment = os.environ.get("TAP_ENVIRONMENT") or DEFAULT_ENVIRONMENT
@@ -75,6 +80,7 @@ class Target:
         self.environment: str = environment
         self.names = Names(self.environment)
         self._configuration = configuration
+        self._region = region
 
     @cached_property
     def region(self) -> str:
@@ -85,13 +91,17 @@ class Target:
         CliError
             If neither names one.
         """
-        region = region_of_environment(os.environ) or self._session.region_name
+        region = self._region or region_of_environment(os.environ) or self._session.region_name
         if region:
             return region
         try:
             return load_settings(self._configuration, self.environment).region
         except SettingsError as reason:
             raise CliError(f"no AWS region is set (AWS_REGION), and {reason}") from None
+
+    def client(self, service: str) -> Any:
+        """Make a client for any service."""
+        return self._made(boto3.Session.client, service)
 
     @cached_property
     def table(self) -> Table:
@@ -107,13 +117,18 @@ class Target:
     @cached_property
     def sqs(self) -> SQSClient:
         """A client for both queues."""
-        client: SQSClient = self._made(boto3.Session.client, "sqs")
+        client: SQSClient = self.client("sqs")
         return client
 
     @cached_property
     def functions(self) -> Any:
         """A client for the function."""
-        return self._made(boto3.Session.client, "lambda")
+        return self.client("lambda")
+
+    @cached_property
+    def topics(self) -> Any:
+        """A client for the topics."""
+        return self._made(boto3.Session.client, "sns")
 
     @cached_property
     def queue_url(self) -> str:
@@ -125,7 +140,7 @@ class Target:
         """Where the messages are that were given up."""
         return self._url_of("dead_letter_queue")
 
-    def explained(self, error: BotoCoreError | ClientError) -> CliError:
+    def explained(self, error: BotoCoreError | ClientError | ResponseParserError) -> CliError:
         """Word what boto3 raised in one line that says what to do."""
         # Before anything was asked of AWS, the failure may be why no region is known.
         region = self.region if isinstance(error, ClientError) else ""
@@ -136,18 +151,7 @@ class Target:
         return boto3.Session()
 
     def _made(self, make: Callable[..., Any], service: str) -> Any:
-        try:
-            made = make(self._session, service, region_name=self.region, config=_CLIENTS)
-            client = getattr(made.meta, "client", made)
-            _ = urlsplit(client.meta.endpoint_url).port  # else refused only by the first request
-        except BotoCoreError:  # some of them are a ValueError as well
-            raise
-        except ValueError as reason:
-            raise CliError(
-                f"{reason}: AWS_ENDPOINT_URL is written like http://127.0.0.1:4566"
-            ) from None
-        _refuse_strangers(client)
-        return made
+        return made(make, self._session, service, self.region, _CLIENTS)
 
     def _url_of(self, queue: str) -> str:
         try:
@@ -156,24 +160,3 @@ class Target:
             # The stack itself says what type its queues have, whatever cdktf.json says by now.
             fifo = replace(self.names, is_fifo=True)
             return self.sqs.get_queue_url(QueueName=getattr(fifo, queue))["QueueUrl"]
-
-
-def _refuse_strangers(client: Any) -> None:
-    """Have answers refused that do not come from AWS; botocore takes any as one that holds nothing.
-
-    Every answer of AWS has the id of its request; only one that tells of trouble may come from
-    what stands before it.
-    """
-
-    def refuse(parsed: Mapping[str, Any], **_: object) -> None:
-        metadata = parsed["ResponseMetadata"]
-        if (
-            "RequestId" not in metadata
-            and metadata["HTTPStatusCode"] < HTTPStatus.INTERNAL_SERVER_ERROR
-        ):
-            raise CliError(
-                f"what answers at {client.meta.endpoint_url} is not AWS: check AWS_ENDPOINT_URL "
-                "and the network's proxy"
-            )
-
-    client.meta.events.register("after-call", refuse)

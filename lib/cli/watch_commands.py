@@ -181,6 +181,7 @@ def _write_status(target: Target, found: Status) -> None:
             "symbols": str(table.symbols),
             "delivering now": ", ".join(table.delivering) or "none",
             "stuck": f"{', '.join(table.stuck)} (./alerts repair)" if table.stuck else "none",
+            "firings": str(table.firings),
             "last firing": table.last_fired_at or "none",
             "function": f"{function.state}, last update {function.last_update}",
             "fed by the queue": function.mapping or "no",

@@ -67,7 +67,7 @@ class Demo:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tapstack-")))
             emulator = stack.enter_context(self._start_emulator())
-            subscriber = Subscriber(emulator)
+            subscriber = Subscriber(emulator.client("sqs"))
             deployment = self._prepare_deployment(folder, emulator, subscriber)
             running = stack.enter_context(deployment.deploying(self._show_progress))
             pipeline = self._wait_for_pipeline(emulator, running)

@@ -29,7 +29,8 @@ ENVIRONMENT = "dev"
 _STACK = f"tap-{ENVIRONMENT}"
 # Colours and cursor movements; and the frames of the spinner, which are whole lines here.
 _DECORATION = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|^[\u2800-\u28ff].*")
-_FOREIGN_VARIABLES = ("AWS_", "CDKTF_", "TAP_", "TERRAFORM_", "TF_")
+# What leads elsewhere, or tells a make that it was called by another one.
+_FOREIGN_VARIABLES = ("AWS_", "CDKTF_", "MAKE", "MFLAGS", "TAP_", "TERRAFORM_", "TF_")
 
 
 class Deployment:
@@ -45,12 +46,17 @@ class Deployment:
         The embedded AWS to deploy to.
     settings
         Settings that lie over the dev environment's.
+
+    Attributes
+    ----------
+    folder
+        The folder; what is changed in it holds for the next command.
     """
 
     def __init__(
         self, folder: Path, toolchain: Toolchain, emulator: Emulator, settings: Mapping[str, Any]
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._toolchain = toolchain
         _copy_project(folder, settings)
         self._environment = {
@@ -67,7 +73,7 @@ class Deployment:
 
     def outputs(self) -> dict[str, str]:
         """Read the outputs of a deployment that has ended well."""
-        outputs = json.loads((self._folder / "outputs.json").read_text("utf-8"))
+        outputs = json.loads((self.folder / "outputs.json").read_text("utf-8"))
         stack: dict[str, str] = outputs[_STACK]
         return stack
 
@@ -98,7 +104,7 @@ class Deployment:
     ) -> AbstractContextManager[Running]:
         command = [self._toolchain.cdktf, *arguments, _STACK, "--no-color", "--skip-provider-lock"]
         return supervised(
-            command, self._environment, self._folder, lambda line: on_line(plain(line))
+            command, self._environment, self.folder, lambda line: on_line(plain(line))
         )
 
 
@@ -139,7 +145,10 @@ def _copy_project(folder: Path, settings: Mapping[str, Any]) -> None:
 
 
 def own_environment() -> dict[str, str]:
-    """Return the environment without what would lead to somebody's account, state or settings."""
+    """Return the environment without what would lead to somebody's account, state or settings.
+
+    What make was called with is left out as well.
+    """
     return {
         name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_VARIABLES)
     }

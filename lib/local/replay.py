@@ -6,6 +6,7 @@ import csv
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -39,23 +40,40 @@ def read_prices(path: Path) -> list[list[Price]]:
 
 
 class Subscriber:
-    """An SQS queue that can be subscribed to the alert topic."""
+    """An SQS queue that topics of its account can send to, once it is subscribed.
 
-    def __init__(self, emulator: Emulator, name: str = "demo-subscriber") -> None:
-        self._sqs = emulator.client("sqs")
+    Parameters
+    ----------
+    sqs
+        A client for it.
+    name
+        What to call it.
+    """
+
+    def __init__(self, sqs: Any, name: str = "demo-subscriber") -> None:
+        self._sqs = sqs
         self._url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
+        with ExitStack() as undoing:
+            undoing.callback(self.close)
+            self.arn = self._let_topics_send()
+            undoing.pop_all()
+
+    def _let_topics_send(self) -> str:
         attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
-        self.arn: str = attributes["Attributes"]["QueueArn"]
+        arn: str = attributes["Attributes"]["QueueArn"]
+        topics = arn.replace(":sqs:", ":sns:").rpartition(":")[0] + ":*"
         statement = {
             "Effect": "Allow",
             "Principal": {"Service": "sns.amazonaws.com"},
             "Action": "sqs:SendMessage",
-            "Resource": self.arn,
+            "Resource": arn,
+            "Condition": {"ArnLike": {"aws:SourceArn": topics}},
         }
         policy = {"Version": "2012-10-17", "Statement": [statement]}
         self._sqs.set_queue_attributes(
             QueueUrl=self._url, Attributes={"Policy": json.dumps(policy)}
         )
+        return arn
 
     def receive(self, wait_seconds: int = 1) -> Iterator[Mapping[str, Any]]:
         """Wait for firings and take them off the queue."""

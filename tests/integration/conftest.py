@@ -83,11 +83,11 @@ def role_name(emulator: Emulator) -> str:
     return name
 
 
-def allow_batches(emulator: Emulator) -> None:
-    """Allow the role what AWS has no action for: there, sns:Publish is asked for."""
+def allow_batches(emulator: Emulator, role: str | None = None) -> None:
+    """Allow a role what AWS has no action for: there, sns:Publish is asked for."""
     statement = {"Effect": "Allow", "Action": "sns:PublishBatch", "Resource": "*"}
     emulator.client("iam").put_role_policy(
-        RoleName=role_name(emulator),
+        RoleName=role or role_name(emulator),
         PolicyName="emulator",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
     )
@@ -128,7 +128,7 @@ def emulator(toolchain: Toolchain, ministack: Path) -> Iterator[Emulator]:
 def deployed(
     toolchain: Toolchain, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Deployed:
-    subscriber = Subscriber(emulator)
+    subscriber = Subscriber(emulator.client("sqs"))
     deployment = Deployment(
         tmp_path_factory.mktemp("deployment"),
         toolchain,

@@ -19,7 +19,7 @@ PROJECT = Path(__file__).parents[2]
 # What `make setup` has installed already, and is too large to copy.
 _INSTALLED = (".venv", "node_modules")
 _COPIED = (
-    *("Makefile", "cdktf.json", "main.py"),
+    *("Makefile", "alerts", "cdktf.json", "main.py"),
     *("package.json", "package-lock.json", "requirements.txt"),
 )
 
@@ -35,7 +35,8 @@ class Laptop:
         for name in _COPIED:
             shutil.copy2(PROJECT / name, folder)
         ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(PROJECT / "lib", folder / "lib", ignore=ignored)
+        for name in ("docs", "lib"):
+            shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
 
     def write_backend(self, type_: str, arguments: Mapping[str, Any]) -> None:
         """Change the backend block of cdktf.json."""
@@ -47,6 +48,12 @@ class Laptop:
         """Change a setting of all environments."""
         document = self._configuration()
         document["context"]["common"][key] = value
+        (self.folder / "cdktf.json").write_text(json.dumps(document))
+
+    def let_ci_deploy(self, repository: str) -> None:
+        """Say in cdktf.json which repository deploys."""
+        document = self._configuration()
+        document["context"]["ci"] = {"repository": repository}
         (self.folder / "cdktf.json").write_text(json.dumps(document))
 
     def forget(self) -> None:
@@ -76,6 +83,19 @@ class Laptop:
         with supervised(command, everything, self.folder, on_line) as running:
             yield running
 
+    def run(self, command: str, variables: Mapping[str, str]) -> tuple[int, str]:
+        """Run what a workflow runs; returns the exit code and what was printed."""
+        # Without a registry, the provider cannot be locked for other platforms.
+        return self.type(command, {"CDKTF_SKIP_PROVIDER_LOCK": "true", **variables})
+
+    def type(
+        self, command_line: str, variables: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[int, str]:
+        """Run a command line as a shell does; returns the exit code and what was printed."""
+        everything = {**self._environment, **variables}
+        with supervised(["bash", "-c", command_line], everything, self.folder) as running:
+            return running.wait(), said(running)
+
     def make(
         self,
         target: str,
@@ -85,6 +105,11 @@ class Laptop:
     ) -> tuple[int, str]:
         """Run a make target to its end; returns the exit code and what was printed."""
         with self.making(target, environment_name, *options, variables=variables) as running:
+            return running.wait(), said(running)
+
+    def shell(self, command: str) -> tuple[int, str]:
+        """Run what somebody would type; returns the exit code and what was printed."""
+        with supervised(("bash", "-c", command), self._environment, self.folder) as running:
             return running.wait(), said(running)
 
 

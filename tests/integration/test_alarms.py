@@ -16,7 +16,7 @@ def test_an_alarm_goes_through_the_encrypted_ops_topic_to_its_subscriber(
     key = client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]["KmsMasterKeyId"]
     assert client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyManager"] == "CUSTOMER"
 
-    on_call = Subscriber(deployed.emulator, "on-call")
+    on_call = Subscriber(deployed.emulator.client("sqs"), "on-call")
     client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=on_call.arn)
     told: list[Mapping[str, Any]] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from lib.local.command_line import CommandLine
 from tests.integration.conftest import Deployed
@@ -15,9 +16,7 @@ def test_the_rules_of_a_restored_table_can_be_had_back(
     dynamodb = deployed.emulator.client("dynamodb")
     live, restored = deployed.outputs["table_name"], f"restored-{symbol}"
     alerts.run("add", symbol, "crosses-up", "100", "--id", f"{symbol}-lost", "--note", "mine")
-    dynamodb.update_continuous_backups(
-        TableName=live, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
-    )
+    let_table_be_set_back(dynamodb, live, is_on=True)
     dynamodb.restore_table_to_point_in_time(
         SourceTableName=live, TargetTableName=restored, UseLatestRestorableTime=True
     )
@@ -32,3 +31,11 @@ def test_the_rules_of_a_restored_table_can_be_had_back(
         assert json.loads(alerts.run("show", f"{symbol}-lost", "--json"))["note"] == "mine"
     finally:
         dynamodb.delete_table(TableName=restored)
+        let_table_be_set_back(dynamodb, live, is_on=False)  # as it is deployed
+
+
+def let_table_be_set_back(dynamodb: Any, name: str, *, is_on: bool) -> None:
+    specification = {"PointInTimeRecoveryEnabled": is_on}
+    dynamodb.update_continuous_backups(
+        TableName=name, PointInTimeRecoverySpecification=specification
+    )

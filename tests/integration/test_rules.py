@@ -69,7 +69,7 @@ def test_a_price_that_is_published_by_the_command_line_is_announced(
 def filtered(deployed: Deployed, symbol: str) -> Iterator[Callable[[], list[Any]]]:
     """The rule ids that reach a queue whose subscription wants only this symbol's crossings."""
     sns = deployed.emulator.client("sns")
-    queue = Subscriber(deployed.emulator, f"filtered-{symbol}")
+    queue = Subscriber(deployed.emulator.client("sqs"), f"filtered-{symbol}")
     subscription = sns.subscribe(
         TopicArn=deployed.outputs["topic_arn"],
         Protocol="sqs",

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,17 @@ TOKENS = {
     "${data.aws_caller_identity.caller.account_id}": "123456789012",
     "${data.aws_partition.partition.partition}": "aws",
 }
+# With all that a role may have to reach for its state. No lockfile: the required_version that comes
+# with it is more than checkov can read.
+STATE = {
+    "bucket": "example-tap-state",
+    "key": "tap/{stack}.tfstate",
+    "region": "us-east-1",
+    "encrypt": True,
+    "kms_key_id": "alias/example",
+    "dynamodb_table": "tap-locks",
+}
+BOUNDARY = "arn:aws:iam::123456789012:policy/tap-ci-boundary-dev"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
 
 
@@ -34,6 +46,13 @@ KEY = "arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcd
 def checkov() -> Path:
     with needed():
         return virtual_environment("checkov") / "checkov"
+
+
+@pytest.fixture(scope="module")
+def workflow_linters() -> Path:
+    """The folder of those that read GitHub's workflows."""
+    with needed():
+        return virtual_environment("workflows")
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +94,21 @@ def planned(
     terraform("plan", "-input=false", "-out=plan")
     (stack / "plan.json").write_text(terraform("show", "-json", "plan"), "utf-8")
     return request.param, stack
+
+
+@pytest.fixture(scope="module")
+def ci_stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the configuration of tap-ci, which needs no plan: all of it is there."""
+    folder = tmp_path_factory.mktemp("ci")
+    shutil.copy(PROJECT / "main.py", folder)
+    shutil.copytree(PROJECT / "lib", folder / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    document = json.loads((PROJECT / "cdktf.json").read_text("utf-8"))
+    document["context"]["ci"] = {"repository": "owner/name"}
+    document["terraform"] = {"backend": {"s3": STATE}}
+    (folder / "cdktf.json").write_text(json.dumps(document))
+    environment = {**os.environ, "TAP_ENVIRONMENT": "ci", "CDKTF_OUTDIR": str(folder / "out")}
+    subprocess.run([sys.executable, "main.py"], cwd=folder, env=environment, check=True)
+    return folder / "out" / "stacks" / "tap-ci"
 
 
 def scan(checkov: Path, file: Path, framework: str) -> dict[str, Any]:
@@ -137,7 +171,8 @@ def policies(stack: Path) -> Iterator[tuple[str, str]]:
                 policy = attributes["policy"]
                 for token, value in TOKENS.items():
                     policy = policy.replace(token, value)
-                yield f"{kind}.{name}", re.sub(r"\$\{aws_kms_key[^}]*\}", KEY, policy)
+                policy = re.sub(r"\$\{aws_kms_key[^}]*\}", KEY, policy)
+                yield f"{kind}.{name}", re.sub(r"\$\{aws_iam_policy[^}]*\}", BOUNDARY, policy)
 
 
 @pytest.fixture
@@ -159,6 +194,18 @@ def test_parliament_finds_nothing_in_any_policy(
     found = {name: findings(policy) for name, policy in policies(planned[1])}
     assert len(found) == 5
     assert {name: text for name, text in found.items() if text} == {}
+
+
+def test_parliament_finds_nothing_in_the_policies_of_ci(
+    findings: Callable[[str], str], ci_stack: Path
+) -> None:
+    found = {name: findings(policy) for name, policy in policies(ci_stack)}
+    assert len(found) == 5
+    assert {name: text for name, text in found.items() if text} == {}
+
+
+def test_checkov_finds_nothing_in_ci_s_stack(checkov: Path, ci_stack: Path) -> None:
+    assert failed_checks(scan(checkov, ci_stack / "cdk.tf.json", "terraform_json")) == set()
 
 
 def test_parliament_finds_an_action_that_there_is_not(findings: Callable[[str], str]) -> None:
@@ -200,6 +247,98 @@ def test_there_is_no_secret_in_the_tree_but_one_that_is_planted(
         check=True,
     )
     assert json.loads(done.stdout)["results"].keys() == {"planted.py"}
+
+
+@pytest.fixture
+def zizmor(workflow_linters: Path) -> Callable[[Path], subprocess.CompletedProcess[str]]:
+    def zizmor(folder: Path) -> subprocess.CompletedProcess[str]:
+        options = (
+            "--offline",
+            "--no-progress",
+            "--quiet",
+            "--persona",
+            "auditor",
+            "--format",
+            "plain",
+            "--color",
+            "never",
+        )
+        return subprocess.run(
+            [workflow_linters / "zizmor", *options, folder],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return zizmor
+
+
+@pytest.fixture
+def actionlint(workflow_linters: Path) -> Callable[[Path], subprocess.CompletedProcess[str]]:
+    def actionlint(folder: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [workflow_linters / "actionlint", *sorted(folder.glob("workflows/*.yml"))],
+            cwd=folder.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return actionlint
+
+
+# Everything that is wrong with it is found by one of the two, or by both.
+PLANTED = """\
+name: planted
+on: pull_request_target
+jobs:
+  planted:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: actions/checkout@v7
+      - run: echo "${{ github.event.pull_request.title }}"
+"""
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    """A folder of workflows, one of which no one should run."""
+    folder = tmp_path / ".github"
+    shutil.copytree(PROJECT / ".github", folder)
+    (folder / "workflows" / "planted.yml").write_text(PLANTED)
+    return folder
+
+
+def test_zizmor_finds_nothing_in_the_workflows(
+    zizmor: Callable[[Path], subprocess.CompletedProcess[str]],
+) -> None:
+    done = zizmor(PROJECT / ".github")
+    assert (done.returncode, done.stdout) == (0, "No findings to report. Good job!\n")
+
+
+def test_zizmor_finds_what_is_planted(
+    zizmor: Callable[[Path], subprocess.CompletedProcess[str]], planted: Path
+) -> None:
+    found = set(re.findall(r"^\w+\[([a-z-]+)\]", zizmor(planted).stdout, re.MULTILINE))
+    assert found >= {
+        *("artipacked", "dangerous-triggers", "excessive-permissions", "template-injection"),
+        "unpinned-uses",
+    }
+
+
+def test_actionlint_finds_nothing_in_the_workflows(
+    actionlint: Callable[[Path], subprocess.CompletedProcess[str]],
+) -> None:
+    done = actionlint(PROJECT / ".github")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_actionlint_finds_what_is_planted(
+    actionlint: Callable[[Path], subprocess.CompletedProcess[str]], planted: Path
+) -> None:
+    done = actionlint(planted)
+    assert '"github.event.pull_request.title" is potentially untrusted' in done.stdout
+    assert done.returncode == 1
 
 
 def audit(auditors: Path, requirements: Path) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -62,11 +63,12 @@ def deploy_on_both(first: Laptop, second: Laptop) -> tuple[str, str]:
 
     with first.making("deploy", "dev", on_line=on_line) as running:
         assert has_begun.wait(timeout=120), said(running)
-        exit_code, refused = second.make("deploy", "dev")
+        told = second.make("preflight", "dev")[1]
+        exit_code, refused = second.make("deploy", "dev", variables={"PREFLIGHT": "no"})
         assert exit_code != 0, refused
         assert not running.has_ended()
         assert running.wait() == 0, said(running)
-        return said(running), refused
+        return said(running), f"{told}\n{refused}"
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def test_the_pipelines_state_is_in_the_bucket_too(story: Story, account: Emulato
 
 
 def test_a_local_state_that_was_not_moved_stops_a_deployment(story: Story) -> None:
-    assert "error: terraform.tap-dev.tfstate: holds resources" in story.printed["not moved"]
+    assert "terraform.tap-dev.tfstate: holds resources" in story.printed["not moved"]
 
 
 def test_the_state_of_a_deployed_stack_is_moved(story: Story) -> None:
@@ -210,6 +212,42 @@ def test_a_deployment_is_refused_while_another_one_holds_the_lock(
 ) -> None:
     assert "Error acquiring the state lock" in story.printed[f"refused by {lock}"]
     assert cause in story.printed[f"refused by {lock}"]
+
+
+@pytest.mark.parametrize("lock", ["table", "lockfile"])
+def test_a_lock_that_is_held_is_told_of_before_a_deployment(story: Story, lock: str) -> None:
+    assert re.search(
+        r"^error    state lock   is held by \S+ since 20\S+: wait until that deployment has ended; "
+        r"if none is running, make synth ENV=dev && .* force-unlock \S+$",
+        story.printed[f"refused by {lock}"],
+        re.MULTILINE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("step", "line"),
+    [
+        ("not moved", "error    backend      terraform.tap-dev.tfstate: holds resources"),
+        ("next", "ok       state        bucket tap-state-of-alerts can be reached"),
+        ("next", "ok       state lock   free, in table tap-locks"),
+        ("both", "ok       state lock   free"),
+        ("table gone", "ok       state lock   free"),
+        ("unlocked", "warning  backend"),
+    ],
+)
+def test_each_deployment_begins_with_how_its_state_is(story: Story, step: str, line: str) -> None:
+    assert line in story.printed[step]
+
+
+@pytest.mark.parametrize("step", ["next", "both", "elsewhere", "unlocked"])
+def test_each_deployment_ends_with_what_to_try(story: Story, step: str) -> None:
+    lines = story.printed[step].splitlines()
+    assert lines[-8].endswith("is deployed. What to try:")
+    assert lines[-1] == "To take it all away again: make destroy ENV=dev"
+
+
+def test_with_the_bucket_there_is_nothing_to_try(story: Story) -> None:
+    assert "What to try" not in story.printed["table gone"]
 
 
 @pytest.mark.parametrize(

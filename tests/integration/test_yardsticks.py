@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -30,10 +29,12 @@ def stage(deployed: Deployed) -> Iterator[Stage]:
             patch.setenv(name, "")
         for name, value in variables.items():
             patch.setenv(name, value)
-        yield replace(
-            Stage(deployed.emulator, deployed.outputs),
-            outputs={**deployed.outputs, "topic_arn": topic["TopicArn"]},
-        )
+        stage = Stage(deployed.emulator, {**deployed.outputs, "topic_arn": topic["TopicArn"]})
+        yield stage
+    deployed.emulator.client("sns").delete_topic(TopicArn=topic["TopicArn"])
+    for table_name in stage.eye.list_tables()["TableNames"]:
+        if table_name != deployed.outputs["table_name"]:
+            stage.eye.delete_table(TableName=table_name)
     for name in CONTESTANTS.values():
         sys.modules.pop(name, None)
 

@@ -139,6 +139,13 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     return write
 
 
+def let_ci_deploy(path: Path, repository: str = "owner/name") -> None:
+    """Say in a cdktf.json who deploys."""
+    document = json.loads(path.read_text())
+    document["context"]["ci"] = {"repository": repository}
+    path.write_text(json.dumps(document))
+
+
 def configuration(output: Path, name: str) -> Any:
     return json.loads((output / "stacks" / name / "cdk.tf.json").read_text("utf-8"))
 
@@ -187,6 +194,40 @@ def test_the_state_s_stack_is_made_in_the_account_of_the_backend(
     assert configuration(output, "tap-state")["provider"]["aws"] == [
         {"region": S3["region"], "profile": "ops"}
     ]
+
+
+def test_ci_s_stack_holds_the_roles_and_no_pipeline(
+    output: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("s3", **S3)
+    let_ci_deploy(Path(main.__file__).with_name("cdktf.json"))
+    monkeypatch.setenv("TAP_ENVIRONMENT", "ci")
+    main.main()
+    written = configuration(output, "tap-ci")
+    assert (stacks(output), written["terraform"]["backend"]["s3"]["key"]) == (["tap-ci"], "tap-ci")
+    assert written["resource"].keys() == {
+        *("aws_iam_openid_connect_provider", "aws_iam_policy", "aws_iam_role"),
+        "aws_iam_role_policy",
+    }
+
+
+@pytest.mark.parametrize("by_ci", [True, False])
+def test_what_ci_deploys_has_the_boundary_that_ci_s_stack_sets(
+    output: Path, write: Write, by_ci: bool
+) -> None:
+    write("s3", **S3)
+    if by_ci:
+        let_ci_deploy(Path(main.__file__).with_name("cdktf.json"))
+    main.main()
+    (role,) = configuration(output, "tap-dev")["resource"]["aws_iam_role"].values()
+    assert ("permissions_boundary" in role) == by_ci
+
+
+def test_a_ci_that_cannot_be_used_ends_it_with_one_line(write: Write) -> None:
+    write("s3", **S3)
+    let_ci_deploy(Path(main.__file__).with_name("cdktf.json"), "name")
+    with pytest.raises(SystemExit, match=r"^error: cdktf\.json: context\.ci\.repository must name"):
+        main.main()
 
 
 def test_a_state_that_is_moved_is_no_error(

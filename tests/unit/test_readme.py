@@ -1,53 +1,49 @@
-"""What the README says of the project is checked against the project."""
+"""What the pages say of the project is checked against the project."""
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lib.settings import Settings, load_settings
+from tests.console_blocks import commands_in
 
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text("utf-8")
-ROWS = [
-    [cell.strip() for cell in line.strip("|").split(" | ")]
-    for line in README.splitlines()
-    if line.startswith("| `")
-]
+CONTRIBUTING = (PROJECT / "CONTRIBUTING.md").read_text("utf-8")
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *(PROJECT / "docs").glob("*.md")]
+TARGETS = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
-def as_written(value: Any) -> str:
-    """Write a setting as cdktf.json would have it, strings without their quotes."""
-    return value if isinstance(value, str) else json.dumps(value, default=int)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_names_only_targets_that_exist(page: Path) -> None:
+    code = re.findall(r"(?:`|\$ (?:\w+=\S+ )?)make ([a-z-]+)", page.read_text("utf-8"))
+    assert set(code) <= TARGETS
 
 
-def test_the_readme_has_a_row_for_every_setting_and_for_nothing_else() -> None:
-    settings = {field.name for field in fields(Settings)} - {"environment"}
-
-    assert {row[0].strip("`") for row in ROWS} == settings
-    assert len(ROWS) == len(settings)
-
-
-@pytest.mark.parametrize(("environment", "column"), [("dev", 2), ("prod", 3)])
-def test_the_readme_gives_each_setting_as_it_is_set(environment: str, column: int) -> None:
-    settings = load_settings(PROJECT / "cdktf.json", environment)
-
-    written = {row[0].strip("`"): row[column] for row in ROWS}
-    set_to = {name: as_written(getattr(settings, name)) for name in written}
-    assert written == set_to
+def test_only_files_that_exist_are_listed() -> None:
+    listed = re.findall(r"^    (\S+(?:\.py|\.json|/))  ", CONTRIBUTING, re.MULTILINE)
+    assert len(listed) > 20
+    assert [file for file in listed if not (PROJECT / file).exists()] == []
 
 
-def test_the_readme_names_only_targets_and_files_that_exist() -> None:
-    targets = set(
-        re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE)
+def test_the_numbers_that_make_test_prints_go_together() -> None:
+    """It cannot be run from within itself."""
+    [shown] = [command.shown for command in commands_in(README) if command.text == "make test"]
+    text = "\n".join(shown)
+    end = re.search(
+        r"^=+ \d+ passed, \d+ skipped in (\d+)\.\d\ds \((\d+):([0-5]\d):([0-5]\d)\) =+$",
+        shown[-1],
     )
-    files = re.findall(r"^    (\S+(?:\.py|\.json|/))  ", README, re.MULTILINE)
+    assert end
+    seconds, *clock = map(int, end.groups())
+    hours, minutes, rest = clock
+    assert 3_600 * hours + 60 * minutes + rest == seconds
+    assert re.search(r"^TOTAL +\d+ +0 +\d+ +0 +100%$", text, re.MULTILINE)
+    assert "Required test coverage of 100.0% reached. Total coverage: 100.00%" in shown
 
-    assert set(re.findall(r"make ([a-z-]+)", README)) <= targets
-    assert files
-    assert [file for file in files if not (PROJECT / file).exists()] == []
+
+def test_it_takes_ten_minutes_to_read_the_readme() -> None:
+    prose = re.sub(r"<!-- settings.*end of settings -->", "", README, flags=re.DOTALL)
+    assert len(prose.splitlines()) < 300

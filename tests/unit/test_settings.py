@@ -125,6 +125,13 @@ def test_the_state_s_stack_has_its_name_for_itself(load: Load, name: str) -> Non
     )
 
 
+def test_ci_s_stack_has_its_name_for_itself(load: Load) -> None:
+    assert refusal(load, {}, {"dev": {}, "ci": {}}, "dev") == (
+        "cdktf.json: context.environments.ci: the name is taken, "
+        "for the stack that lets CI deploy (environment dev)"
+    )
+
+
 @pytest.mark.parametrize("name", ["states", "state-2", "estate"])
 def test_a_name_that_only_looks_like_the_state_s_is_free(load: Load, name: str) -> None:
     assert load(environments={name: {}}, name=name).prefix == f"tap-{name}"

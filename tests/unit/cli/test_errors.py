@@ -16,6 +16,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+from botocore.parsers import ResponseParserError
 
 from lib.cli.errors import explained
 from tests.unit.cli.doubles import refusal
@@ -45,7 +46,9 @@ def test_what_is_missing_means_that_there_is_no_stack(code: str) -> None:
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired"])
 def test_expired_credentials_are_to_be_renewed(code: str) -> None:
-    assert line_for(code) == "the AWS credentials have expired: log in again"
+    assert line_for(code) == (
+        "the AWS credentials have expired: log in again (aws sso login), or set new keys"
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,10 +110,13 @@ def test_what_passes_is_to_be_tried_again(code: str, status: int) -> None:
         (EndpointConnectionError(**ADDRESS), "AWS cannot be reached: check the network"),
         (ConnectTimeoutError(**ADDRESS), "AWS cannot be reached: check the network"),
         (ReadTimeoutError(**ADDRESS), "AWS cannot be reached: check the network"),
+        (ResponseParserError("no XML"), "what answers is not AWS: check AWS_ENDPOINT_URL"),
         (ParamValidationError(report="a\nb"), "Parameter validation failed: a b"),
     ],
 )
-def test_a_failure_says_what_to_do(error: BotoCoreError, beginning: str) -> None:
+def test_a_failure_says_what_to_do(
+    error: BotoCoreError | ResponseParserError, beginning: str
+) -> None:
     line = str(explained(error, "dev", ""))
     assert line.startswith(beginning)
     assert "\n" not in line

@@ -82,10 +82,13 @@ def test_symbols_with_an_outbox_are_stuck_once_nobody_holds_them(
     assert (status.delivering, status.stuck) == (["C", "D"], ["A", "B"])
 
 
-def test_the_last_firing_is_the_one_decided_last(target: Target, alerts: Table) -> None:
+def test_firings_are_counted_and_the_last_is_the_one_decided_last(
+    target: Target, alerts: Table
+) -> None:
     for symbol, fired_at in (("A", "2026-11-22T15:04:06Z"), ("B", "2026-11-22T15:04:05Z")):
         put(alerts, f"FIRINGS#{symbol}", "2000", fired_at=fired_at, day=fired_at[:10])
-    assert table_of(target).last_fired_at == "2026-11-22T15:04:06Z"
+    found = table_of(target)
+    assert (found.firings, found.last_fired_at) == (2, "2026-11-22T15:04:06Z")
 
 
 def test_the_table_may_fill_many_pages(target: Target, alerts: Table) -> None:

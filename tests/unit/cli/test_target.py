@@ -72,6 +72,13 @@ def test_the_region_is_that_of_the_settings_if_nothing_else_names_one(tmp_path: 
     assert Target("dev", configuration(tmp_path, "eu-west-3")).region == "eu-west-3"
 
 
+def test_the_region_may_be_chosen_whatever_the_variables_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert Target(region="eu-west-2").region == "eu-west-2"
+
+
 @pytest.mark.usefixtures("_no_region")
 def test_the_settings_are_those_of_the_project() -> None:
     assert Target().region == "us-east-1"

@@ -101,7 +101,7 @@ def test_the_real_prices_are_all_there() -> None:
 
 
 def test_what_the_topic_publishes_reaches_the_subscriber(aws: None) -> None:
-    subscriber = Subscriber(AWS)
+    subscriber = Subscriber(AWS.client("sqs"))
     sns = AWS.client("sns")
     topic_arn = sns.create_topic(Name="alerts")["TopicArn"]
     sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=subscriber.arn)
@@ -126,26 +126,26 @@ def announce(sqs: SQSClient) -> str:
 
 
 def test_what_was_received_is_gone(sqs: SQSClient) -> None:
-    subscriber = Subscriber(AWS)
+    subscriber = Subscriber(AWS.client("sqs"))
     url = announce(sqs)
     list(subscriber.receive(wait_seconds=0))
     assert in_flight(sqs, url) == ("0", "0")
 
 
 def test_what_was_not_dealt_with_comes_again(sqs: SQSClient) -> None:
-    subscriber = Subscriber(AWS)
+    subscriber = Subscriber(AWS.client("sqs"))
     url = announce(sqs)
     next(iter(subscriber.receive(wait_seconds=0)))
     assert in_flight(sqs, url) == ("0", "1")
 
 
 def test_a_subscriber_that_is_closed_leaves_no_queue(sqs: SQSClient) -> None:
-    Subscriber(AWS, "other").close()
+    Subscriber(AWS.client("sqs"), "other").close()
     assert "QueueUrls" not in sqs.list_queues()
 
 
 def test_a_topic_may_send_to_a_subscriber(sqs: SQSClient) -> None:
-    subscriber = Subscriber(AWS)
+    subscriber = Subscriber(AWS.client("sqs"))
     url = sqs.get_queue_url(QueueName="demo-subscriber")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]
     (statement,) = json.loads(attributes["Policy"])["Statement"]
@@ -153,8 +153,30 @@ def test_a_topic_may_send_to_a_subscriber(sqs: SQSClient) -> None:
     assert (statement["Action"], statement["Resource"]) == ("sqs:SendMessage", subscriber.arn)
 
 
+def test_no_topic_of_another_account_may(sqs: SQSClient) -> None:
+    Subscriber(AWS.client("sqs"))
+    url = sqs.get_queue_url(QueueName="demo-subscriber")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]
+    (statement,) = json.loads(attributes["Policy"])["Statement"]
+    assert statement["Condition"] == {
+        "ArnLike": {"aws:SourceArn": "arn:aws:sns:us-east-1:123456789012:*"}
+    }
+
+
+def test_a_subscriber_that_cannot_be_made_leaves_no_queue(sqs: SQSClient) -> None:
+    client = AWS.client("sqs")
+
+    def refuse(**_: object) -> None:
+        raise ConnectionError
+
+    client.meta.events.register("before-call.sqs.SetQueueAttributes", refuse)
+    with pytest.raises(ConnectionError):
+        Subscriber(client)
+    assert "QueueUrls" not in sqs.list_queues()
+
+
 def test_an_empty_queue_holds_no_firings(aws: None) -> None:
-    assert list(Subscriber(AWS).receive(wait_seconds=0)) == []
+    assert list(Subscriber(AWS.client("sqs")).receive(wait_seconds=0)) == []
 
 
 def test_a_message_that_is_sent_is_known_by_its_identifier(

@@ -85,9 +85,10 @@ PARTITION = "${data.aws_partition.partition.partition}"
 PACKAGE = "assets/alerts_package/HASH/price-alerts.zip"
 
 
-def synthesize(settings: Settings, package: Path) -> Stack:
+def synthesize(settings: Settings, package: Path, *, has_boundary: bool = False) -> Stack:
     """Return a stack's configuration, its hashes taken out of ids and paths."""
-    text = cdktf.Testing.synth(TapStack(cdktf.Testing.app(), settings, package))
+    built = TapStack(cdktf.Testing.app(), settings, package, has_boundary=has_boundary)
+    text = cdktf.Testing.synth(built)
     text = re.sub(r"/[0-9A-F]{32}/", "/HASH/", text)
     stack: Stack = json.loads(re.sub(r"_[0-9A-F]{8}\b", "", text))
     return stack

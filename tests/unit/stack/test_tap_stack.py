@@ -391,6 +391,12 @@ def test_the_role_and_its_policy_are_named_after_the_region_too(
     assert without(resource(stack, address), policy) == {"name": name}
 
 
+def test_where_ci_deploys_the_role_cannot_be_allowed_more_than_tap_ci_says(package: Path) -> None:
+    stack = synthesize(VARIANTS["prod"], package, has_boundary=True)
+    boundary = f"arn:{PARTITION}:iam::{ACCOUNT_ID}:policy/tap-ci-boundary-prod"
+    assert resource(stack, ROLE)["permissions_boundary"] == boundary
+
+
 def test_the_policy_is_attached_to_the_role(stack: Stack) -> None:
     assert resource(stack, ATTACHMENT) == {
         "role": f"${{{ROLE}.name}}",

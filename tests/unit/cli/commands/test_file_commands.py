@@ -157,7 +157,8 @@ def test_a_failure_on_the_way_says_how_many_were_added(
     ended = run("import", write(RULES))
     assert ended.exit_code == 1
     assert ended.error == (
-        "the AWS credentials have expired: log in again (2 of 3 rules were added)"
+        "the AWS credentials have expired: log in again (aws sso login), or set new keys "
+        "(2 of 3 rules were added)"
     )
 
 

@@ -160,7 +160,8 @@ def test_a_failure_on_the_way_says_how_many_were_accepted(
     ended = run("publish", "--file", str(prices))
     assert ended.exit_code == 1
     assert ended.error == (
-        "the AWS credentials have expired: log in again (500 of 1500 prices were accepted)"
+        "the AWS credentials have expired: log in again (aws sso login), or set new keys "
+        "(500 of 1500 prices were accepted)"
     )
 
 

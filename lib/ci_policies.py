@@ -1,0 +1,261 @@
+"""Who may do what in CI: the policies of tap-ci, on one page. Pure.
+
+Each role reaches the stacks that it is for by their names, and cannot give itself more: the role of
+the function, the only one that it may make, needs a boundary that tap-ci sets.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from lib.account import Account
+from lib.ci_actions import (
+    DEPLOY,
+    KEEP_A_RULE,
+    LOOK,
+    LOOK_AT_ALL,
+    LOOK_AT_KEY,
+    LOOK_AT_NETWORK,
+)
+from lib.ci_state_policy import StateObject, read_state, write_state
+from lib.policies import Statement, document, function_policy, grant
+from lib.settings import Settings
+
+__all__ = [
+    "GITHUB",
+    "boundary_policy",
+    "deploy_policy",
+    "plan_policy",
+    "trust_policy",
+]
+
+GITHUB = "token.actions.githubusercontent.com"
+
+
+def trust_policy(provider_arn: str, subject: str) -> str:
+    """Let in whom GitHub calls by this subject, and nobody else."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider_arn},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringEquals": {f"{GITHUB}:aud": "sts.amazonaws.com", f"{GITHUB}:sub": subject}
+        },
+    }
+    return document([statement])
+
+
+def boundary_policy(account: Account, settings: Settings) -> str:
+    """Say what the function's role can ever be allowed: what its policy allows, with any key of it.
+
+    The role belongs to CI; without a boundary CI could allow it everything, and take it.
+    """
+    statements: list[Statement] = json.loads(function_policy(account, settings, None))["Statement"]
+    key = grant(
+        "UseTheKey",
+        ["kms:Decrypt", "kms:GenerateDataKey"],
+        account.arn("kms", "key/*"),
+        {"StringEquals": {"aws:ResourceTag/stack": account.names.stack}},
+    )
+    return document([*statements, key])
+
+
+def plan_policy(
+    accounts: Sequence[Account], settings: Sequence[Settings], states: Sequence[StateObject]
+) -> str:
+    """Let a pull request compare the stacks with their states, and change neither."""
+    stacks = [account.names.stack for account in accounts]
+    statements = [
+        grant(
+            "Look",
+            LOOK,
+            [name for account in accounts for name in (*_names(account), _mappings(account))],
+        ),
+        grant(
+            "LookAtTheKeys",
+            LOOK_AT_KEY,
+            [account.arn("kms", "key/*") for account in accounts],
+            {"StringEquals": {"aws:ResourceTag/stack": stacks}},
+        ),
+        _look_at_all(settings),
+        *read_state(accounts[0], states),
+    ]
+    return document(statements)
+
+
+def deploy_policy(
+    account: Account, settings: Settings, state: StateObject, boundary: str, *, may_smoke: bool
+) -> str:
+    """Let CI deploy one stack.
+
+    Parameters
+    ----------
+    account, settings, state
+        The stack.
+    boundary
+        The ARN of the boundary that the function's role must have.
+    may_smoke
+        Whether CI may also try the stack out (lib.ci.smoke).
+    """
+    statements = [
+        grant("Look", LOOK, [*_names(account), _mappings(account)]),
+        _look_at_all([settings]),
+        grant("Deploy", DEPLOY, _names(account)),
+        grant("Unsubscribe", ["sns:Unsubscribe"], "*"),  # AWS knows no resource to name for it
+        *_function_role(account, boundary),
+        *_event_source_mapping(account),
+        *read_state(account, [state]),
+        *write_state(account, state),
+    ]
+    if settings.customer_managed_key:
+        statements += _key(account)
+    if settings.code_signing_config_arn:
+        statements.append(_code_signing(account, settings.code_signing_config_arn))
+    if may_smoke:
+        statements += _smoke(account)
+    return document(statements)
+
+
+def _names(account: Account) -> list[str]:
+    """List what a stack is made of, as far as it has names."""
+    names = account.names
+    return [
+        account.alarms,
+        account.global_arn("cloudwatch", f"dashboard/{names.dashboard}"),
+        account.table,
+        account.role,
+        account.role_policy,
+        _function(account),
+        account.log_group,
+        f"{account.log_group}:*",
+        account.topic,
+        account.ops_topic,
+        # Both types of queues: a deployment may change one into the other.
+        account.arn("sqs", f"{names.stack}-prices*"),
+    ]
+
+
+def _function(account: Account) -> str:
+    return account.arn("lambda", f"function:{account.names.function}")
+
+
+def _mappings(account: Account) -> str:
+    return account.arn("lambda", "event-source-mapping:*")
+
+
+def _look_at_all(settings: Sequence[Settings]) -> Statement:
+    has_network = any(each.subnet_ids for each in settings)
+    network = LOOK_AT_NETWORK if has_network else ()
+    return grant("LookAtAll", [*LOOK_AT_ALL, *network], "*")
+
+
+def _function_role(account: Account, boundary: str) -> list[Statement]:
+    has_boundary = {"iam:PermissionsBoundary": boundary}
+    return [
+        grant(
+            "MakeTheRole",
+            ["iam:CreateRole", "iam:PutRolePermissionsBoundary"],
+            account.role,
+            {"ArnEquals": has_boundary},
+        ),
+        grant(
+            "AllowTheRole",
+            ["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
+            account.role,
+            {"ArnEquals": {**has_boundary, "iam:PolicyARN": account.role_policy}},
+        ),
+        grant(
+            "HandOverTheRole",
+            ["iam:PassRole"],
+            account.role,
+            {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
+        ),
+    ]
+
+
+def _event_source_mapping(account: Account) -> list[Statement]:
+    """Let the function be fed; a mapping has no name, and is known by its function and its tag."""
+    mappings = _mappings(account)
+    is_the_function_s = {"ArnEquals": {"lambda:FunctionArn": _function(account)}}
+    changes = ["lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"]
+    return [
+        grant("Feed", ["lambda:CreateEventSourceMapping"], "*", is_the_function_s),
+        grant("ChangeTheFeed", changes, mappings, is_the_function_s),
+        grant(
+            "TagTheFeed",
+            ["lambda:TagResource", "lambda:UntagResource"],
+            mappings,
+            _is_tagged(account),
+        ),
+    ]
+
+
+def _code_signing(account: Account, configuration: str) -> Statement:
+    actions = [
+        *("lambda:DeleteFunctionCodeSigningConfig", "lambda:GetCodeSigningConfig"),
+        "lambda:PutFunctionCodeSigningConfig",
+    ]
+    return grant("WantASignature", actions, [configuration, _function(account)])
+
+
+def _key(account: Account) -> list[Statement]:
+    """Let CI make the stack's key and use it; which one that is, the tag ``stack`` says."""
+    keys = account.arn("kms", "key/*")
+    is_ours = {"StringEquals": {"aws:ResourceTag/stack": account.names.stack}}
+    return [
+        grant(
+            "MakeTheKey",
+            ["kms:CreateKey"],
+            "*",
+            {"StringEquals": {"aws:RequestTag/stack": account.names.stack}},
+        ),
+        grant("TagTheKey", ["kms:TagResource", "kms:UntagResource"], keys, _is_tagged(account)),
+        grant(
+            "NameTheKey",
+            ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"],
+            [account.arn("kms", account.names.key_alias), keys],
+            _is_tagged(account),
+        ),
+        grant(
+            "KeepTheKey",
+            [
+                *LOOK_AT_KEY,
+                *("kms:EnableKeyRotation", "kms:PutKeyPolicy", "kms:UpdateKeyDescription"),
+                *("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"),
+            ],
+            keys,
+            is_ours,
+        ),
+        # The table and the function's environment are encrypted by grants.
+        grant(
+            "LendTheKey",
+            ["kms:CreateGrant"],
+            keys,
+            {**is_ours, "Bool": {"kms:GrantIsForAWSResource": "true"}},
+        ),
+    ]
+
+
+def _is_tagged(account: Account) -> dict[str, dict[str, str]]:
+    """Hold for what is being made with the stack's tag, or has it; KMS and Lambda tell no more."""
+    stack = account.names.stack
+    return {"StringEqualsIfExists": {"aws:RequestTag/stack": stack, "aws:ResourceTag/stack": stack}}
+
+
+def _smoke(account: Account) -> list[Statement]:
+    """Let CI send a price, and hear of it by a queue of its own (lib.ci.smoke)."""
+    return [
+        grant(
+            "SendAPrice", ["sqs:SendMessage"], account.arn("sqs", f"{account.names.stack}-prices*")
+        ),
+        grant(
+            "Listen",
+            [
+                *("sqs:CreateQueue", "sqs:DeleteMessage", "sqs:DeleteQueue"),
+                *("sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SetQueueAttributes"),
+            ],
+            account.arn("sqs", f"{account.names.stack}-smoke-*"),
+        ),
+        grant("KeepARule", KEEP_A_RULE, [account.table, f"{account.table}/index/by_rule"]),
+    ]

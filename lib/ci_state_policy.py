@@ -1,0 +1,87 @@
+"""How CI reaches the states of the stacks in S3, as statements of a policy. Pure.
+
+Source: Terraform, "S3 backend", permissions required.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lib.account import Account
+from lib.backend import StateStore
+from lib.policies import Statement, grant
+
+__all__ = ["StateObject", "read_state", "write_state"]
+
+
+@dataclass(frozen=True, slots=True)
+class StateObject:
+    """Where a stack's state is.
+
+    Attributes
+    ----------
+    store, key
+        The bucket, and the object in it.
+    """
+
+    store: StateStore
+    key: str
+
+
+def read_state(account: Account, states: Sequence[StateObject]) -> list[Statement]:
+    """Let the states be read, and locked meanwhile."""
+    store = states[0].store
+    bucket = f"arn:{account.partition}:s3:::{store.bucket}"
+    objects = [f"{bucket}/{state.key}" for state in states]
+    statements = [
+        grant("FindTheState", ["s3:ListBucket"], bucket),
+        grant("ReadTheState", ["s3:GetObject"], objects),
+        grant(
+            "LockTheState",
+            ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            [f"{name}.tflock" for name in objects],
+        ),
+    ]
+    if store.lock_table is not None:
+        rows = [f"{store.bucket}/{state.key}" for state in states]
+        statements += [
+            _rows(account, store, "LockByTable", ["DeleteItem", "GetItem", "PutItem"], rows),
+            _rows(account, store, "ReadTheDigest", ["GetItem"], [f"{row}-md5" for row in rows]),
+        ]
+    if store.kms_key_id is not None:
+        statements.append(
+            grant(
+                "DecryptTheState",
+                ["kms:Decrypt", "kms:GenerateDataKey"],
+                f"arn:{account.partition}:kms:{store.region}:{account.account_id}:key/*",
+                {
+                    "StringEquals": {"kms:ViaService": f"s3.{store.region}.amazonaws.com"},
+                    "StringLike": {"kms:EncryptionContext:aws:s3:arn": [bucket, f"{bucket}/*"]},
+                },
+            )
+        )
+    return statements
+
+
+def write_state(account: Account, state: StateObject) -> list[Statement]:
+    """Let a state be changed, besides."""
+    store = state.store
+    name = f"arn:{account.partition}:s3:::{store.bucket}/{state.key}"
+    statements = [grant("WriteTheState", ["s3:PutObject"], name)]
+    if store.lock_table is not None:
+        row = f"{store.bucket}/{state.key}-md5"
+        statements.append(_rows(account, store, "WriteTheDigest", ["PutItem", "DeleteItem"], [row]))
+    return statements
+
+
+def _rows(
+    account: Account, store: StateStore, sid: str, actions: Sequence[str], rows: Sequence[str]
+) -> Statement:
+    table = f"arn:{account.partition}:dynamodb:{store.region}:{account.account_id}:table"
+    return grant(
+        sid,
+        [f"dynamodb:{action}" for action in actions],
+        f"{table}/{store.lock_table}",
+        {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": list(rows)}},
+    )

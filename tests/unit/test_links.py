@@ -1,0 +1,80 @@
+"""Where the pages lead is something."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+PAGES = [
+    *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((PROJECT / "docs").glob("*.md")),
+]
+
+
+def without_blocks(page: str) -> str:
+    """Leave out blocks of code: nothing in them is a link or a heading."""
+    return re.sub(r"^( *)```.*?^\1```$", "", page, flags=re.MULTILINE | re.DOTALL)
+
+
+def links_in(page: str) -> list[str]:
+    """List the targets of a page's links and pictures, but for those on other machines."""
+    text = re.sub(r"`[^`\n]+`", "", without_blocks(page))
+    return [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+
+
+def anchors_of(page: str) -> set[str]:
+    """List what a page's headings are called in links, as GitHub names them."""
+    seen: Counter[str] = Counter()
+    anchors = set()
+    for heading in re.findall(r"^#+ (.+)$", without_blocks(page), re.MULTILINE):
+        anchor = re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        anchors.add(f"{anchor}-{seen[anchor]}" if seen[anchor] else anchor)
+        seen[anchor] += 1
+    return anchors
+
+
+def dead_links(page: Path) -> list[str]:
+    dead = []
+    for link in links_in(page.read_text("utf-8")):
+        file, _, anchor = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        if not target.exists() or (anchor and anchor not in anchors_of(target.read_text("utf-8"))):
+            dead.append(link)
+    return dead
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_something_that_exists(page: Path) -> None:
+    assert dead_links(page) == []
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    waiting, reached = [PROJECT / "README.md"], set()
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        links = [link.partition("#")[0] for link in links_in(page.read_text("utf-8"))]
+        targets = {(page.parent / link).resolve() for link in links if link.endswith(".md")}
+        waiting += [target for target in targets - reached if target.exists()]
+    assert reached >= set(PAGES)
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    (tmp_path / "other.md").write_text("# A heading: `code`, twice\n\n# A heading: code, twice\n")
+    (tmp_path / "page.md").write_text(
+        "[there](other.md) ![gone](gone.png) [nowhere](#nowhere) `[code](gone)`\n"
+        "[first](other.md#a-heading-code-twice) [second](other.md#a-heading-code-twice-1)\n"
+        "[third](other.md#a-heading-code-twice-2) [far](https://example.com/gone)\n"
+        "```console\n$ [a block](gone)\n# no-heading\n```\n# Here\n"
+        "[here](#here) [`none`](#no-heading)\n"
+    )
+    assert dead_links(tmp_path / "page.md") == [
+        "gone.png",
+        "#nowhere",
+        "other.md#a-heading-code-twice-2",
+        "#no-heading",
+    ]
