@@ -12,8 +12,8 @@ from itertools import cycle
 from pathlib import Path
 from statistics import quantiles
 
-from benchmarks.stage import THRESHOLD, Stage
-from lib.local.replay import Subscriber
+from benchmarks.stage import OURS, THRESHOLD, Stage
+from lib.local.replay import Subscriber, wait_for
 
 __all__ = ["latencies", "p99"]
 
@@ -28,12 +28,12 @@ def latencies(stage: Stage) -> dict[str, list[float]]:
 
     Each goes above the threshold of both, which is what both announce.
     """
-    subscriber = Subscriber(stage.emulator, "benchmark-subscriber")
+    subscriber = Subscriber(stage.emulator.client("sqs"), "benchmark-subscriber")
     stage.emulator.client("sns").subscribe(
         TopicArn=stage.outputs["topic_arn"], Protocol="sqs", Endpoint=subscriber.arn
     )
     with _seed_like_deployed(stage) as seed_queue:
-        queues = {"TapStack": stage.outputs["queue_url"], "seed_like": seed_queue}
+        queues = {OURS: stage.outputs["queue_url"], "seed_like": seed_queue}
         sqs = stage.emulator.client("sqs")
         seconds: dict[str, list[float]] = {name: [] for name in queues}
         for place, name in zip(range(2 * _PRICES_EACH + 2), cycle(queues), strict=False):
@@ -53,13 +53,13 @@ def p99(seconds: list[float]) -> float:
 
 
 def _await(subscriber: Subscriber, symbol: str) -> None:
-    give_up_at = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < give_up_at:
-        # To wait for a message there takes tenths of a second at a time: too coarse.
-        if any(firing["symbol"] == symbol for firing in subscriber.receive(wait_seconds=0)):
-            return
-        time.sleep(_POLL_SECONDS)
-    raise TimeoutError(f"{symbol} was not announced")
+    # To wait for a message there takes tenths of a second at a time: too coarse.
+    wait_for(
+        lambda: any(firing["symbol"] == symbol for firing in subscriber.receive(wait_seconds=0)),
+        f"{symbol} was not announced",
+        _PATIENCE_SECONDS,
+        _POLL_SECONDS,
+    )
 
 
 @contextmanager
