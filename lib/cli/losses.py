@@ -17,7 +17,12 @@ from lib.cli.errors import CliError, is_missing
 from lib.cli.session import now_microseconds
 from lib.cli.status import QueueStatus, TableStatus, read_queue, read_table
 from lib.cli.target import Target
-from lib.configuration import ConfigurationError, environment_names, read_configuration
+from lib.configuration import (
+    ConfigurationError,
+    environment_names,
+    read_configuration,
+    stack_name,
+)
 from lib.settings import load_settings
 
 __all__ = ["Holdings", "losses", "main", "read_holdings"]
@@ -100,7 +105,7 @@ def losses(holdings: Holdings, environment: str, region: str) -> list[str]:
     environment, region
         The stack's environment, and where it is.
     """
-    where = f"tap-{environment} in {region}"
+    where = f"{stack_name(environment)} in {region}"
     facts = {name: fact for name, fact in _facts(holdings).items() if fact}
     if not facts:
         return [f"nothing of {where}, account {holdings.account_id}, is there to be lost"]

@@ -5,14 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from lib.cli.columns import Columns, Floats, Numbers
-from price_alerts.terms import WINDOWS_SECONDS
-from price_alerts.windows import BUCKETS, EXTREMES, Queue, pushed
+from price_alerts.windows import BUCKET_MICROSECONDS, BUCKETS, Queue, pushed
 
 __all__ = ["leaders", "moves", "pushed_all"]
 
-_BUCKET_MICROSECONDS = {
-    name: WINDOWS_SECONDS[name.partition("-")[2]] * 1_000_000 // BUCKETS for name in EXTREMES
-}
 # Each of five roundings adds 2**-53 at most.
 _ERROR = 2.0**-48
 
@@ -47,7 +43,7 @@ def leaders(name: str, queue: Queue, columns: Columns) -> Floats:
     buckets = np.concatenate(
         (
             np.array([bucket for bucket, _ in queue], np.int64),
-            columns.times // _BUCKET_MICROSECONDS[name],
+            columns.times // BUCKET_MICROSECONDS[name],
         )
     )
     kept = [float(price) for _, price in queue]
@@ -58,7 +54,7 @@ def leaders(name: str, queue: Queue, columns: Columns) -> Floats:
 
 def pushed_all(name: str, queue: Queue, columns: Columns) -> Queue:
     """Add prices, at least one, to a window."""
-    length = _BUCKET_MICROSECONDS[name]
+    length = BUCKET_MICROSECONDS[name]
     times = columns.times
     first = np.searchsorted(times, (times[-1] // length - BUCKETS + 1) * length)
     columns = columns[int(first) :]

@@ -13,6 +13,8 @@ from price_alerts.terms import WINDOWS_SECONDS
 from price_alerts.ticks import MAX_PRICE_DIGITS, Tick
 
 __all__ = [
+    "BUCKETS",
+    "BUCKET_MICROSECONDS",
     "EXTREMES",
     "PRICE",
     "Queue",
@@ -29,7 +31,7 @@ PRICE = "price"  # the line of the prices themselves
 BUCKETS = 30
 EXTREMES = tuple(f"{kind}-{window}" for window in WINDOWS_SECONDS for kind in ("rise", "fall"))
 
-_BUCKET_MICROSECONDS = {
+BUCKET_MICROSECONDS = {
     name: WINDOWS_SECONDS[name.partition("-")[2]] * 1_000_000 // BUCKETS for name in EXTREMES
 }
 _EXACT = Context(prec=100)
@@ -49,7 +51,7 @@ def pushed(name: str, queue: Queue, price: Decimal, timestamp_microseconds: int)
     price, timestamp_microseconds
         The price, not earlier than the one before.
     """
-    bucket = timestamp_microseconds // _BUCKET_MICROSECONDS[name]
+    bucket = timestamp_microseconds // BUCKET_MICROSECONDS[name]
     keeps_lowest = name.startswith("rise")
     kept = [entry for entry in queue if entry[0] > bucket - BUCKETS]
     while kept and (price <= kept[-1][1] if keeps_lowest else price >= kept[-1][1]):
