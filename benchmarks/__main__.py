@@ -4,133 +4,166 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from benchmarks import backtests, handlers, latency, starts
-from benchmarks.costs import Traffic, cost
+from benchmarks.costs import CALL_SECONDS
 from benchmarks.counting import Counts, count, cpu_seconds, warm
-from benchmarks.plots import draw
+from benchmarks.plots import drawn
 from benchmarks.report import Finding, markdown, with_block
+from benchmarks.scale import FULL, QUICK, Scale
 from benchmarks.stage import OURS, Contestant, Stage, stage
+from benchmarks.streams import symbols
+from benchmarks.tables import costs_table, counts_table, targets_table
 from lib.cli.output import write_line, write_table
 
 _DOCS = Path(__file__).parents[1] / "docs"
 _PAGE = _DOCS / "performance.md"
-_TRAFFICS = (Traffic(10, 10), Traffic(1_000, 100), Traffic(100_000, 1_000))
-_CALLS_AT_ONCE = {OURS: 8}
-_COUNTED_TICKS, _TIMED_TICKS, _ROUNDS = 1_000, 500, 3
 
 
 def main(
     write: Annotated[bool, typer.Option(help="Write the figures and plots into docs/.")] = False,
+    quick: Annotated[
+        bool, typer.Option(help="A little of everything, to see that it runs; no real figures.")
+    ] = False,
 ) -> None:
     """Run all contests; some 20 minutes."""
+    if write and quick:
+        raise typer.BadParameter("--write is for real figures: leave out --quick")
+    scale = QUICK if quick else FULL
     with stage() as stage_:
         _tell("deployed; the contestants take their places")
-        contestants = handlers.all_entered(stage_, handlers.usual_rules())
+        contestants = handlers.all_entered(stage_, handlers.usual_rules(scale))
         _tell("counting")
-        counts = _counted(stage_, contestants)
-        by_rules = handlers.counts_by_rule_count(stage_)
-        _tell("timing the handlers")
+        counts = _counted(stage_, contestants, scale)
+        by_rules = handlers.counts_by_rule_count(stage_, scale)
         findings = [
-            *_findings_on_counts(counts),
-            *_findings_on_speed(stage_, contestants),
-            *_findings_on_latency(stage_),
+            *_findings_on_counts(counts, scale),
+            *_findings_on_speed(contestants, scale),
+            *_findings_on_rules(stage_, scale),
+            *_findings_on_latency(stage_, scale),
         ]
-        seconds = {name: _cpu_by_batch_size(contestants[name]) for name in (OURS, "scanning")}
-    _tell("timing backtests, cold starts and synths")
-    findings += [*_findings_on_backtests(), *_findings_on_starts()]
+        seconds = {name: _cpu_seconds(contestants[name], scale) for name in (OURS, "scanning")}
+    findings += [*_findings_on_backtests(scale), *_findings_on_starts(scale)]
     tables = {
-        "targets": (["what", "measured", "target", "met"], [finding.row for finding in findings]),
-        "counts": _table_of_counts(counts),
-        "costs": _table_of_costs(counts, seconds),
+        "targets": targets_table(findings),
+        "counts": counts_table(counts),
+        "costs": costs_table(counts, seconds, scale.batch_sizes),
     }
     for names, rows in tables.values():
         write_table(names, rows)
         write_line("")
-    if write:
-        page = _PAGE.read_text("utf-8")
-        for name, (names, rows) in tables.items():
-            page = with_block(page, name, markdown(names, rows))
-        _PAGE.write_text(page, "utf-8")
-        draw(
+    page = _PAGE.read_text("utf-8")
+    for name, (names, rows) in tables.items():
+        page = with_block(page, name, markdown(names, rows))
+    files = {
+        _PAGE.name: page,
+        "cost-by-rules.svg": drawn(
             by_rules,
             "rules of the symbol (batches of 100 ticks, all of one symbol)",
             "What DynamoDB costs by the number of rules",
-            _DOCS / "cost-by-rules.svg",
-        )
-        draw(
+        ),
+        "cost-by-batch-size.svg": drawn(
             {name: counts[name] for name in contestants},
             "messages in a batch (100 rules a symbol, 200 symbols)",
             "What DynamoDB costs by the size of a batch",
-            _DOCS / "cost-by-batch-size.svg",
-        )
-        write_line(f"written: {_PAGE.name}, cost-by-rules.svg and cost-by-batch-size.svg")
+        ),
+    }
+    if write:
+        for name, content in files.items():
+            _DOCS.joinpath(name).write_text(content, "utf-8")
+        write_line(f"written into {_DOCS.name}/: {', '.join(files)}")
+    if quick:
+        write_line("All of it runs. Of a quick run, these figures mean nothing.")
 
 
 def _tell(what: str) -> None:
     write_line(f"{time.strftime('%H:%M:%S')}  {what} ...")
 
 
-def _counted(stage_: Stage, contestants: Mapping[str, Contestant]) -> dict[str, dict[int, Counts]]:
+def _counted(
+    stage_: Stage, contestants: Mapping[str, Contestant], scale: Scale
+) -> dict[str, dict[int, Counts]]:
+    names = symbols(scale.symbols)
     counts = {
         name: {
-            size: count(contestant, stage_.eye, warm(contestant, size), _COUNTED_TICKS)
-            for size in handlers.BATCH_SIZES
+            size: count(contestant, stage_.eye, warm(contestant, size, names), scale.counted_ticks)
+            for size in scale.batch_sizes
         }
         for name, contestant in contestants.items()
     }
     # What the rules say of themselves is read with them.
-    bare = stage_.enter("scanning", handlers.usual_rules(are_bare=True))
-    found = count(bare, stage_.eye, warm(bare, 100), _COUNTED_TICKS // 5)
-    return counts | {"scanning, bare rules": {100: found}}
+    bare = stage_.enter("scanning", handlers.usual_rules(scale, are_bare=True))
+    _, size, _ = scale.batch_sizes
+    found = count(bare, stage_.eye, warm(bare, size, names), scale.counted_ticks // 5)
+    return counts | {"scanning, bare rules": {size: found}}
 
 
-def _findings_on_counts(counts: Mapping[str, Mapping[int, Counts]]) -> list[Finding]:
-    ours, scanning = counts[OURS][100], counts["scanning"][100]
+def _findings_on_counts(counts: Mapping[str, Mapping[int, Counts]], scale: Scale) -> list[Finding]:
+    _, size, _ = scale.batch_sizes
+    ours, scanning = counts[OURS][size], counts["scanning"][size]
     return [
-        _at_most("AWS calls, batch of 100, over scanning's", ours.calls / scanning.calls, 1 / 4),
+        _at_most(
+            f"AWS calls, batch of {size}, over scanning's", ours.calls / scanning.calls, 1 / 4
+        ),
         _at_most("capacity units, over scanning's", ours.units / scanning.units, 1 / 20),
     ]
 
 
-def _findings_on_speed(stage_: Stage, contestants: Mapping[str, Contestant]) -> list[Finding]:
+def _findings_on_speed(contestants: Mapping[str, Contestant], scale: Scale) -> list[Finding]:
     findings = []
-    for size in handlers.BATCH_SIZES:
-        timings = handlers.speeds(contestants, size, _TIMED_TICKS, _ROUNDS)
+    for size in scale.batch_sizes:
+        _tell(f"timing batches of {size:,}")
+        what = f"ticks a second, batch of {size:,}, over"
+        timings = handlers.speeds(contestants, size, scale)
         for name, bound in (("scanning", 10), ("powertools", 10), ("seed_like", 2)):
-            what = f"ticks a second, batch of {size:,}, over {name}'s"
-            findings.append(_at_least(what, timings.ratio(name, OURS), bound))
-    many = handlers.all_entered(
-        stage_, handlers.usual_rules(on_the_busiest=handlers.MANY_RULES), [OURS, "scanning"]
+            findings.append(_at_least(f"{what} {name}'s", timings.ratio(name, OURS), bound))
+        pair = {name: contestants[name] for name in (OURS, "seed_like")}
+        with handlers.slowed(pair):
+            ratio = handlers.speeds(pair, size, scale).ratio("seed_like", OURS)
+        milliseconds = f"{CALL_SECONDS * 1_000:.0f} ms"
+        findings.append(_at_least(f"the same where a call travels {milliseconds}", ratio, 2))
+    return findings
+
+
+def _findings_on_rules(stage_: Stage, scale: Scale) -> list[Finding]:
+    many, most = scale.many_rules, scale.most_rules
+    _tell(f"timing {many:,} and {most:,} rules")
+    contestants = handlers.all_entered(
+        stage_, handlers.usual_rules(scale, on_the_busiest=many), [OURS, "scanning"]
     )
-    timings = handlers.speeds(many, 100, 100, 1)
-    most = f"{handlers.MOST_RULES:,}"
-    growth = handlers.growth(stage_).ratio(str(handlers.MOST_RULES), "10")
-    engine = backtests.engine_growth(handlers.MOST_RULES).ratio(str(handlers.MOST_RULES), "10")
+    # To scan that many takes a second a tick.
+    short = replace(scale, timed_ticks=scale.timed_ticks // 5, rounds=1)
+    timings = handlers.speeds(contestants, scale.batch_sizes[1], short)
+    growth = handlers.growth(stage_, scale).ratio(str(most), "10")
+    engine = backtests.engine_growth(scale).ratio(str(most), "10")
     return [
-        *findings,
         _at_least(
-            f"the same with {handlers.MANY_RULES:,} rules on the busiest, over scanning's",
+            f"ticks a second with {many:,} rules on the busiest, over scanning's",
             timings.ratio("scanning", OURS),
             200,
         ),
-        _at_most(f"time a tick with {most} rules over that with 10, no level crossed", growth, 1.2),
+        _at_most(
+            f"time a tick with {most:,} rules over that with 10, no level crossed", growth, 1.2
+        ),
         _at_most("the same of the engine alone, every 100th crosses a level", engine, 1.2),
     ]
 
 
-def _findings_on_latency(stage_: Stage) -> list[Finding]:
-    seconds = latency.latencies(stage_)
+def _findings_on_latency(stage_: Stage, scale: Scale) -> list[Finding]:
+    _tell("timing announcements")
+    seconds = latency.latencies(stage_, scale)
     ours, others = latency.p99(seconds[OURS]), latency.p99(seconds["seed_like"])
     return [_at_most("sent to announced, p99, over seed_like's", ours / others, 1.3)]
 
 
-def _findings_on_backtests() -> list[Finding]:
-    timings = backtests.in_memory()
+def _findings_on_backtests(scale: Scale) -> list[Finding]:
+    _tell("timing backtests")
+    timings = backtests.in_memory(scale)
     loop = timings.ratio("loop over 1000 rules", "1000 rules")
     return [
         _at_least(
@@ -140,12 +173,13 @@ def _findings_on_backtests() -> list[Finding]:
             "ticks/s",
         ),
         _at_least("backtest, 1,000 rules, over a loop over them", loop, 100),
-        _at_least("backtest of a file", 1 / backtests.from_file(), 500_000, "rows/s"),
+        _at_least("backtest of a file", 1 / backtests.from_file(scale), 500_000, "rows/s"),
     ]
 
 
-def _findings_on_starts() -> list[Finding]:
-    imports, synths = starts.cold_imports(), starts.synths()
+def _findings_on_starts(scale: Scale) -> list[Finding]:
+    _tell("timing cold starts and synths")
+    imports, synths = starts.cold_imports(scale), starts.synths(scale)
     return [
         _at_most(
             "cold import, over boto3's and two clients'", imports.ratio("handler", "boto3"), 1.15
@@ -160,65 +194,13 @@ def _findings_on_starts() -> list[Finding]:
     ]
 
 
-def _cpu_by_batch_size(contestant: Contestant) -> dict[int, float]:
-    """Return the handler's own seconds for a thousand ticks."""
+def _cpu_seconds(contestant: Contestant, scale: Scale) -> dict[int, float]:
+    """Return the handler's own seconds for a thousand ticks, by the size of a batch."""
+    names = symbols(scale.symbols)
     return {
-        traffic.batch_size: cpu_seconds(
-            contestant, warm(contestant, traffic.batch_size), _TIMED_TICKS
-        )
-        for traffic in _TRAFFICS
+        size: cpu_seconds(contestant, warm(contestant, size, names), scale.timed_ticks)
+        for size in scale.batch_sizes
     }
-
-
-def _table_of_counts(
-    counts: Mapping[str, Mapping[int, Counts]],
-) -> tuple[list[str], list[list[str]]]:
-    names = ["for 1,000 ticks", "batch", "AWS calls", "write units", "read units", "published"]
-    rows = [
-        [
-            name,
-            f"{size:,}",
-            *(f"{n:,.0f}" for n in (found.calls, found.writes, found.reads, found.published)),
-        ]
-        for name, by_size in counts.items()
-        for size, found in by_size.items()
-    ]
-    return names, rows
-
-
-def _table_of_costs(
-    counts: Mapping[str, Mapping[int, Counts]], seconds: Mapping[str, Mapping[int, float]]
-) -> tuple[list[str], list[list[str]]]:
-    names = ["ticks/s", "batch", "", "DynamoDB", "Lambda", "SQS", "SNS", "$ per million", "$ a day"]
-    rows = []
-    for traffic in _TRAFFICS:
-        for name, by_size in seconds.items():
-            size = traffic.batch_size
-            dollars = cost(
-                counts[name][size],
-                traffic,
-                cpu_seconds=by_size[size],
-                calls_at_once=_CALLS_AT_ONCE.get(name, 1),
-            )
-            rows.append(
-                [
-                    f"{traffic.ticks_per_second:,}",
-                    f"{size:,}",
-                    name,
-                    *(
-                        f"{part:.3f}"
-                        for part in (
-                            dollars.dynamodb,
-                            dollars.function,
-                            dollars.sqs,
-                            dollars.sns,
-                            dollars.total,
-                        )
-                    ),
-                    f"{dollars.total * traffic.ticks_per_second * 86_400 / 1_000_000:,.2f}",
-                ]
-            )
-    return names, rows
 
 
 def _at_least(what: str, figure: float, bound: float, unit: str = "x") -> Finding:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import islice, pairwise
 from pathlib import Path
 
+from benchmarks.scale import Scale
 from benchmarks.streams import rules_of, symbols, walk
 from benchmarks.timing import Timings, side_by_side, stopwatch
 from lib.cli.backtest import run
@@ -28,37 +29,36 @@ __all__ = ["engine_growth", "from_file", "in_memory"]
 
 _START_MICROSECONDS = 1_767_225_600_000_000  # 2026
 _SECOND_MICROSECONDS = 1_000_000
-_TICKS, _LOOPED_TICKS, _ROWS, _SYMBOLS_IN_FILE = 2_000_000, 500, 1_000_000, 5
+_SYMBOLS_IN_FILE = 5
 _ENGINE_TICKS = 2_000
-_ROUNDS = 3
 
 
-def in_memory() -> Timings:
+def in_memory(scale: Scale) -> Timings:
     """Time a backtest of one symbol, by rules, beside a loop over them; returns seconds a tick."""
     (symbol,) = symbols(1)
-    prices = list(islice(walk(symbol), _TICKS))
+    prices = list(islice(walk(symbol), scale.backtest_ticks))
     times = range(
         _START_MICROSECONDS,
-        _START_MICROSECONDS + _TICKS * _SECOND_MICROSECONDS,
+        _START_MICROSECONDS + len(prices) * _SECOND_MICROSECONDS,
         _SECOND_MICROSECONDS,
     )
     portion = Portion.of_symbol(symbol, Columns.of(prices, times))
     rules = {count: rules_of(symbol, count) for count in (100, 1_000)}
 
     def backtest(count: int) -> float:
-        return stopwatch(lambda: run(rules[count], [portion], lambda _: None)) / _TICKS
+        return stopwatch(lambda: run(rules[count], [portion], lambda _: None)) / len(prices)
 
     return side_by_side(
         {
             "100 rules": lambda: backtest(100),
             "1000 rules": lambda: backtest(1_000),
-            "loop over 1000 rules": lambda: _looped(rules[1_000], prices[:_LOOPED_TICKS]),
+            "loop over 1000 rules": lambda: _looped(rules[1_000], prices[: scale.looped_ticks]),
         },
-        _ROUNDS,
+        scale.rounds,
     )
 
 
-def engine_growth(most_rules: int) -> Timings:
+def engine_growth(scale: Scale) -> Timings:
     """Time the engine alone on ticks that cross a level every hundredth time; seconds a tick.
 
     The ten levels around the price are the same, whether there are others or not.
@@ -68,36 +68,36 @@ def engine_growth(most_rules: int) -> Timings:
     return side_by_side(
         {
             str(count): _engine_run(symbol, [*range(96, 106), *range(1_000, 990 + count)], prices)
-            for count in (10, most_rules)
+            for count in (10, scale.most_rules)
         },
-        2 * _ROUNDS,
+        scale.growth_rounds,
     )
 
 
-def from_file() -> float:
+def from_file(scale: Scale) -> float:
     """Time a backtest of a file of some symbols, a hundred rules each; returns seconds a row."""
     names = symbols(_SYMBOLS_IN_FILE)
     rules = [rule for name in names for rule in rules_of(name, 100)]
     with tempfile.TemporaryDirectory(prefix="tapstack-") as folder:
         path = Path(folder, "prices.csv")
-        _write(path, names)
+        _write(path, names, scale.file_rows)
         timings = side_by_side(
-            {"file": lambda: stopwatch(lambda: _backtest_file(rules, path))}, _ROUNDS
+            {"file": lambda: stopwatch(lambda: _backtest_file(rules, path))}, scale.rounds
         )
-    return timings.median_of("file") / _ROWS
+    return timings.median_of("file") / scale.file_rows
 
 
 def _backtest_file(rules: Sequence[Rule], path: Path) -> None:
     run(rules, portions_in(PricesFile(path, needs_timestamps=True)), lambda _: None)
 
 
-def _write(path: Path, names: Sequence[str]) -> None:
+def _write(path: Path, names: Sequence[str], rows: int) -> None:
     chance = random.Random(7)  # noqa: S311  # not cryptography
     walks = {name: walk(name) for name in names}
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["timestamp", "symbol", "price"])
-        for place in range(_ROWS):
+        for place in range(rows):
             name = chance.choice(names)
             moment = _START_MICROSECONDS + place * _SECOND_MICROSECONDS // 4
             writer.writerow([format_timestamp(moment), name, next(walks[name])])

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.meter import Meter
 from benchmarks.stage import Contestant, now_microseconds
-from benchmarks.streams import events, symbols, ticks
+from benchmarks.streams import events, ticks
 
 __all__ = ["HOUR_MICROSECONDS", "Counts", "Events", "count", "cpu_seconds", "warm"]
 
@@ -44,9 +44,9 @@ class Counts:
         return self.reads + self.writes
 
 
-def warm(contestant: Contestant, batch_size: int, names: Iterable[str] = ()) -> Events:
+def warm(contestant: Contestant, batch_size: int, names: Iterable[str]) -> Events:
     """Begin the stream that every contestant gets, and let this one meet each symbol once."""
-    names = list(names) or symbols()
+    names = list(names)
     prices = ticks(names, now_microseconds() - HOUR_MICROSECONDS)
     for event in events(islice(prices, len(names)), batch_size):
         contestant.handle(event)

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
+from benchmarks.costs import CALL_SECONDS
 from benchmarks.counting import HOUR_MICROSECONDS, Counts, Events, count, warm
+from benchmarks.scale import Scale
 from benchmarks.stage import CONTESTANTS, OURS, Contestant, Stage, now_microseconds
 from benchmarks.streams import events, rules_of, symbols, to_and_fro
 from benchmarks.timing import Timings, side_by_side, stopwatch
 from price_alerts.rules import Rule
 
 __all__ = [
-    "BATCH_SIZES",
-    "MANY_RULES",
-    "MOST_RULES",
-    "RULE_COUNTS",
     "all_entered",
     "counts_by_rule_count",
     "growth",
+    "slowed",
     "speeds",
     "usual_rules",
 ]
 
-BATCH_SIZES = (10, 100, 1_000)
-RULE_COUNTS = (1, 10, 100, 1_000, 10_000)
-MANY_RULES, MOST_RULES = 10_000, 100_000
 
-
-def usual_rules(*, on_the_busiest: int = 100, are_bare: bool = False) -> list[Rule]:
-    """Make up a hundred rules a symbol, or another number for the busiest."""
-    busiest, *others = symbols()
-    rules = rules_of(busiest, on_the_busiest, are_bare=are_bare)
-    for symbol in others:
-        rules += rules_of(symbol, 100, are_bare=are_bare)
-    return rules
+def usual_rules(
+    scale: Scale, *, on_the_busiest: int | None = None, are_bare: bool = False
+) -> list[Rule]:
+    """Make up as many rules for each symbol, or another number for the busiest."""
+    counts = dict.fromkeys(symbols(scale.symbols), scale.rules_per_symbol)
+    if on_the_busiest is not None:
+        counts[next(iter(counts))] = on_the_busiest
+    return [
+        rule
+        for symbol, count_ in counts.items()
+        for rule in rules_of(symbol, count_, are_bare=are_bare)
+    ]
 
 
 def all_entered(
@@ -44,40 +47,59 @@ def all_entered(
     return {name: stage.enter(name, rules) for name in names}
 
 
-def speeds(
-    contestants: Mapping[str, Contestant], batch_size: int, ticks: int, rounds: int
-) -> Timings:
-    """Time so many ticks through each contestant; returns seconds a tick."""
+def speeds(contestants: Mapping[str, Contestant], batch_size: int, scale: Scale) -> Timings:
+    """Time the same ticks through each contestant; returns seconds a tick."""
+    batches = max(1, scale.timed_ticks // batch_size)
     runs = {
-        name: _run(contestant, warm(contestant, batch_size), max(1, ticks // batch_size))
+        name: _run(contestant, warm(contestant, batch_size, symbols(scale.symbols)), batches)
         for name, contestant in contestants.items()
     }
-    return side_by_side(runs, rounds)
+    return side_by_side(runs, scale.rounds)
 
 
-def counts_by_rule_count(stage: Stage) -> dict[str, dict[int, Counts]]:
-    """Count what a batch of 100 ticks of one symbol takes, however many rules that has."""
+@contextmanager
+def slowed(contestants: Mapping[str, Contestant]) -> Iterator[Mapping[str, Contestant]]:
+    """Let each call of contestants take as long as one to AWS, which is not on the same machine."""
+
+    def travel(**_: Any) -> None:
+        time.sleep(CALL_SECONDS)
+
+    events_ = [
+        client.meta.events for contestant in contestants.values() for client in contestant.clients
+    ]
+    for event in events_:
+        event.register("before-send.*.*", travel)
+    try:
+        yield contestants
+    finally:
+        for event in events_:
+            event.unregister("before-send.*.*", travel)
+
+
+def counts_by_rule_count(stage: Stage, scale: Scale) -> dict[str, dict[int, Counts]]:
+    """Count what ticks of one symbol take, however many rules that has."""
     (symbol,) = symbols(1)
+    few, some, _ = scale.batch_sizes
     found: dict[str, dict[int, Counts]] = {name: {} for name in CONTESTANTS}
-    for rule_count in RULE_COUNTS:
+    for rule_count in scale.rule_counts:
         for name, contestant in all_entered(stage, rules_of(symbol, rule_count)).items():
             # To scan takes the same for every tick, and long.
-            batch_size = 10 if name in ("scanning", "powertools") else 100
+            batch_size = few if name in ("scanning", "powertools") else some
             stream = warm(contestant, batch_size, [symbol])
             found[name][rule_count] = count(contestant, stage.eye, stream, batch_size)
     return found
 
 
-def growth(stage: Stage) -> Timings:
+def growth(stage: Stage, scale: Scale) -> Timings:
     """Time ticks that cross no level, of a symbol with ten rules and of one with many more."""
     (symbol,) = symbols(1)
     runs = {}
-    for rule_count in (10, MOST_RULES):
+    for rule_count in (10, scale.most_rules):
         contestant = stage.enter(OURS, rules_of(symbol, rule_count))
         stream = events(to_and_fro(symbol, now_microseconds() - HOUR_MICROSECONDS), 100)
         contestant.handle(next(stream))
         runs[str(rule_count)] = _run(contestant, stream, 10)
-    return side_by_side(runs, 6)
+    return side_by_side(runs, scale.growth_rounds)
 
 
 def _run(contestant: Contestant, stream: Events, batches: int) -> Callable[[], float]:

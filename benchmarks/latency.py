@@ -12,18 +12,18 @@ from itertools import cycle
 from pathlib import Path
 from statistics import quantiles
 
+from benchmarks.scale import Scale
 from benchmarks.stage import OURS, THRESHOLD, Stage
 from lib.local.replay import Subscriber, wait_for
 
 __all__ = ["latencies", "p99"]
 
 _SEED_LIKE = Path(__file__).with_name("seed_like.py")
-_PRICES_EACH = 150
 _PATIENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.002
 
 
-def latencies(stage: Stage) -> dict[str, list[float]]:
+def latencies(stage: Stage, scale: Scale) -> dict[str, list[float]]:
     """Send prices one by one to our function and to ``seed_like``, in turn; returns seconds.
 
     Each goes above the threshold of both, which is what both announce.
@@ -36,7 +36,7 @@ def latencies(stage: Stage) -> dict[str, list[float]]:
         queues = {OURS: stage.outputs["queue_url"], "seed_like": seed_queue}
         sqs = stage.emulator.client("sqs")
         seconds: dict[str, list[float]] = {name: [] for name in queues}
-        for place, name in zip(range(2 * _PRICES_EACH + 2), cycle(queues), strict=False):
+        for place, name in zip(range(2 * scale.announced_prices + 2), cycle(queues), strict=False):
             symbol = f"{name.upper().replace('_', '-')}-{place}"
             body = {"symbol": symbol, "price": str(THRESHOLD + 1), "timestamp": time.time()}
             start = time.perf_counter()

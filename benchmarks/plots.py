@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator
 from benchmarks.costs import dynamodb_dollars
 from benchmarks.counting import Counts
 
-__all__ = ["draw"]
+__all__ = ["drawn"]
 
 _STYLES: dict[str, dict[str, Any]] = {
     "TapStack": {"color": "#0f766e", "marker": "o", "linewidth": 2.5},
@@ -24,10 +24,9 @@ _STYLES: dict[str, dict[str, Any]] = {
 _LABELS = {"seed_like": "seed_like (knows no rules)"}
 
 
-def draw(
-    counts: Mapping[str, Mapping[int, Counts]], what_is_varied: str, title: str, path: Path
-) -> None:
-    """Draw one line a contestant, on logarithmic scales, as an SVG."""
+def drawn(counts: Mapping[str, Mapping[int, Counts]], what_is_varied: str, title: str) -> str:
+    """Draw one line a contestant, on logarithmic scales; returns an SVG."""
+    picture = io.StringIO()
     # The same figures make the same file.
     with mpl.rc_context({"svg.hashsalt": "tapstack", "svg.fonttype": "none", "font.size": 10}):
         figure = Figure((7.5, 4.2), layout="constrained")
@@ -49,4 +48,5 @@ def draw(
         axes.grid(visible=True, color="#e5e7eb")
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(picture, format="svg", metadata={"Date": None, "Creator": None})
+    return picture.getvalue()

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmarks.scale import Scale
 from benchmarks.timing import Timings, side_by_side, stopwatch
 from lib.lambda_package import build_package
 
@@ -22,10 +23,8 @@ _CLIENTS = "import boto3; boto3.resource('dynamodb').Table('t'); boto3.client('s
 _PLAIN = "import cdktf_cdktf_provider_aws; import main; main.main()"
 _QUICK = "import main; main.main()"
 
-_COLD_ROUNDS, _SYNTH_ROUNDS = 15, 3
 
-
-def cold_imports() -> Timings:
+def cold_imports(scale: Scale) -> Timings:
     """Time the import of the handler, and that of boto3 with the two clients that it makes.
 
     Once as it is, and once ``unpacked``: as Lambda has it, where no bytecode can be kept.
@@ -42,7 +41,7 @@ def cold_imports() -> Timings:
         }
         for run in runs.values():
             run()  # so that bytecode is there, and the files are in memory
-        return side_by_side(runs, _COLD_ROUNDS)
+        return side_by_side(runs, scale.import_rounds)
 
 
 def zip_bytes() -> int:
@@ -51,7 +50,7 @@ def zip_bytes() -> int:
         return build_package(Path(folder, "package.zip")).stat().st_size
 
 
-def synths() -> Timings:
+def synths(scale: Scale) -> Timings:
     """Time a synth, and the same with the bindings imported whole.
 
     Raises
@@ -67,7 +66,7 @@ def synths() -> Timings:
         }
         for run in runs.values():
             run()  # it compiles what is not compiled yet
-        timings = side_by_side(runs, _SYNTH_ROUNDS)
+        timings = side_by_side(runs, scale.rounds)
         written = [_written(output) for output in outputs.values()]
         if not written[0] or written[0] != written[1]:
             raise ValueError("the two synths do not write the same")

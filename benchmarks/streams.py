@@ -31,7 +31,7 @@ _USUAL: dict[str, Any] = {
 }
 
 
-def symbols(how_many: int = 200) -> list[str]:
+def symbols(how_many: int) -> list[str]:
     """Name symbols, the busiest first."""
     return [f"S{number:03d}" for number in range(how_many)]
 

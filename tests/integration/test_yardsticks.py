@@ -11,12 +11,14 @@ import pytest
 
 from benchmarks.counting import HOUR_MICROSECONDS, Counts, count, warm
 from benchmarks.handlers import usual_rules
+from benchmarks.scale import FULL
 from benchmarks.stage import CONTESTANTS, OURS, REGION, Contestant, Stage, now_microseconds
 from benchmarks.streams import events, rules_of, symbols, ticks
 from tests.integration.conftest import Deployed
 
 EVALUATING = [name for name in CONTESTANTS if name != "seed_like"]
-BATCH_SIZE = 100
+_, BATCH_SIZE, _ = FULL.batch_sizes
+SYMBOLS = symbols(FULL.symbols)
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +46,10 @@ def counts(stage: Stage) -> dict[str, Counts]:
     """What we and `scanning` take, with a hundred rules a symbol."""
     found = {}
     for name, tick_count in ((OURS, 1_000), ("scanning", 200)):
-        contestant = stage.enter(name, usual_rules())
-        found[name] = count(contestant, stage.eye, warm(contestant, BATCH_SIZE), tick_count)
+        contestant = stage.enter(name, usual_rules(FULL))
+        found[name] = count(
+            contestant, stage.eye, warm(contestant, BATCH_SIZE, SYMBOLS), tick_count
+        )
     return found
 
 
@@ -75,7 +79,7 @@ def test_all_that_evaluate_find_that_the_same_rules_come_true(stage: Stage) -> N
 
 
 def test_a_warm_batch_is_one_write_a_symbol_and_no_read(counts: dict[str, Counts]) -> None:
-    contents = events(ticks(symbols(), now_microseconds()), BATCH_SIZE)
+    contents = events(ticks(SYMBOLS, now_microseconds()), BATCH_SIZE)
     moved = [
         len({json.loads(record["body"])["symbol"] for record in event["Records"]})
         for event in islice(contents, 2, 12)
