@@ -40,29 +40,30 @@ class Laptop:
 
     def write_backend(self, type_: str, arguments: Mapping[str, Any]) -> None:
         """Change the backend block of cdktf.json."""
-        document = self._configuration()
-        document["terraform"] = {"backend": {type_: arguments}}
-        (self.folder / "cdktf.json").write_text(json.dumps(document))
+        with self._configuration() as document:
+            document["terraform"] = {"backend": {type_: arguments}}
 
     def write_setting(self, key: str, value: Any) -> None:
         """Change a setting of all environments."""
-        document = self._configuration()
-        document["context"]["common"][key] = value
-        (self.folder / "cdktf.json").write_text(json.dumps(document))
+        with self._configuration() as document:
+            document["context"]["common"][key] = value
 
     def let_ci_deploy(self, repository: str) -> None:
         """Say in cdktf.json which repository deploys."""
-        document = self._configuration()
-        document["context"]["ci"] = {"repository": repository}
-        (self.folder / "cdktf.json").write_text(json.dumps(document))
+        with self._configuration() as document:
+            document["context"]["ci"] = {"repository": repository}
 
     def forget(self) -> None:
         """Throw away what Terraform remembers of the backend."""
         shutil.rmtree(self.folder / "cdktf.out")
 
-    def _configuration(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads((self.folder / "cdktf.json").read_text())
-        return document
+    @contextmanager
+    def _configuration(self) -> Iterator[dict[str, Any]]:
+        """Read cdktf.json, and write it again as it is then."""
+        path = self.folder / "cdktf.json"
+        document: dict[str, Any] = json.loads(path.read_text())
+        yield document
+        path.write_text(json.dumps(document))
 
     @contextmanager
     def making(
@@ -105,11 +106,6 @@ class Laptop:
     ) -> tuple[int, str]:
         """Run a make target to its end; returns the exit code and what was printed."""
         with self.making(target, environment_name, *options, variables=variables) as running:
-            return running.wait(), said(running)
-
-    def shell(self, command: str) -> tuple[int, str]:
-        """Run what somebody would type; returns the exit code and what was printed."""
-        with supervised(("bash", "-c", command), self._environment, self.folder) as running:
             return running.wait(), said(running)
 
 

@@ -147,7 +147,7 @@ def test_a_lock_that_was_left_behind_is_taken_away_by_what_is_told(
     [fault] = told(lines, "error")
     assert "is held by dev@elsewhere since 2026-11-22T15:00:00Z: wait until" in fault
     command = fault.partition("if none is running, ")[2]
-    exit_code, output = laptop.shell(command.replace("force-unlock", "force-unlock -force"))
+    exit_code, output = laptop.type(command.replace("force-unlock", "force-unlock -force"))
     assert exit_code == 0, output
     assert told(preflight(laptop)[1], "error") == []
 
