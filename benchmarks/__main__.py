@@ -14,12 +14,13 @@ from benchmarks import backtests, handlers, latency, starts
 from benchmarks.costs import CALL_SECONDS
 from benchmarks.counting import Counts, count, cpu_seconds, warm
 from benchmarks.plots import drawn
-from benchmarks.report import Finding, markdown, with_block
+from benchmarks.report import Finding
 from benchmarks.scale import FULL, QUICK, Scale
 from benchmarks.stage import OURS, Contestant, Stage, stage
 from benchmarks.streams import symbols
 from benchmarks.tables import costs_table, counts_table, targets_table
 from lib.cli.output import write_line, write_table
+from lib.pages import markdown, with_block
 
 _DOCS = Path(__file__).parents[1] / "docs"
 _PAGE = _DOCS / "performance.md"
@@ -59,17 +60,18 @@ def main(
         write_line("")
     page = _PAGE.read_text("utf-8")
     for name, (names, rows) in tables.items():
-        page = with_block(page, name, markdown(names, rows))
+        page = with_block(page, name, markdown(names, rows, "---:"), "make bench")
     files = {
         _PAGE.name: page,
         "cost-by-rules.svg": drawn(
             by_rules,
-            "rules of the symbol (batches of 100 ticks, all of one symbol)",
+            f"rules of the symbol (batches of {scale.batch_sizes[1]} ticks, all of one symbol)",
             "What DynamoDB costs by the number of rules",
         ),
         "cost-by-batch-size.svg": drawn(
             {name: counts[name] for name in contestants},
-            "messages in a batch (100 rules a symbol, 200 symbols)",
+            f"messages in a batch ({scale.rules_per_symbol} rules a symbol, "
+            f"{scale.symbols} symbols)",
             "What DynamoDB costs by the size of a batch",
         ),
     }

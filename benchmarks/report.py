@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Finding", "markdown", "with_block"]
+__all__ = ["Finding"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +46,6 @@ class Finding:
             f"{sign} {_number(self.bound)} {self.unit}",
             "yes" if self.is_met else "no",
         ]
-
-
-def markdown(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table in Markdown; all columns but the first hold numbers."""
-    lines = [names, ["---", *["---:"] * (len(names) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def with_block(page: str, name: str, text: str) -> str:
-    """Return a page with another text between a block's two marks.
-
-    Raises
-    ------
-    ValueError
-        If the page has no such block.
-    """
-    begin, end = f"<!-- {name}: written by make bench -->", f"<!-- end of {name} -->"
-    head, found, rest = page.partition(begin)
-    _, closed, tail = rest.partition(end)
-    if not (found and closed):
-        raise ValueError(f"there is no block {name} in the page")
-    return f"{head}{begin}\n\n{text}\n\n{end}{tail}"
 
 
 def _number(figure: float) -> str:

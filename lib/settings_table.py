@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from lib.pages import markdown, with_block
 from lib.settings import Settings, load_settings
 
 __all__ = ["README", "main", "render", "with_table"]
@@ -23,7 +24,6 @@ _PROJECT = Path(__file__).parents[1]
 README = _PROJECT / "README.md"
 _ENVIRONMENTS = ("dev", "prod")
 
-_BEGIN, _END = "<!-- settings: written by make docs -->", "<!-- end of settings -->"
 # Python's words, and JSON's for the same.
 _IN_JSON = {"None": "null", "False": "false", "True": "true"}
 
@@ -46,7 +46,7 @@ def render(configuration: Path = _PROJECT / "cdktf.json") -> str:
     """
     meanings = _meanings()
     environments = [load_settings(configuration, name) for name in _ENVIRONMENTS]
-    rows = [["key", "what it sets", "default", *_ENVIRONMENTS], ["---"] * (3 + len(_ENVIRONMENTS))]
+    rows = []
     for field in fields(Settings):
         if field.name == "environment":
             continue
@@ -54,7 +54,7 @@ def render(configuration: Path = _PROJECT / "cdktf.json") -> str:
         values = [_written(getattr(settings, field.name)) for settings in environments]
         own = ["" if value == default else value for value in values]
         rows.append([f"`{field.name}`", meanings[field.name], default, *own])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown(["key", "what it sets", "default", *_ENVIRONMENTS], rows)
 
 
 def with_table(page: str, table: str) -> str:
@@ -65,11 +65,7 @@ def with_table(page: str, table: str) -> str:
     ValueError
         If the page has no such marks.
     """
-    head, begun, rest = page.partition(_BEGIN)
-    _, ended, tail = rest.partition(_END)
-    if not (begun and ended):
-        raise ValueError(f"the page must hold {_BEGIN} and {_END}")
-    return f"{head}{_BEGIN}\n\n{table}\n\n{_END}{tail}"
+    return with_block(page, "settings", table, "make docs")
 
 
 def _meanings() -> Mapping[str, str]:

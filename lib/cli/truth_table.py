@@ -11,6 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from lib.pages import markdown
 from price_alerts.terms import Condition, Distance, Side, Terms
 
 __all__ = ["PAGE", "main", "render"]
@@ -148,8 +149,7 @@ def _written(terms: Terms) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---", *[":-:"] * (len(head) - 1)], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"{markdown(head, rows, ':-:')}\n"
 
 
 if __name__ == "__main__":

@@ -10,13 +10,12 @@ import pytest
 
 from benchmarks.costs import PRICES, Cost, Traffic, cost, dynamodb_dollars
 from benchmarks.counting import Counts
-from benchmarks.report import Finding, markdown, with_block
+from benchmarks.report import Finding
 from benchmarks.streams import events, rules_of, symbols, ticks
 from benchmarks.timing import Timings, side_by_side
 from price_alerts.terms import Condition
 
 COUNTS = Counts(calls=500, reads=8_000, writes=1_000, published=2)
-PAGE = "before\n<!-- costs: written by make bench -->\nold\n<!-- end of costs -->\nafter\n"
 
 
 def test_a_ratio_is_that_of_each_round_s_own_pair() -> None:
@@ -48,22 +47,6 @@ def test_a_finding_is_met_up_to_its_bound(figure: float, is_floor: bool, is_met:
 def test_a_finding_is_told_with_three_digits() -> None:
     finding = Finding("speed", 1_234_567.8, 0.25, is_floor=True, unit="rows/s")
     assert finding.row == ["speed", "1,234,568 rows/s", "≥ 0.25 rows/s", "yes"]
-
-
-def test_a_block_of_a_page_is_replaced_and_nothing_else() -> None:
-    table = markdown(["what", "dollars"], [["us", "1"]])
-    page = with_block(PAGE, "costs", table)
-    assert page == (
-        "before\n<!-- costs: written by make bench -->\n\n"
-        "| what | dollars |\n| --- | ---: |\n| us | 1 |"
-        "\n\n<!-- end of costs -->\nafter\n"
-    )
-    assert with_block(page, "costs", table) == page
-
-
-def test_a_block_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ValueError, match="there is no block speeds in the page"):
-        with_block(PAGE, "speeds", "")
 
 
 def test_dollars_of_dynamodb_are_those_of_its_units() -> None:
