@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -44,9 +44,8 @@ class Counts:
         return self.reads + self.writes
 
 
-def warm(contestant: Contestant, batch_size: int, names: Iterable[str]) -> Events:
+def warm(contestant: Contestant, batch_size: int, names: Sequence[str]) -> Events:
     """Begin the stream that every contestant gets, and let this one meet each symbol once."""
-    names = list(names)
     prices = ticks(names, now_microseconds() - HOUR_MICROSECONDS)
     for event in events(islice(prices, len(names)), batch_size):
         contestant.handle(event)

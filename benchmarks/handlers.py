@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.costs import CALL_SECONDS
 from benchmarks.counting import HOUR_MICROSECONDS, Counts, Events, count, warm
+from benchmarks.hooks import hooked
 from benchmarks.scale import Scale
 from benchmarks.stage import CONTESTANTS, OURS, Contestant, Stage, now_microseconds
 from benchmarks.streams import events, rules_of, symbols, to_and_fro
@@ -58,22 +59,15 @@ def speeds(contestants: Mapping[str, Contestant], batch_size: int, scale: Scale)
 
 
 @contextmanager
-def slowed(contestants: Mapping[str, Contestant]) -> Iterator[Mapping[str, Contestant]]:
+def slowed(contestants: Mapping[str, Contestant]) -> Iterator[None]:
     """Let each call of contestants take as long as one to AWS, which is not on the same machine."""
 
     def travel(**_: Any) -> None:
         time.sleep(CALL_SECONDS)
 
-    events_ = [
-        client.meta.events for contestant in contestants.values() for client in contestant.clients
-    ]
-    for event in events_:
-        event.register("before-send.*.*", travel)
-    try:
-        yield contestants
-    finally:
-        for event in events_:
-            event.unregister("before-send.*.*", travel)
+    clients = [client for contestant in contestants.values() for client in contestant.clients]
+    with hooked(clients, {"before-send.*.*": travel}):
+        yield
 
 
 def counts_by_rule_count(stage: Stage, scale: Scale) -> dict[str, dict[int, Counts]]:

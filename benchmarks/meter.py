@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.capacity import Index, Units, read_units, write_units
+from benchmarks.hooks import hooked
 
 __all__ = ["Meter"]
 
@@ -46,16 +47,8 @@ class Meter:
     @contextmanager
     def connected(self, *clients: Any) -> Iterator[Meter]:
         """Count the calls of some clients."""
-        hooks = (("before-call.*.*", self._begin), ("after-call.*.*", self._end))
-        for client in clients:
-            for event, hook in hooks:
-                client.meta.events.register(event, hook)
-        try:
+        with hooked(clients, {"before-call.*.*": self._begin, "after-call.*.*": self._end}):
             yield self
-        finally:
-            for client in clients:
-                for event, hook in hooks:
-                    client.meta.events.unregister(event, hook)
 
     def _begin(self, model: Any, params: Any, context: Any, **_: Any) -> None:
         with self._lock:
