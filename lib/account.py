@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lib.configuration import CI_ENVIRONMENT, stack_name
 from lib.names import Names
 
 __all__ = ["Account"]
@@ -53,7 +54,7 @@ class Account:
     @property
     def boundary_name(self) -> str:
         """What the policy is called that limits the role where CI deploys (lib.ci_stack)."""
-        return f"tap-ci-boundary-{self.names.environment}"
+        return f"{stack_name(CI_ENVIRONMENT)}-boundary-{self.names.environment}"
 
     @property
     def boundary(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from lib.account import Account
 from lib.ci_actions import (
@@ -55,8 +56,8 @@ def boundary_policy(account: Account, settings: Settings) -> str:
     key = grant(
         "UseTheKey",
         ["kms:Decrypt", "kms:GenerateDataKey"],
-        account.arn("kms", "key/*"),
-        {"StringEquals": {"aws:ResourceTag/stack": account.names.stack}},
+        _keys(account),
+        _is_of(account.names.stack),
     )
     return document([*statements, key])
 
@@ -75,8 +76,8 @@ def plan_policy(
         grant(
             "LookAtTheKeys",
             LOOK_AT_KEY,
-            [account.arn("kms", "key/*") for account in accounts],
-            {"StringEquals": {"aws:ResourceTag/stack": stacks}},
+            [_keys(account) for account in accounts],
+            _is_of(stacks),
         ),
         _look_at_all(settings),
         *read_state(accounts[0], states),
@@ -131,8 +132,7 @@ def _names(account: Account) -> list[str]:
         f"{account.log_group}:*",
         account.topic,
         account.ops_topic,
-        # Both types of queues: a deployment may change one into the other.
-        account.arn("sqs", f"{names.stack}-prices*"),
+        _queues(account),
     ]
 
 
@@ -142,6 +142,20 @@ def _function(account: Account) -> str:
 
 def _mappings(account: Account) -> str:
     return account.arn("lambda", "event-source-mapping:*")
+
+
+def _queues(account: Account) -> str:
+    # Both types: a deployment may change one into the other.
+    return account.arn("sqs", f"{account.names.stack}-prices*")
+
+
+def _keys(account: Account) -> str:
+    return account.arn("kms", "key/*")
+
+
+def _is_of(stack: str | Sequence[str]) -> dict[str, Any]:
+    """Hold for what has the tag of a stack, or of one of several."""
+    return {"StringEquals": {"aws:ResourceTag/stack": stack}}
 
 
 def _look_at_all(settings: Sequence[Settings]) -> Statement:
@@ -201,8 +215,7 @@ def _code_signing(account: Account, configuration: str) -> Statement:
 
 def _key(account: Account) -> list[Statement]:
     """Let CI make the stack's key and use it; which one that is, the tag ``stack`` says."""
-    keys = account.arn("kms", "key/*")
-    is_ours = {"StringEquals": {"aws:ResourceTag/stack": account.names.stack}}
+    keys, is_ours = _keys(account), _is_of(account.names.stack)
     return [
         grant(
             "MakeTheKey",
@@ -246,9 +259,7 @@ def _is_tagged(account: Account) -> dict[str, dict[str, str]]:
 def _smoke(account: Account) -> list[Statement]:
     """Let CI send a price, and hear of it by a queue of its own (lib.ci.smoke)."""
     return [
-        grant(
-            "SendAPrice", ["sqs:SendMessage"], account.arn("sqs", f"{account.names.stack}-prices*")
-        ),
+        grant("SendAPrice", ["sqs:SendMessage"], _queues(account)),
         grant(
             "Listen",
             [

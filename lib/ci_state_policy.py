@@ -6,7 +6,7 @@ Source: Terraform, "S3 backend", permissions required.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lib.account import Account
 from lib.backend import StateStore
@@ -28,12 +28,16 @@ class StateObject:
     store: StateStore
     key: str
 
+    def arn(self, account: Account) -> str:
+        """Write the object's ARN."""
+        return f"{_bucket(account, self.store)}/{self.key}"
+
 
 def read_state(account: Account, states: Sequence[StateObject]) -> list[Statement]:
     """Let the states be read, and locked meanwhile."""
     store = states[0].store
-    bucket = f"arn:{account.partition}:s3:::{store.bucket}"
-    objects = [f"{bucket}/{state.key}" for state in states]
+    bucket = _bucket(account, store)
+    objects = [state.arn(account) for state in states]
     statements = [
         grant("FindTheState", ["s3:ListBucket"], bucket),
         grant("ReadTheState", ["s3:GetObject"], objects),
@@ -54,7 +58,7 @@ def read_state(account: Account, states: Sequence[StateObject]) -> list[Statemen
             grant(
                 "DecryptTheState",
                 ["kms:Decrypt", "kms:GenerateDataKey"],
-                f"arn:{account.partition}:kms:{store.region}:{account.account_id}:key/*",
+                _beside(account, store).arn("kms", "key/*"),
                 {
                     "StringEquals": {"kms:ViaService": f"s3.{store.region}.amazonaws.com"},
                     "StringLike": {"kms:EncryptionContext:aws:s3:arn": [bucket, f"{bucket}/*"]},
@@ -67,8 +71,7 @@ def read_state(account: Account, states: Sequence[StateObject]) -> list[Statemen
 def write_state(account: Account, state: StateObject) -> list[Statement]:
     """Let a state be changed, besides."""
     store = state.store
-    name = f"arn:{account.partition}:s3:::{store.bucket}/{state.key}"
-    statements = [grant("WriteTheState", ["s3:PutObject"], name)]
+    statements = [grant("WriteTheState", ["s3:PutObject"], state.arn(account))]
     if store.lock_table is not None:
         row = f"{store.bucket}/{state.key}-md5"
         statements.append(_rows(account, store, "WriteTheDigest", ["PutItem", "DeleteItem"], [row]))
@@ -78,10 +81,18 @@ def write_state(account: Account, state: StateObject) -> list[Statement]:
 def _rows(
     account: Account, store: StateStore, sid: str, actions: Sequence[str], rows: Sequence[str]
 ) -> Statement:
-    table = f"arn:{account.partition}:dynamodb:{store.region}:{account.account_id}:table"
     return grant(
         sid,
         [f"dynamodb:{action}" for action in actions],
-        f"{table}/{store.lock_table}",
+        _beside(account, store).arn("dynamodb", f"table/{store.lock_table}"),
         {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": list(rows)}},
     )
+
+
+def _bucket(account: Account, store: StateStore) -> str:
+    return f"arn:{account.partition}:s3:::{store.bucket}"
+
+
+def _beside(account: Account, store: StateStore) -> Account:
+    """Return the account's region that the bucket is in."""
+    return replace(account, region=store.region)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from lib.cli.prices import Price, read_price
 from price_alerts.portions import portions
 
-__all__ = ["Columns", "Floats", "Numbers", "Portion", "portions_of"]
+__all__ = ["Columns", "Floats", "Numbers", "Portion", "coded", "portions_of"]
 
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
@@ -95,8 +95,7 @@ class Portion:
     @classmethod
     def joined(cls, portions: Sequence[Portion]) -> Portion:
         """Join portions, at least one, in their order."""
-        names = chain.from_iterable(portion.symbols for portion in portions)
-        code_of = {symbol: code for code, symbol in enumerate(dict.fromkeys(names))}
+        code_of = coded(chain.from_iterable(portion.symbols for portion in portions))
         smallest = np.min_scalar_type(len(code_of))  # such codes are sorted in one go
         return cls(
             list(code_of),
@@ -126,12 +125,15 @@ class Portion:
             yield symbol, self.columns[places]
 
 
+def coded(symbols: Iterable[str]) -> dict[str, int]:
+    """Give each symbol a number, in their order."""
+    return {symbol: code for code, symbol in enumerate(dict.fromkeys(symbols))}
+
+
 def portions_of(prices: Iterable[Price], rows_at_once: int = _ROWS_AT_ONCE) -> Iterator[Portion]:
     """Turn rows, each with a timestamp, into portions; they are read as they are asked for."""
     for rows in portions(prices, rows_at_once):
-        code_of = {
-            symbol: code for code, symbol in enumerate(dict.fromkeys(r.symbol for r in rows))
-        }
+        code_of = coded(row.symbol for row in rows)
         yield Portion(
             list(code_of),
             np.array([code_of[row.symbol] for row in rows]),

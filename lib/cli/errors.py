@@ -70,16 +70,20 @@ def explained(
 
 def is_denied(error: ClientError) -> bool:
     """Tell whether AWS does not allow the credentials what was asked."""
-    return error.response["Error"].get("Code", "") in _DENIED
+    return _code(error) in _DENIED
 
 
 def is_missing(error: ClientError) -> bool:
     """Tell whether what was asked for is not there."""
-    return error.response["Error"].get("Code", "") in _NOT_THERE
+    return _code(error) in _NOT_THERE
+
+
+def _code(error: ClientError) -> str:
+    return error.response["Error"].get("Code", "")
 
 
 def _refusal(error: ClientError, environment: str, region: str) -> str:
-    code = error.response["Error"].get("Code", "")
+    code = _code(error)
     message = error.response["Error"].get("Message", "")
     if is_missing(error):
         return (

@@ -10,7 +10,7 @@ from typing import TextIO, cast
 
 import numpy as np
 
-from lib.cli.columns import Columns, Portion, portions_of
+from lib.cli.columns import Columns, Portion, coded, portions_of
 from lib.cli.prices import Header, PricesFile, read_symbol, rows_in
 from lib.cli.timestamps import timestamps_of
 from price_alerts.portions import portions
@@ -97,11 +97,10 @@ def _portion(lines: Sequence[str], header: Header, latest: int | None) -> Portio
     columns = Columns.of(prices, times)
     if not columns.floats.all():  # a price is greater than zero
         return None
-    symbols = list(dict.fromkeys(symbol_of.values()))
-    code_of_symbol = {symbol: code for code, symbol in enumerate(symbols)}
+    code_of_symbol = coded(symbol_of.values())
     code_of = {text: code_of_symbol[symbol] for text, symbol in symbol_of.items()}
     codes = map(code_of.__getitem__, fields[header.symbol_at])
-    return Portion(symbols, np.fromiter(codes, np.int64, len(prices)), columns)
+    return Portion(list(code_of_symbol), np.fromiter(codes, np.int64, len(prices)), columns)
 
 
 def _split(lines: Sequence[str], width: int) -> list[list[str]] | None:

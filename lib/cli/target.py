@@ -128,7 +128,7 @@ class Target:
     @cached_property
     def topics(self) -> Any:
         """A client for the topics."""
-        return self._made(boto3.Session.client, "sns")
+        return self.client("sns")
 
     @cached_property
     def queue_url(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lib.cli.columns import Columns, Floats, Numbers
-from price_alerts.windows import BUCKET_MICROSECONDS, BUCKETS, Queue, pushed
+from price_alerts.windows import BUCKET_MICROSECONDS, BUCKETS, Queue, keeps_lowest, pushed
 
 __all__ = ["leaders", "moves", "pushed_all"]
 
@@ -72,7 +72,7 @@ def pushed_all(name: str, queue: Queue, columns: Columns) -> Queue:
 
 
 def _sign(name: str) -> int:
-    return 1 if name.startswith("rise") else -1
+    return 1 if keeps_lowest(name) else -1
 
 
 def _lowest_since(starts: Numbers, values: Floats) -> Floats:

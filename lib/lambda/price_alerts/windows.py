@@ -19,6 +19,7 @@ __all__ = [
     "PRICE",
     "Queue",
     "begun",
+    "keeps_lowest",
     "lines_of",
     "metrics_of",
     "numbers_of",
@@ -52,13 +53,18 @@ def pushed(name: str, queue: Queue, price: Decimal, timestamp_microseconds: int)
         The price, not earlier than the one before.
     """
     bucket = timestamp_microseconds // BUCKET_MICROSECONDS[name]
-    keeps_lowest = name.startswith("rise")
+    is_lowest_kept = keeps_lowest(name)
     kept = [entry for entry in queue if entry[0] > bucket - BUCKETS]
-    while kept and (price <= kept[-1][1] if keeps_lowest else price >= kept[-1][1]):
+    while kept and (price <= kept[-1][1] if is_lowest_kept else price >= kept[-1][1]):
         kept.pop()
     if not kept or kept[-1][0] != bucket:  # else one of this bucket counts for longer
         kept.append((bucket, price))
     return tuple(kept)
+
+
+def keeps_lowest(name: str) -> bool:
+    """Tell whether a window keeps the lowest prices; else it keeps the highest."""
+    return name.startswith("rise")
 
 
 def metrics_of(name: str) -> tuple[str, str]:
@@ -74,9 +80,7 @@ def _moves(name: str, queue: Queue, price: Decimal) -> tuple[Decimal, Decimal]:
     """
     extreme = queue[0][1]
     move = (
-        _EXACT.subtract(price, extreme)
-        if name.startswith("rise")
-        else _EXACT.subtract(extreme, price)
+        _EXACT.subtract(price, extreme) if keeps_lowest(name) else _EXACT.subtract(extreme, price)
     )
     percent = _EXACT.divide(_EXACT.multiply(move, _HUNDRED), extreme)
     return move, percent.quantize(_SMALLEST, ROUND_FLOOR, _EXACT)
