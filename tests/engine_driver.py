@@ -11,7 +11,7 @@ from price_alerts import engine
 from price_alerts.late import evaluate_late, late_ticks
 from price_alerts.rules import Rule, high_price_rule
 from price_alerts.state import Firing, State
-from price_alerts.ticks import Tick
+from price_alerts.ticks import Position, Tick
 
 __all__ = ["Driver", "uncut"]
 
@@ -60,7 +60,7 @@ class Driver:
     def add(self, *rules: Rule) -> None:
         for rule in rules:
             self._symbols[rule.rule_id] = rule.symbol
-            self._book(rule.symbol).add(rule)
+            self._book(rule.symbol).add(rule, self._since(rule.symbol))
         for symbol in {rule.symbol for rule in rules}:
             self._tell_state(symbol)
 
@@ -69,7 +69,8 @@ class Driver:
         self._tell_state(self._symbols[rule_id])
 
     def resume(self, rule_id: str) -> None:
-        self._book(self._symbols[rule_id]).resume(rule_id)
+        symbol = self._symbols[rule_id]
+        self._book(symbol).resume(rule_id, self._since(symbol))
         self._tell_state(self._symbols[rule_id])
 
     def remove(self, rule_id: str) -> None:
@@ -94,12 +95,9 @@ class Driver:
         return self._deliver(before, state)
 
     def commit_late(self, symbol: str, ticks: Sequence[Tick]) -> list[Firing]:
-        """Put late ticks in their places, if they can be."""
+        """Put late ticks in their places, as far as one commit goes."""
         before, book = self._state(symbol), self._book(symbol)
-        state = evaluate_late(before, ticks, book, self._high_price, 0, kept_ticks=self._kept_ticks)
-        if state is None:
-            self.dropped += ticks
-            return []
+        state = evaluate_late(before, ticks, book, 0, kept_ticks=self._kept_ticks)
         return self._deliver(before, state)
 
     def _deliver(self, before: State, state: State) -> list[Firing]:
@@ -118,8 +116,9 @@ class Driver:
     def _process(self, symbol: str, ticks: list[Tick]) -> list[Firing]:
         firings: list[Firing] = []
         position = self._state(symbol).position
-        if late := late_ticks(self._state(symbol), ticks):
-            firings += self.commit_late(symbol, late)
+        late = late_ticks(self._state(symbol), ticks)
+        while still_late := late_ticks(self._state(symbol), late):
+            firings += self.commit_late(symbol, still_late)
         seen = [tick for tick in ticks if position and tick.position <= position]
         self.dropped += [tick for tick in seen if tick not in late]
         ticks = [tick for tick in ticks if tick not in seen]
@@ -134,6 +133,10 @@ class Driver:
 
     def _state(self, symbol: str) -> State:
         return self.states.setdefault(symbol, State(symbol))
+
+    def _since(self, symbol: str) -> Position | None:
+        state = self._state(symbol)
+        return None if state.step else state.position
 
     def _tell_state(self, symbol: str) -> None:
         self.states[symbol] = self._book(symbol).changed(self._state(symbol))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from price_alerts.delivery_actions import Action
 from price_alerts.items import (
+    SCHEMA,
     Attributes,
     claim_item,
     claim_key,
     new_rule_key,
+    progress_attributes,
     rule_item,
     rule_key,
     setting,
@@ -19,8 +20,12 @@ from price_alerts.items import (
     watch_keys,
 )
 from price_alerts.rules import Rule
+from price_alerts.state import State
+from price_alerts.trail_items import position_text
 
-__all__ = ["MAX_ACTIONS_PER_RULE", "RuleActions"]
+__all__ = ["MAX_ACTIONS_PER_RULE", "Action", "RuleActions"]
+
+Action = dict[str, Any]
 
 # To add a rule: its id, the rule, two levels, two of re-arming, and that it is new.
 MAX_ACTIONS_PER_RULE = 7
@@ -71,33 +76,62 @@ class RuleActions:
             *self._leave_index(rule),
         ]
 
-    def telling_state(self, symbol: str, rules: Iterable[Rule]) -> Action:
+    def telling_state(self, state: State, nonce: str, rules: Iterable[Rule]) -> Action:
         """Tell a symbol's state of a change, and of the windows that the rules need.
 
-        On condition that no firings are waiting to be delivered, and no tick is half done. The
-        version goes up, so that nothing that was decided before passes unseen. The quiet bands are
-        forgotten, and the last ticks: a late one must not be put before a rule that came after it.
+        On condition that the state is as it was read. The version goes up, so that nothing that
+        was decided before passes unseen, and the quiet bands are forgotten.
+
+        Parameters
+        ----------
+        state
+            The state as it was read.
+        nonce
+            Something that no other write has.
+        rules
+            The rules as they are from now on.
         """
-        values: dict[str, Any] = {":none": 0, ":one": 1}
-        names = {"#version": "version", "#band": "band", "#step": "step"}
-        update = "SET #version = if_not_exists(#version, :none) + :one"
-        windows = dict.fromkeys(rule.terms.extremes for rule in rules if rule.terms.is_move)
-        for number, window in enumerate(windows):
+        is_stored = state.version > 0 and not state.is_lost
+        values: dict[str, Any] = {
+            ":next": state.version + 1,
+            ":nonce": nonce,
+            ":schema": SCHEMA,
+        }
+        names = {"#version": "version", "#nonce": "nonce", "#schema": "schema", "#band": "band"}
+        update = "SET #version = :next, #nonce = :nonce, #schema = :schema"
+        if state.recent:
+            update += ", recent_version = :next"
+        asked = dict.fromkeys(rule.terms.extremes for rule in rules if rule.terms.is_move)
+        for number, window in enumerate((*state.windows, *asked) if state.is_lost else asked):
             update += f", #window{number} = if_not_exists(#window{number}, :empty)"
             names[f"#window{number}"] = window
             values[":empty"] = []
+        condition = "attribute_not_exists(pk)"
+        if is_stored:
+            condition = "#version = :version"
+            values[":version"] = state.version
+        if state.nonce:
+            condition += " AND #nonce = :nonce_before"
+            values[":nonce_before"] = state.nonce
         return self._action(
             "Update",
-            Key=state_key(symbol),
+            Key=state_key(state.symbol),
+            # Other code keeps the recent ticks as `past`, and does not see when rules took effect.
             UpdateExpression=f"{update} REMOVE #band, past",
-            ConditionExpression="attribute_not_exists(outbox) AND attribute_not_exists(#step)",
+            ConditionExpression=condition,
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=values,
         )
 
     def _update(self, rule: Rule, after: Rule) -> Action:
-        gone = () if after.progress.disarmed else ("disarmed",)
-        update = setting({"status": str(after.progress.status)}, gone)
+        attributes: Attributes = {
+            **progress_attributes(after.progress),
+            "revision": after.revision,
+        }
+        if after.since:
+            attributes["since"] = position_text(after.since)
+        gone = [name for name in ("disarmed", "trail", "since") if name not in attributes]
+        update = setting(attributes, gone)
         condition = _unchanged(rule)
         for name in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
             condition[name] |= update[name]

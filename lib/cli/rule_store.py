@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,13 +13,14 @@ from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
 from lib.cli.errors import CliError
-from lib.cli.rule_actions import MAX_ACTIONS_PER_RULE, RuleActions
+from lib.cli.rule_actions import MAX_ACTIONS_PER_RULE, Action, RuleActions
 from lib.cli.session import now_microseconds
-from price_alerts.delivery_actions import Action
 from price_alerts.items import claim_key, rule_key, rule_of, state_key
 from price_alerts.portions import portions
-from price_alerts.rules import Progress, Rule, paused, resumed
-from price_alerts.store import MAX_ACTIONS_PER_TRANSACTION, PASSING_REASONS
+from price_alerts.progress import NOTHING_YET
+from price_alerts.rules import Rule, paused, resumed
+from price_alerts.state import State
+from price_alerts.store import MAX_ACTIONS_PER_TRANSACTION, PASSING_REASONS, Store
 from price_alerts.symbol_index import read_all
 
 if TYPE_CHECKING:
@@ -26,9 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = ["RuleStore"]
 
-# Waits of a second and more in all for other changes of the symbol's rules, and of some twenty
-# for its firings to be delivered: an invocation that was killed holds them for that long.
+# Waits of some twenty seconds in all for firings to be delivered: an invocation that was killed
+# holds them for that long.
 _CEILINGS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, *(1.6,) * 20)
+# A symbol with prices moves on between two requests, but not each time.
+_MAX_ATTEMPTS = 200
+# Long enough for a price that waits for a change of rules to get its turn.
+_TURN_SECONDS = (0.02, 0.04)
 # The index by_rule follows the table within a second at most.
 _LOOKUPS, _LOOKUP_PAUSE_SECONDS = 4, 0.25
 _MAX_RULES_PER_TRANSACTION = (MAX_ACTIONS_PER_TRANSACTION - 1) // MAX_ACTIONS_PER_RULE
@@ -39,8 +45,8 @@ class RuleStore:
 
     A rule, its watches and its entry among the new rules are written or deleted together, and
     the symbol's state is told in the same transaction: its version goes up, so that no firing
-    that was decided before can pass unseen, and its quiet bands are forgotten. While firings of
-    the symbol are being delivered, a change waits.
+    that was decided before can pass unseen, and its quiet bands are forgotten. A change waits
+    while firings of the very rule are delivered, or a tick is half done.
 
     Parameters
     ----------
@@ -60,6 +66,7 @@ class RuleStore:
     ) -> None:
         self._table = table
         self._actions = RuleActions(table.name)
+        self._states = Store(table)
         self._sleep = sleep
         self._clock = clock
 
@@ -94,9 +101,12 @@ class RuleStore:
         for rule in rules:
             rules_of[rule.symbol].append(rule)
         for its_rules in rules_of.values():
+            state: State | None = None
             for portion in portions(its_rules, _MAX_RULES_PER_TRANSACTION):
-                self._add(portion)
+                before, state = state, self._add(portion)
                 on_progress(portion)
+                if before and state.version > before.version + 1:
+                    self._sleep(random.uniform(*_TURN_SECONDS))  # noqa: S311  # no secret
 
     def missing(self, rules: Sequence[Rule]) -> list[Rule]:
         """Tell which rules are not there yet.
@@ -125,12 +135,7 @@ class RuleStore:
         RuleError
             If it is not active.
         """
-
-        def change(rule: Rule) -> tuple[Rule, list[Action]]:
-            after = paused(rule)
-            return after, self._actions.pausing(rule, after)
-
-        return self._change(rule_id, change)
+        return self._change(rule_id, paused, self._actions.pausing)
 
     def resume(self, rule_id: str) -> Rule:
         """Bring a paused or triggered rule back, like one newly added; returns it as it is now.
@@ -142,12 +147,7 @@ class RuleStore:
         RuleError
             If it is active.
         """
-
-        def change(rule: Rule) -> tuple[Rule, list[Action]]:
-            after = resumed(rule)
-            return after, self._actions.resuming(rule, after)
-
-        return self._change(rule_id, change)
+        return self._change(rule_id, resumed, self._actions.resuming)
 
     def remove(self, rule_id: str) -> Rule:
         """Delete a rule; returns it as it was.
@@ -159,7 +159,9 @@ class RuleStore:
         CliError
             As in `pause`.
         """
-        return self._change(rule_id, lambda rule: (rule, self._actions.removing(rule)))
+        return self._change(
+            rule_id, lambda rule: rule, lambda rule, _after: self._actions.removing(rule)
+        )
 
     def find(self, rule_id: str) -> Rule:
         """Find a rule by its id alone.
@@ -195,35 +197,65 @@ class RuleStore:
         rules = [rule_of(item) for page in pages for item in self._kept(page["Items"])]
         yield from sorted(rules, key=lambda rule: (rule.symbol, rule.rule_id))
 
-    def _add(self, rules: Sequence[Rule]) -> None:
-        """Add rules of one symbol, all or none."""
+    def _add(self, rules: Sequence[Rule]) -> State:
+        """Add rules of one symbol, all or none; returns the state before it."""
         now = self._clock() // 1_000_000
-        actions = [action for rule in rules for action in self._actions.adding(rule, now)]
-        while not self._transact(rules, actions):
+
+        def actions(state: State) -> list[Action]:
+            return [
+                action
+                for rule in rules
+                for action in self._actions.adding(_taking_effect(rule, state), now)
+            ]
+
+        while not (state := self._transact(rules, actions)):
             self._refuse_taken(rules)
             # The one that was in the way has been removed since.
+        return state
 
     def _change(
         self,
         rule_id: str,
-        change: Callable[[Rule], tuple[Rule, list[Action]]],
+        change: Callable[[Rule], Rule],
+        changing: Callable[[Rule, Rule], list[Action]],
     ) -> Rule:
-        """Change or delete a rule, together with what stands of it in the index."""
+        """Change or delete a rule, together with its entries in the index."""
         while True:
             rule = self.find(rule_id)
-            after, actions = change(rule)
+            after = change(rule)
+
+            def actions(state: State, rule: Rule = rule, after: Rule = after) -> list[Action]:
+                return changing(rule, _taking_effect(after, state))
+
             if self._transact([rule], actions):
                 return after
             # A delivery, or somebody else, has changed the rule since it was read.
 
-    def _transact(self, rules: Sequence[Rule], actions: list[Action]) -> bool:
-        """Do all of it, the state's change too; tells whether the actions' conditions held."""
-        symbol = rules[0].symbol
-        reason_of_state = ""
-        items: Any = [*actions, self._actions.telling_state(symbol, rules)]
-        for ceiling_seconds in (0.0, *_CEILINGS_SECONDS):
-            if ceiling_seconds:
+    def _transact(
+        self, rules: Sequence[Rule], actions: Callable[[State], list[Action]]
+    ) -> State | None:
+        """Change rules of a symbol and tell its state.
+
+        Returns
+        -------
+        State or None
+            The state before the change; ``None`` if an action's condition did not hold.
+        """
+        symbol, rule_ids = rules[0].symbol, {rule.rule_id for rule in rules}
+        ceilings = iter(_CEILINGS_SECONDS)
+        for _ in range(_MAX_ATTEMPTS):
+            state = self._states.load(symbol)
+            if state.step or (state.outbox and not rule_ids.isdisjoint(state.outbox.rule_ids)):
+                ceiling_seconds = next(ceilings, None)
+                if ceiling_seconds is None:
+                    raise CliError(
+                        f"firings of {symbol} wait to be delivered: ./alerts repair sees to it, "
+                        "or its next price does"
+                    )
                 self._sleep(ceiling_seconds * random.uniform(0.5, 1))  # noqa: S311  # no secret
+                continue
+            telling = self._actions.telling_state(state, secrets.token_hex(4), rules)
+            items: Any = [*actions(state), telling]
             try:
                 self._table.meta.client.transact_write_items(TransactItems=items)
             except ClientError as error:
@@ -232,19 +264,14 @@ class RuleStore:
                 answers: Any = error.response["CancellationReasons"]
                 *reasons, reason_of_state = [answer["Code"] for answer in answers]
                 if "ConditionalCheckFailed" in reasons:
-                    return False
-                # The state's condition fails while firings are being delivered.
-                if reason_of_state != "ConditionalCheckFailed" and PASSING_REASONS.isdisjoint(
-                    [*reasons, reason_of_state]
-                ):
+                    return None
+                if reason_of_state == "ConditionalCheckFailed":
+                    continue  # a price has come since: read where the symbol is now
+                if PASSING_REASONS.isdisjoint([*reasons, reason_of_state]):
                     raise
+                self._sleep(random.uniform(*_TURN_SECONDS))  # noqa: S311  # no secret
             else:
-                return True
-        if reason_of_state == "ConditionalCheckFailed":
-            raise CliError(
-                f"firings of {symbol} wait to be delivered: ./alerts repair sees to it, or its "
-                "next price does"
-            )
+                return state
         raise CliError(f"too much is going on with {symbol} at once: try again in a minute")
 
     def _refuse_taken(self, rules: Iterable[Rule]) -> None:
@@ -268,8 +295,13 @@ class RuleStore:
         return [{"pk": item["pk"], "sk": item["sk"]} for item in answer["Items"]]
 
 
+def _taking_effect(rule: Rule, state: State) -> Rule:
+    """Return a rule as it takes effect: after the symbol's last tick."""
+    return replace(rule, since=state.position, revision=state.version + 1)
+
+
 def _bare(rule: Rule) -> Rule:
-    return replace(rule, progress=Progress(), expires_at_microseconds=None)
+    return replace(rule, progress=NOTHING_YET, expires_at_microseconds=None, since=None, revision=0)
 
 
 def _taken(rule_id: str, symbol: str) -> CliError:

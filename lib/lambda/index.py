@@ -13,38 +13,48 @@ gc.disable()
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config as ClientConfig
+from botocore.exceptions import BotoCoreError, ClientError
 
-from price_alerts.batch import Batch
+from price_alerts.batch import Batch, Deadline
 from price_alerts.config import Config
-from price_alerts.groups import group_of, with_followers
 from price_alerts.notifier import Notifier
 from price_alerts.processing import Processor
+from price_alerts.records import Record, with_followers
 from price_alerts.rules import high_price_rule
+from price_alerts.state import Firing
 from price_alerts.store import Store
 from price_alerts.ticks import InvalidMessage, Tick, parse_message
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_sqs import SQSClient
 
 # Without a context (a call from a test or a shell) there is no deadline to ask for.
 _DEFAULT_TIME_MILLISECONDS = 10_000
 # No work is begun in the last second, or in the last quarter of a shorter time.
 _RESERVE_MILLISECONDS = 1_000
+# Time that is left for the answer when messages have been handed over.
+_HANDOVER_RESERVE_MICROSECONDS = 300_000
 
 config = Config.from_environment(os.environ)
 logger = Logger(service=config.service_name, level=config.log_level, utc=True, use_rfc3339=True)
 metrics = Metrics(namespace=config.metrics_namespace, service=config.service_name)
 
-# So many symbols wait for DynamoDB at a time; more threads only wait for each other.
-_SYMBOLS_AT_ONCE = 8
+# So many symbols, and so many rules, wait for DynamoDB at a time; more threads only wait for
+# each other.
+_AT_ONCE = 8
+# A message that is not finished is sent again so often, and then tried as often as all others.
+_MAX_HANDOVERS = 15
+_HANDOVER_DELAY_SECONDS = 1
 # A call that hangs is given up and tried again; boto3 would wait a minute for it.
 _CLIENTS = ClientConfig(
     connect_timeout=1,
@@ -62,17 +72,22 @@ def _now_microseconds() -> int:
     return time.time_ns() // 1_000
 
 
-_processor = Processor(
-    store=Store(table),
-    notifier=Notifier(sns, config.topic_arn),
-    high_price=(
-        high_price_rule(config.high_price_threshold) if config.high_price_threshold else None
-    ),
-    clock=_now_microseconds,
-    sleep=time.sleep,
-    kept_ticks=config.late_ticks,
-    each=ThreadPoolExecutor(_SYMBOLS_AT_ONCE).map,
-)
+def build_processor() -> Processor:
+    """Build what a container keeps from one batch to the next."""
+    high_price = config.high_price_threshold
+    return Processor(
+        store=Store(table, each=ThreadPoolExecutor(_AT_ONCE).map),
+        notifier=Notifier(sns, config.topic_arn),
+        high_price=high_price_rule(high_price) if high_price else None,
+        clock=_now_microseconds,
+        sleep=time.sleep,
+        kept_ticks=config.late_ticks,
+        each=ThreadPoolExecutor(_AT_ONCE).map,
+        memory_bytes=config.memory_mebibytes * 2**20 // 4,
+    )
+
+
+_processor = build_processor()
 
 gc.enable()
 
@@ -98,86 +113,133 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
     """
     now = _now_microseconds()
     remaining = context.get_remaining_time_in_millis() if context else _DEFAULT_TIME_MILLISECONDS
-    request_id = context.aws_request_id if context else None
-    records = event.get("Records") or []
-    # SQS takes an empty identifier to mean the whole batch: nothing is lost that has no name.
-    message_ids = [record.get("messageId", "") for record in records]
-    logger.append_keys(request_id=request_id)
+    logger.append_keys(request_id=context.aws_request_id if context else None)
+    records = [Record.of(record) for record in event.get("Records") or []]
     batch = Batch(
-        owner=uuid.uuid4().hex,
-        stop_at_microseconds=now + (remaining - min(_RESERVE_MILLISECONDS, remaining // 4)) * 1_000,
-        deadline_microseconds=now + remaining * 1_000,
-        repeated_message_ids=frozenset(
-            message_id
-            for message_id, record in zip(message_ids, records, strict=True)
-            if _receive_count(record) > 1
+        Deadline(
+            owner=uuid.uuid4().hex,
+            stop_at_microseconds=now
+            + (remaining - min(_RESERVE_MILLISECONDS, remaining // 4)) * 1_000,
+            ends_at_microseconds=now + remaining * 1_000,
         ),
+        frozenset(record.first_id for record in records if record.is_repeated),
     )
 
     ticks: list[Tick] = []
     invalid: set[str] = set()
-    for message_id, record in zip(message_ids, records, strict=True):
+    for record in records:
         try:
             ticks.extend(
-                parse_message(record.get("body"), message_id, _sent_at_microseconds(record), now)
+                parse_message(record.body, record.first_id, record.sent_at_microseconds, now)
             )
         except InvalidMessage as reason:
-            invalid.add(message_id)
-            logger.warning("message refused", message_id=message_id, reason=str(reason))
+            invalid.add(record.first_id)
+            logger.warning("message refused", message_id=record.first_id, reason=str(reason))
 
-    messages = list(zip(message_ids, map(group_of, records), strict=True))
-    held_up = with_followers(messages, invalid)
+    held_up = with_followers(records, invalid)
     ticks = [tick for tick in ticks if tick.position.message_id not in held_up]
     repaired = event.get("repair")
     _processor.process(ticks, batch, repaired or ())
-    failed = with_followers(messages, held_up | batch.unfinished_message_ids)
-    _report(len(records), len(ticks), len(invalid), len(failed), batch)
+    failed = with_followers(
+        records, held_up | batch.failed_message_ids | batch.unfinished_message_ids
+    )
+    continued = batch.unfinished_message_ids - held_up - batch.failed_message_ids
+    handed_over = _hand_over([each for each in records if each.first_id in continued], batch)
+    counts = {
+        "Messages": len(records),
+        "Ticks": len(ticks),
+        "InvalidMessages": len(invalid),
+        "FailedMessages": len(failed) - len(handed_over),
+        "HandedOverMessages": len(handed_over),
+    }
+    _report(counts, batch)
     if repaired is not None:
         return {"unfinished": sorted(batch.unfinished_symbols)}
-    # A message can be in a batch twice; it is named once.
+    # SQS takes an empty identifier to mean the whole batch: nothing is lost that has no name.
     return {
         "batchItemFailures": [
             {"itemIdentifier": message_id}
-            for message_id in dict.fromkeys(message_ids)
-            if message_id in failed
+            # A message can be in a batch twice; it is named once.
+            for message_id in dict.fromkeys(
+                record.message_id
+                for record in records
+                if record.first_id in failed and record.message_id not in handed_over
+            )
         ]
     }
 
 
-def _sent_at_microseconds(record: Mapping[str, Any]) -> int | None:
-    sent = (record.get("attributes") or {}).get("SentTimestamp", "")
-    return int(sent) * 1_000 if sent.isdecimal() else None
+def _hand_over(records: Sequence[Record], batch: Batch) -> set[str]:
+    """Send messages again that need more time; returns the ids of those that were.
+
+    Nothing is wrong with them, so it must not use up their tries. In a FIFO queue they would lose
+    their places: there they are tried again.
+    """
+    handed_over: set[str] = set()
+    stop_at = batch.deadline.ends_at_microseconds - _HANDOVER_RESERVE_MICROSECONDS
+    # Those that have the fewest tries left come first; time may not suffice for all.
+    for record in sorted(records, key=lambda record: -record.receive_count):
+        if record.group is not None or record.handovers >= _MAX_HANDOVERS or not config.queue_url:
+            continue
+        if _now_microseconds() >= stop_at:
+            break
+        if record.message_id in handed_over:
+            continue
+        try:
+            _queue().send_message(
+                QueueUrl=config.queue_url,
+                DelaySeconds=_HANDOVER_DELAY_SECONDS,
+                **record.handed_over,
+            )
+        except (BotoCoreError, ClientError):
+            logger.exception("not handed over", message_id=record.first_id)
+            break
+        handed_over.add(record.message_id)
+    return handed_over
 
 
-def _receive_count(record: Mapping[str, Any]) -> int:
-    count = (record.get("attributes") or {}).get("ApproximateReceiveCount", "")
-    return int(count) if count.isdecimal() else 1
+@cache
+def _queue() -> SQSClient:
+    # Needed so rarely that no cold start waits for it.
+    return boto3.client("sqs", config=_CLIENTS)
 
 
-def _report(messages: int, ticks: int, invalid: int, failed: int, batch: Batch) -> None:
+def _report(counts: Mapping[str, int], batch: Batch) -> None:
     # No line tells anything that a message held; its id leads from here to its firings, and back.
-    if batch.has_run_out_of_time:
-        logger.warning("out of time", message_ids=sorted(batch.unfinished_message_ids))
+    if batch.unfinished_message_ids:
+        logger.warning(
+            "out of time"
+            if _now_microseconds() >= batch.deadline.stop_at_microseconds
+            else "unfinished",
+            message_ids=sorted(batch.unfinished_message_ids),
+        )
     for failure in batch.failures:
         logger.error("symbol failed", message_ids=failure.message_ids, exc_info=failure.error)
-    for firing in batch.announced:
-        logger.info(
-            "firing announced",
-            firing_id=firing.firing_id,
-            rule_id=firing.rule_id,
-            message_id=firing.position.message_id,
-        )
+    for rule_id, reason in batch.unreadable.items():
+        logger.error("rule set aside", rule_id=rule_id, reason=reason)
+    for firing in batch.published:
+        logger.info("firing announced", **_names(firing))
+    for firing, reason in batch.undeliverable:
+        logger.error("firing undeliverable", **_names(firing), reason=reason)
     for lag in batch.lags_microseconds:
         metrics.add_metric(name="Lag", unit=MetricUnit.Milliseconds, value=lag / 1_000)
-    for name, count in (
-        ("Messages", messages),
-        ("Ticks", ticks),
-        ("LateTicks", batch.late_ticks),
-        ("Firings", len(batch.announced)),
-        ("InvalidMessages", invalid),
-        ("FailedMessages", failed),
-        ("Conflicts", batch.conflicts),
-        ("PublishFailures", batch.publish_failures),
-    ):
+    counts = {
+        **counts,
+        "LateTicks": batch.late_ticks,
+        "Firings": len(batch.published),
+        "Conflicts": batch.conflicts,
+        "PublishFailures": batch.publish_failures,
+        "UndeliverableFirings": len(batch.undeliverable),
+        "RulesSetAside": len(batch.unreadable),
+    }
+    for name, count in counts.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
     metrics.flush_metrics()
+
+
+def _names(firing: Firing) -> dict[str, Any]:
+    return {
+        "firing_id": firing.firing_id,
+        "rule_id": firing.rule_id,
+        "message_id": firing.position.message_id,
+    }

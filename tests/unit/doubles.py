@@ -16,7 +16,7 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from lib.cli.rule_actions import RuleActions
-from price_alerts.batch import Batch
+from price_alerts.batch import Batch, Deadline
 from price_alerts.items import rule_item, watch_items
 from price_alerts.notices import Notice, notice
 from price_alerts.notifier import Notifier
@@ -143,9 +143,11 @@ def add_rules(table: Table, *rules: Rule) -> None:
             for item in [rule_item(added), *watch_items(added)]:
                 batch.put_item(Item=item)
     actions = RuleActions(table.name)
-    for symbol in {added.symbol for added in rules}:
+    for symbol in sorted({added.symbol for added in rules}):
         its_rules = [added for added in rules if added.symbol == symbol]
-        table.meta.client.update_item(**actions.telling_state(symbol, its_rules)["Update"])
+        state = Store(table).load(symbol)
+        told: Any = actions.telling_state(state, "added", its_rules)["Update"]
+        table.meta.client.update_item(**told)
 
 
 def items_of(table: Table, pk: str, sk: str = "") -> list[dict[str, Any]]:
@@ -198,6 +200,7 @@ class Topic:
         self.requests: list[dict[str, Any]] = []
         self.published: list[str] = []
         self.refused: Callable[[str], bool] = lambda firing_id: False
+        self.code, self.is_sender_fault = "InternalFailure", False
         self.on_publish: Callable[[str], object] = lambda when: None
 
     def publish_batch(self, **request: Any) -> dict[str, Any]:
@@ -209,7 +212,11 @@ class Topic:
         failed = [firing_id for firing_id in ids if self.refused(firing_id)]
         self.published.extend(firing_id for firing_id in ids if firing_id not in failed)
         self.on_publish("after")
-        return {"Failed": [{"Id": firing_id} for firing_id in failed]} if failed else {}
+        errors = [
+            {"Id": firing_id, "Code": self.code, "SenderFault": self.is_sender_fault}
+            for firing_id in failed
+        ]
+        return {"Failed": errors} if errors else {}
 
 
 class Container:
@@ -247,11 +254,11 @@ class Container:
         symbols: Iterable[str] = (),
     ) -> Batch:
         """Process a batch that must be done in so many seconds, the last of them in reserve."""
-        batch = Batch(
+        deadline = Deadline(
             owner=owner or f"invocation-{next(_owners)}",
             stop_at_microseconds=self._clock.now + (seconds - 1) * SECOND,
-            deadline_microseconds=self._clock.now + seconds * SECOND,
-            repeated_message_ids=frozenset(repeated),
+            ends_at_microseconds=self._clock.now + seconds * SECOND,
         )
+        batch = Batch(deadline, repeated_message_ids=frozenset(repeated))
         self._processor.process(batch_of, batch, symbols)
         return batch

@@ -59,7 +59,7 @@ def cross(container: Container, read: list[int], start: int, crossed: int, secon
     container.process([tick(f"{start}.5", second)])
     read.clear()
     batch = container.process([tick(f"{start + crossed}.5", second + 1)])
-    assert len(batch.announced) == crossed
+    assert len(batch.published) == crossed
     # A watch and a rule for each, the rule once more to word its firing, and what is around.
     assert 3 * crossed < sum(read) <= 3 * crossed + 150
 

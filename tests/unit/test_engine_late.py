@@ -9,9 +9,8 @@ from random import Random
 
 import pytest
 
-from lib.cli.rule_book import RuleBook
-from price_alerts import engine, past
-from price_alerts.late import evaluate_late, late_ticks
+from price_alerts import engine
+from price_alerts.late import late_ticks
 from price_alerts.rules import Rule, Trigger
 from price_alerts.state import State
 from price_alerts.ticks import Tick
@@ -167,23 +166,37 @@ def test_a_threshold_that_was_new_at_a_tick_is_new_at_the_one_before() -> None:
     assert fired(driver, tick(90, 4)) == []
     assert fired(driver, tick(150, 3)) == [("150", "150")]
     assert fired(driver, tick(150, 1)) == []
-    assert driver.dropped == [tick(150, 1)]
+    assert driver.dropped == []
 
 
-def test_a_late_tick_is_not_put_in_place_under_another_threshold() -> None:
-    driver = driven(high_price=200)
-    fired(driver, tick(140), tick(150, 2))
-    driver.change_threshold(Decimal(100))
-    assert fired(driver, tick(150, 1)) == []
-    assert driver.dropped == [tick(150, 1)]
+def test_a_late_tick_is_held_against_the_threshold_that_was_known_then() -> None:
+    driver = driven(high_price=140)
+    fired(driver, tick(130), tick(131, 2))
+    driver.change_threshold(Decimal(200))
+    assert fired(driver, tick(150, 1)) == [("130", "150")]
+    assert driver.dropped == []
 
 
-def test_a_tick_from_before_a_change_of_rules_is_dropped() -> None:
-    driver = driven()
+def test_a_late_tick_is_put_before_a_rule_that_was_added_and_does_not_concern_it() -> None:
+    driver = driven(rule("crosses 108", "before"))
     fired(driver, tick(100), tick(101, 2))
-    driver.add(rule("crosses 105"))
+    driver.add(rule("crosses 105"), rule("above 104", "state"))
+    assert fired(driver, tick(110, 1)) == [("100", "110"), ("110", "101")]  # of the rule before
+    assert fired(driver, tick(100, 4), tick(106, 3)) == [
+        ("101", "106"),
+        ("101", "106"),
+        ("106", "100"),
+    ]
+
+
+def test_a_resumed_rule_takes_no_part_in_what_came_before() -> None:
+    driver = driven(rule("crosses 105", "r"))
+    fired(driver, tick(100), tick(101, 3))
+    driver.pause("r")
+    driver.resume("r")
     assert fired(driver, tick(110, 1)) == []
-    assert fired(driver, tick(100, 4), tick(110, 3)) == [("101", "110"), ("110", "100")]
+    assert fired(driver, tick(100, 6), tick(107, 5)) == [("101", "107"), ("107", "100")]
+    assert fired(driver, tick(110, 4)) == []
 
 
 @pytest.mark.parametrize(
@@ -194,26 +207,53 @@ def test_a_tick_from_before_a_change_of_rules_is_dropped() -> None:
         pytest.param(110, ["crosses_up 105", *["crosses_down 103"] * 2], id="at both together"),
     ],
 )
-def test_a_detour_that_changes_too_much_is_not_made(
+def test_a_detour_that_changes_more_than_a_commit_holds_takes_several(
     monkeypatch: pytest.MonkeyPatch, late: int, conditions: list[str]
 ) -> None:
     monkeypatch.setattr(engine, "MAX_CHANGES_PER_COMMIT", 2)
     driver = driven(*(rule(text, f"r-{number}") for number, text in enumerate(conditions)))
     fired(driver, tick(100), tick(101, 2))
-    before = driver.states["AAPL"]
-    assert fired(driver, tick(late, 1)) == []
-    assert driver.states["AAPL"] == before
+    assert len(fired(driver, tick(late, 1))) == 3
+    assert driver.dropped == []
 
 
-def test_a_tick_is_put_behind_one_that_took_many_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tick_is_put_before_one_that_took_many_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "MAX_CHANGES_PER_COMMIT", 2)
     driver = driven(*(rule("crosses_up 105", f"r-{number}") for number in range(5)))
     driver.add(rule("crosses_down 80", "down"))
     assert len(fired(driver, tick(100), tick(110, 2))) == 5
     fired(driver, tick(109, 4))
-    assert fired(driver, tick(70, 1)) == []
+    assert fired(driver, tick(70, 1)) == [("100", "70")]
     assert fired(driver, tick(106, 3)) == []
-    assert driver.dropped == [tick(70, 1)]
+    assert driver.dropped == []
+
+
+def test_sixty_rules_up_and_sixty_down_fire_however_late_their_ticks_come() -> None:
+    up = [rule("crosses_up 110", f"up-{number}") for number in range(60)]
+    down = [rule("crosses_down 90", f"down-{number}") for number in range(60)]
+    driver = driven(*up, *down)
+    fired(driver, tick(100), tick(100, 3))
+    assert len(fired(driver, tick(111, 1), tick(89, 2))) == 120
+
+
+def test_a_late_tick_is_put_behind_a_burst_of_firings() -> None:
+    driver = driven(*(rule("crosses 105", f"r-{number}") for number in range(31)))
+    assert len(fired(driver, tick(100), tick(110, 2), tick(100, 3))) == 62
+    assert len(fired(driver, tick(100, 1), tick(111, 5))) == 31
+    assert len(fired(driver, tick(99, 4))) == 0
+    assert len(fired(driver, tick(99, 6), tick(99, 8))) == 31
+    assert len(fired(driver, tick(111, 7))) == 62
+
+
+def test_a_rule_that_has_triggered_leaves_the_index_when_no_late_tick_can_change_that() -> None:
+    driver = driven(rule("crosses_up 105", "r", trigger=Trigger.ONCE), kept_ticks=2)
+    fired(driver, tick(100), tick(110, 2))
+    fired(driver, tick(100, 3), tick(110, 4))
+    assert driver.books["AAPL"].watches("price", "0", upward=True, limit=9)
+    driver.add(rule("crosses_up 500", "other"))  # now all that is around is read again
+    fired(driver, tick(100, 5), tick(110, 6))
+    (left,) = driver.books["AAPL"].watches("price", "0", upward=True, limit=9)
+    assert left.rule_id == "other"
 
 
 def test_a_tick_is_put_between_those_before_and_after_a_change_of_rules() -> None:
@@ -230,21 +270,9 @@ def test_a_re_arming_is_no_firing() -> None:
     assert fired(driver, tick(98, 3), tick(107, 5)) == [("99", "107")]
 
 
-def test_so_much_that_it_would_make_the_item_large_is_forgotten(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(past, "MAX_REMEMBERED_CHANGES", 2)
-    driver = driven(rule("crosses 105"))
-    fired(driver, tick(100), tick(110, 2), tick(100, 4), tick(110, 6), tick(110, 8))
-    assert fired(driver, tick(100, 1)) == []
-    assert driver.dropped == [tick(100, 1)]
-    assert fired(driver, tick(100, 7)) == [("110", "100"), ("100", "110")]
-
-
-def test_without_a_past_no_tick_is_put_anywhere() -> None:
-    state = State("AAPL")
-    assert late_ticks(state, [tick(1)]) == []
-    assert evaluate_late(state, [tick(1)], RuleBook(), None, 0, kept_ticks=1) is None
+def test_without_recent_ticks_none_is_late() -> None:
+    assert late_ticks(State("AAPL"), [tick(1)]) == []
+    assert late_ticks(State("AAPL", position=tick(1).position), [tick(1)]) == []
 
 
 RULES = (

@@ -144,7 +144,17 @@ def test_a_changed_threshold_is_a_new_rule(
 def test_a_threshold_that_was_switched_off_and_on_fires_again() -> None:
     on = step(NEW, [tick(200)], high_price=ABOVE_150)
     off = step(on, [tick(201, 1)])
-    assert fired(step(off, [tick(202, 2)], high_price=ABOVE_150)) == [202]
+    assert fired(step(off, [tick(202, 1_000)], high_price=ABOVE_150)) == [202]
+
+
+def test_containers_with_two_thresholds_that_take_turns_announce_one_rise_once() -> None:
+    above = {level: high_price_rule(Decimal(level)) for level in (150, 160)}
+    state = step(NEW, [tick(140)], high_price=above[150])
+    found = []
+    for second, price in enumerate((141, 170, 171, 172, 173, 174, 175, 176), 1):
+        state = step(state, [tick(price, second)], high_price=above[(150, 160)[second % 2]])
+        found += fired(state)
+    assert found == [170]
 
 
 def test_a_state_knows_the_threshold_of_its_tick() -> None:

@@ -33,7 +33,7 @@ def test_what_a_late_tick_fires_is_recorded_and_announced(
     add_rules(table, rule("up", 105))
     container.process([tick(100), tick(101, 2)])
     batch = container.process([tick(110, 1)])
-    assert (batch.late_ticks, len(batch.announced)) == (0, 1)
+    assert (batch.late_ticks, len(batch.published)) == (0, 1)
     assert firings(table) == [("110", "up")]
     assert len(topic.published) == 1
 

@@ -133,7 +133,7 @@ def test_one_symbols_wait_does_not_hold_up_another(
     store.commit(State("AAPL"), STUCK)
     batch = container.process([tick(149, 1), tick(200, 2, "MSFT")])
     assert batch.unfinished_message_ids == {"m-1"}
-    assert [firing.symbol for firing in batch.announced] == ["MSFT"]
+    assert [firing.symbol for firing in batch.published] == ["MSFT"]
 
 
 @pytest.mark.usefixtures("no_naps")
@@ -143,7 +143,7 @@ def test_an_outbox_whose_lease_ran_out_is_delivered_first(
     store.commit(State("AAPL"), STUCK)
     clock.now = LEASE_END
     batch = container.process([tick(149, 1), tick(300, 2)])
-    assert prices(batch.announced) == ["200.25", "300"]
+    assert prices(batch.published) == ["200.25", "300"]
     assert recorded(table) == [("200.25", True), ("300", True)]
     assert batch.unfinished_message_ids == set()
 
@@ -193,7 +193,7 @@ def test_a_refused_announcement_keeps_the_outbox_and_the_messages(
 ) -> None:
     topic.refused = lambda firing_id: True
     batch = container.process([tick(200)])
-    assert (batch.unfinished_message_ids, batch.announced) == ({"m-0"}, [])
+    assert (batch.unfinished_message_ids, batch.published) == ({"m-0"}, [])
     assert [str(failure.error) for failure in batch.failures] == ["1 of 1 refused"]
     outbox = store.load("AAPL").outbox
     assert outbox
@@ -243,7 +243,7 @@ def test_a_delivery_that_ran_out_of_time_is_finished_after_its_lease(
     pass_time_after(topic, clock, requests=2)
     batch = container.process(path)
     assert batch.unfinished_message_ids == {f"m-{second}" for second in range(50)}
-    assert len(topic.published) == len(batch.announced) == 20
+    assert len(topic.published) == len(batch.published) == 20
     clock.now += 2 * SECOND
     assert container.process(path).unfinished_message_ids == set()
     assert len(set(topic.published)) == len(topic.published) == len(recorded(table)) == 25

@@ -133,7 +133,7 @@ def test_a_cold_container_learns_the_state_from_its_refused_write(
     container.process([tick(200)])
     calls.clear()
     batch = another.process([tick(201, 1)])
-    assert (calls, batch.announced, batch.conflicts) == (["UpdateItem", "UpdateItem"], [], 0)
+    assert (calls, batch.published, batch.conflicts) == (["UpdateItem", "UpdateItem"], [], 0)
 
 
 def test_a_stale_container_evaluates_again_from_the_returned_item(
@@ -143,7 +143,7 @@ def test_a_stale_container_evaluates_again_from_the_returned_item(
     another.process([tick(200, 1)])
     calls.clear()
     batch = container.process([tick(201, 2)])
-    assert (calls, batch.announced, batch.conflicts) == (["UpdateItem", "UpdateItem"], [], 1)
+    assert (calls, batch.published, batch.conflicts) == (["UpdateItem", "UpdateItem"], [], 1)
 
 
 @pytest.mark.parametrize("who", ["container", "another"])
@@ -198,7 +198,7 @@ def test_one_symbols_error_does_not_harm_another(
     assert batch.unfinished_message_ids == {"m-bad"}
     (failure,) = batch.failures
     assert (str(failure.error), failure.message_ids) == ("no answer", ("m-bad",))
-    assert [firing.symbol for firing in batch.announced] == ["GOOD"]
+    assert [firing.symbol for firing in batch.published] == ["GOOD"]
 
 
 def test_a_message_is_unfinished_if_one_of_its_symbols_fails(

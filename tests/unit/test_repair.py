@@ -69,7 +69,7 @@ def test_a_repair_delivers_what_was_left_behind_without_a_price(
     mend(broken)
     clock.now += MINUTE
     batch = Container(table, clock, broken).process([], symbols=["AAPL"])
-    assert (batch.unfinished_symbols, len(batch.announced)) == (set(), 1)
+    assert (batch.unfinished_symbols, len(batch.published)) == (set(), 1)
     assert left(table) == set()
 
 

@@ -66,7 +66,7 @@ def test_what_comes_of_every_symbol_is_in_the_batch(
     on_write(table, fail_for_ibm)
     prices = [tick(200, symbol=symbol, message_id=symbol) for symbol in SYMBOLS]
     batch = container.process(prices)
-    assert [firing.symbol for firing in batch.announced] == ["AAPL", "GOOG", "MSFT"]
+    assert [firing.symbol for firing in batch.published] == ["AAPL", "GOOG", "MSFT"]
     assert (batch.unfinished_symbols, batch.unfinished_message_ids) == ({"IBM"}, {"IBM"})
     assert [failure.message_ids for failure in batch.failures] == [("IBM",)]
     assert len(batch.lags_microseconds) == 3

@@ -17,8 +17,11 @@ _OPTIONAL = (
     "POWERTOOLS_LOG_LEVEL",
     "POWERTOOLS_METRICS_NAMESPACE",
     "POWERTOOLS_SERVICE_NAME",
+    "QUEUE_URL",
 )
-# A hundred of them stand in some 5 KB of a symbol's state.
+_MEMORY_VARIABLE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"  # Lambda sets it itself
+_USUAL_MEMORY_MEBIBYTES = 256
+# A hundred of them take some 5 KB of a symbol's state.
 MAX_LATE_TICKS = 100
 _USUAL_LATE_TICKS = 16
 ENVIRONMENT_VARIABLES = frozenset((*_REQUIRED, *_OPTIONAL))
@@ -38,8 +41,12 @@ class Config:
         Where it keeps what it knows, and where it announces.
     high_price_threshold
         The stack's own rule; ``None`` switches it off.
+    queue_url
+        The queue of prices, to which messages that need more time are sent again; empty for none.
     late_ticks
-        Among so many of a symbol's last ticks a late one is put.
+        How many later ticks a late tick may trail and still be applied in order.
+    memory_mebibytes
+        The function's memory.
     log_level, metrics_namespace, service_name
         As Powertools has them.
     """
@@ -48,6 +55,8 @@ class Config:
     topic_arn: str
     high_price_threshold: Decimal | None
     late_ticks: int
+    memory_mebibytes: int
+    queue_url: str
     log_level: str
     metrics_namespace: str
     service_name: str
@@ -69,6 +78,8 @@ class Config:
             topic_arn=environment["TOPIC_ARN"],
             high_price_threshold=_threshold(environment.get("HIGH_PRICE_THRESHOLD", "")),
             late_ticks=_late_ticks(environment.get("LATE_TICKS", "")),
+            memory_mebibytes=int(environment.get(_MEMORY_VARIABLE, _USUAL_MEMORY_MEBIBYTES)),
+            queue_url=environment.get("QUEUE_URL", ""),
             log_level=environment.get("POWERTOOLS_LOG_LEVEL", "INFO"),
             metrics_namespace=environment.get("POWERTOOLS_METRICS_NAMESPACE", "PriceAlerts"),
             service_name=environment.get("POWERTOOLS_SERVICE_NAME", "price-alerts"),

@@ -14,22 +14,33 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from price_alerts.past import NOWHERE, Change, Mark, Past
-from price_alerts.rules import Progress, Rule, Status, Trigger
-from price_alerts.state import Firing, Outbox, State, Step
-from price_alerts.ticks import Tick
-from price_alerts.watches import ANYWHERE, NEW, Index, Line, Watch
-from price_alerts.windows import PRICE, Queue, begun, lines_of, metrics_of, numbers_of, pushed
+from price_alerts.progress import NO_TRAIL, NOWHERE, Announced, Progress, Status, Trail
+from price_alerts.recent import Recent
+from price_alerts.rules import Rule, Trigger
+from price_alerts.state import Firing, Outbox, State, Step, Threshold
+from price_alerts.ticks import Position, Tick
+from price_alerts.watches import ANYWHERE, NEW, Index, Line, Watch, watches_of
+from price_alerts.windows import PRICE, begun, lines_of, metrics_of, numbers_of, pushed
 
-__all__ = ["MAX_CHANGES_PER_COMMIT", "evaluate"]
+__all__ = ["MAX_CHANGES_PER_COMMIT", "advanced", "evaluate", "firing_of", "most_changes"]
 
 # An outbox of this many firings and changes stays under half of an item's 400 KB.
 MAX_CHANGES_PER_COMMIT = 100
 # Watches that a path moves over and that it does not concern cost time: so many, and the next
 # commit keeps what is done.
 MAX_WATCHES_PER_COMMIT = 5_000
+# Containers of before and after a deployment can run side by side for as long as an invocation.
+_TAKING_TURNS_MICROSECONDS = 15 * 60 * 1_000_000
+
+# With more of them, what they did to each rule takes more room in an outbox.
+_USUAL_KEPT_TICKS = 16
 
 Numbers = Mapping[str, Decimal]
+
+
+def most_changes(kept_ticks: int) -> int:
+    """Return how many rules a commit may change where so many ticks are remembered."""
+    return MAX_CHANGES_PER_COMMIT * _USUAL_KEPT_TICKS // max(_USUAL_KEPT_TICKS, kept_ticks)
 
 
 def evaluate(  # noqa: PLR0913  # what a walk needs, each from somebody else
@@ -95,16 +106,14 @@ class _Walk:
         self._start = state
         self._index = index
         self._high_price = high_price
-        self._threshold = high_price.terms.levels[0] if high_price else None
-        self._is_new_threshold = self._threshold != state.threshold
         self._fired_at_microseconds = fired_at_microseconds
 
-        self._tick = _last_tick(state)
+        self._tick = state.last_tick
         self._previous_price: Decimal | None = None
         self._windows = begun(self._tick, state.windows)
         self._numbers = numbers_of(self._tick, self._windows)
         # Adding a rule stores a state: a symbol without one has no rules.
-        self._bands = state.bands if state.version else {PRICE: ANYWHERE}
+        self._bands = state.bands if state.version or state.is_lost else {PRICE: ANYWHERE}
         self._step = state.step
         self._lines: dict[str, Line] = {}
 
@@ -113,24 +122,34 @@ class _Walk:
         self._firings: list[Firing] = []
         self._changes: dict[str, Progress] = {}
         self._checked: dict[str, None] = {}
+        self._spent: dict[str, Rule] = {}
 
         self._kept_ticks = kept_ticks
-        self._marks: deque[Mark] = deque(maxlen=kept_ticks + 1)
-        self._log: list[Change] = []
-        if state.past and not self._is_new_threshold:
-            self._marks.extend(state.past.marks)
-            self._log.extend(state.past.changes)
-        else:
-            self._begin_past()
+        self._most_changes = most_changes(kept_ticks)
+        self._taken: list[Tick] = []
+        self._recent = state.recent or Recent.starting(self._tick, self._windows)
+        positions = [mark.position for mark in self._recent.marks]
+        self._positions = deque(positions, maxlen=kept_ticks + 1)
+        self._own = self._recent.own
+        self._own_since = self._recent.own_since
+        self._rules_since = self._recent.rules_since
+        if self._bands is None and not self._step:
+            self._rules_since = self._tick.position if self._tick else NOWHERE
+        self._threshold, self._threshold_before = state.threshold, state.threshold_before
 
     @property
     def _room(self) -> int:
-        used = max(len(self._firings), len(self._changes), len(self._checked))
-        return MAX_CHANGES_PER_COMMIT - used
+        used = max(map(len, (self._firings, self._changes, self._checked, self._spent)))
+        return self._most_changes - used
 
     @property
     def _is_fresh(self) -> bool:
-        return self._room == MAX_CHANGES_PER_COMMIT and not self._passed
+        return self._room == self._most_changes and not self._passed
+
+    @property
+    def _base(self) -> Position:
+        """The tick after which a late one can be put."""
+        return self._positions[0]
 
     def finish_step(self) -> bool:
         """Go on with a step that was left unfinished; tells whether none is left."""
@@ -142,7 +161,6 @@ class _Walk:
             if not self._step:
                 self._lines.clear()  # one that was entered behind a watch has lost sight of it
                 self._settle(self._numbers, self._numbers)
-                self._begin_past()
         return self._step is None
 
     def take(self, tick: Tick) -> bool:
@@ -162,14 +180,16 @@ class _Walk:
                 self._step = None
                 return False  # the next commit may have room for all of it
         self._previous_price = before.get(PRICE)
-        self._tick, self._windows, self._numbers = tick, windows, now
-        self._check_high_price(tick)
+        last, self._tick, self._windows, self._numbers = self._tick, tick, windows, now
+        if self._kept_ticks:
+            self._taken.append(tick)
+            self._positions.append(tick.position)
+        if self._high_price or self._threshold is not None:
+            self._check_high_price(last, tick)
         self._apply(met, before, tick)
         if self._step:
             self._bands = None
             return False
-        if self._kept_ticks:
-            self._marks.append(Mark(tick.position, tick.price, windows))
         self._settle(loud, now)
         return self._room > 0 and self._passed < MAX_WATCHES_PER_COMMIT
 
@@ -185,35 +205,47 @@ class _Walk:
                 if any(bands[line] != ANYWHERE for line in metrics_of(name))
             }
             bands = {line: bands[line] for line in lines_of(windows)}
-        outbox = None
-        if self._firings or self._changes or self._checked:
-            outbox = Outbox(version, tuple(self._firings), self._changes, tuple(self._checked))
         return State(
             symbol=self._start.symbol,
             version=version,
             price=self._tick.price if self._tick else None,
             position=self._tick.position if self._tick else None,
-            # Without a tick, a changed one has not been checked yet.
-            threshold=self._start.threshold if self._is_new_threshold else self._threshold,
+            threshold=self._threshold,
+            threshold_before=self._threshold_before,
             windows=windows,
             bands=bands,
             step=self._step,
-            outbox=outbox,
-            past=self._past(windows),
+            outbox=self._outbox(version),
+            recent=self._recent_ticks(list(windows)) if self._kept_ticks else None,
         )
 
-    def _begin_past(self) -> None:
-        tick = self._tick
-        position, price = (tick.position, tick.price) if tick else (NOWHERE, None)
-        self._log.clear()
-        self._marks.clear()
-        self._marks.append(Mark(position, price, self._windows))
-
-    def _past(self, windows: Mapping[str, Queue]) -> Past | None:
-        if not self._kept_ticks or self._step:
+    def _outbox(self, version: int) -> Outbox | None:
+        if not (self._firings or self._changes or self._checked or self._spent):
             return None
-        past = Past(tuple(self._marks), tuple(self._log)).shortened(self._kept_ticks)
-        return past if windows.keys() == self._windows.keys() else past.with_windows(windows)
+        return Outbox(
+            version,
+            firings=tuple(self._firings),
+            changes=self._changes,
+            checked_rule_ids=tuple(self._checked),
+            spent=tuple(
+                (rule.terms.metric, watch.key)
+                for rule in self._spent.values()
+                for watch in watches_of(rule)
+            ),
+        )
+
+    def _recent_ticks(self, names: Sequence[str]) -> Recent:
+        """Remember the last ticks, and since when there are the windows that are named."""
+        recent = replace(
+            self._recent,
+            own=self._own,
+            own_since=self._own_since,
+            rules_since=self._rules_since,
+        )
+        if self._start.recent and (tick := self._start.last_tick):
+            asked = {name: () for name, queue in self._start.windows.items() if not queue}
+            recent = recent.beginning(begun(tick, asked), tick.position)
+        return recent.with_ticks(self._taken).shortened(self._kept_ticks, names)
 
     def _is_quiet(self, name: str, before: Decimal | None, now: Decimal) -> bool:
         line = self._line(name, now if before is None else before)
@@ -266,78 +298,129 @@ class _Walk:
         for rule_id, line in met:
             if line == NEW:
                 self._checked[rule_id] = None
-                self._log.append(Change(tick.position, rule_id, was_new=True))
             rule = self._rules.get(rule_id)
             number = self._numbers.get(rule.terms.metric) if rule else None
-            if rule and number is not None:
-                number_before = None if line == NEW else before[line]
-                self._advance(rule, number_before, number, tick)
+            if rule and number is not None and rule.takes_part_at(tick.position):
+                self._advance(rule, None if line == NEW else before[line], number, tick)
 
     def _advance(self, rule: Rule, before: Decimal | None, now: Decimal, tick: Tick) -> None:
-        terms, progress = rule.terms, rule.progress
-        firing_id = _firing_id(rule, tick)
-        if progress.status is not Status.ACTIVE or progress.last_firing_id == firing_id:
-            return  # it is on another line as well and has fired there
-        if progress.disarmed:
-            if terms.rearms(progress.disarmed, now):
-                self._change(rule, tick, replace(progress, disarmed=None))
+        if rule.progress.status is Status.TRIGGERED:
+            self._spend(rule)
+        progress = advanced(rule, before, now, tick)
+        if progress is None:
             return
-        timestamp = tick.position.timestamp_microseconds
-        if not terms.comes_true(before, now) or not rule.may_fire_at(timestamp):
-            return
-        self._fire(rule, tick)
-        self._change(
-            rule,
-            tick,
-            Progress(
-                status=Status.TRIGGERED if rule.trigger is Trigger.ONCE else Status.ACTIVE,
-                disarmed=terms.side(before, now) if terms.rearm else None,
-                last_fired_at_microseconds=timestamp,
-                last_firing_id=firing_id,
+        if progress.last_firing_id != rule.progress.last_firing_id:
+            self._fire(rule, tick)
+        progress = self._with_trail(rule, progress, tick.position)
+        self._changes[rule.rule_id] = progress
+        self._rules[rule.rule_id] = after = replace(rule, progress=progress)
+        if progress.status is Status.TRIGGERED:
+            self._spend(after)
+
+    def _spend(self, rule: Rule) -> None:
+        """Let a rule that has triggered leave the index, once no late tick can change that."""
+        if not rule.progress.trail.after(self._base).changes:
+            self._spent[rule.rule_id] = rule
+
+    def _with_trail(self, rule: Rule, progress: Progress, position: Position) -> Progress:
+        if not self._kept_ticks:
+            return progress
+        before = rule.progress
+        trail = before.trail.after(self._base)
+        fires = progress.last_firing_id != before.last_firing_id
+        return replace(
+            progress,
+            trail=Trail(
+                (*trail.changes, (position, replace(before, trail=NO_TRAIL))),
+                (*trail.announced, Announced(position, position)) if fires else trail.announced,
             ),
         )
 
-    def _change(self, rule: Rule, tick: Tick, progress: Progress) -> None:
-        fires = progress.last_firing_id != rule.progress.last_firing_id
-        told_at = tick.position if fires else None
-        self._log.append(Change(tick.position, rule.rule_id, rule.progress, told_at))
-        self._changes[rule.rule_id] = progress
-        self._rules[rule.rule_id] = replace(rule, progress=progress)
-
-    def _check_high_price(self, tick: Tick) -> None:
-        rule = self._high_price
-        before = self._previous_price
-        if rule and self._is_new_threshold:
-            before = None
-            self._log.append(Change(tick.position, rule.rule_id, was_new=True))
-        self._is_new_threshold = False
+    def _check_high_price(self, last: Tick | None, tick: Tick) -> None:
+        rule, before = self._high_price, self._previous_price
+        level = rule.terms.levels[0] if rule else None
+        if level != self._threshold and not self._is_turn_of(level, tick):
+            until_microseconds = tick.position.timestamp_microseconds
+            self._threshold_before = (
+                Threshold(self._threshold, until_microseconds) if last else None
+            )
+            self._threshold, before = level, None
+            self._own_since = last.position if last else None
         if rule and rule.terms.comes_true(before, tick.price):
             self._fire(rule, tick)
-            self._log.append(Change(tick.position, rule.rule_id, told_at=tick.position))
+            if self._kept_ticks:
+                named = Announced(tick.position, tick.position)
+                self._own = replace(self._own, announced=(*self._own.announced, named))
+
+    def _is_turn_of(self, level: Decimal | None, tick: Tick) -> bool:
+        """Return whether a container of before a change of the threshold still has its turn."""
+        known = self._threshold_before
+        if known is None or known.level != level:
+            return False
+        since_microseconds = tick.position.timestamp_microseconds - known.until_microseconds
+        return since_microseconds < _TAKING_TURNS_MICROSECONDS
 
     def _fire(self, rule: Rule, tick: Tick) -> None:
         self._firings.append(
-            Firing(
-                firing_id=_firing_id(rule, tick),
-                rule_id=rule.rule_id,
-                symbol=tick.symbol,
-                terms=rule.terms,
-                previous_price=self._previous_price,
-                price=tick.price,
-                position=tick.position,
-                fired_at_microseconds=self._fired_at_microseconds,
-            )
+            firing_of(rule, tick, self._previous_price, self._fired_at_microseconds)
         )
 
     def _counts(self, watch: Watch) -> bool:
         rule = self._rules.get(watch.rule_id)
-        return rule is None or rule.progress.status is Status.ACTIVE
+        is_active = rule is None or rule.progress.status is Status.ACTIVE
+        return is_active and watch.terms is not None
 
 
-def _last_tick(state: State) -> Tick | None:
-    if state.price is None or state.position is None:
+def advanced(rule: Rule, before: Decimal | None, now: Decimal, tick: Tick) -> Progress | None:
+    """Take an active rule past a tick.
+
+    Parameters
+    ----------
+    rule
+        The rule.
+    before, now
+        Where its metric was before the tick, ``None`` if that is unknown, and where it is now.
+    tick
+        The tick.
+
+    Returns
+    -------
+    Progress or None
+        The rule's new progress, without a trail; ``None`` if nothing changes. The rule fires if
+        that names another firing.
+    """
+    terms, progress = rule.terms, rule.progress
+    firing_id = _firing_id(rule, tick)
+    if progress.status is not Status.ACTIVE or progress.last_firing_id == firing_id:
+        return None  # it is on another line as well and has fired there
+    if progress.disarmed:
+        is_back = terms.rearms(progress.disarmed, now)
+        return replace(progress, disarmed=None, trail=NO_TRAIL) if is_back else None
+    timestamp = tick.position.timestamp_microseconds
+    if not terms.comes_true(before, now) or not rule.may_fire_at(timestamp):
         return None
-    return Tick(state.symbol, state.price, state.position)
+    return Progress(
+        status=Status.TRIGGERED if rule.trigger is Trigger.ONCE else Status.ACTIVE,
+        disarmed=terms.side(before, now) if terms.rearm else None,
+        last_fired_at_microseconds=timestamp,
+        last_firing_id=firing_id,
+    )
+
+
+def firing_of(
+    rule: Rule, tick: Tick, previous_price: Decimal | None, fired_at_microseconds: int
+) -> Firing:
+    """Return the firing of a rule at a tick."""
+    return Firing(
+        firing_id=_firing_id(rule, tick),
+        rule_id=rule.rule_id,
+        symbol=tick.symbol,
+        terms=rule.terms,
+        previous_price=previous_price,
+        price=tick.price,
+        position=tick.position,
+        fired_at_microseconds=fired_at_microseconds,
+    )
 
 
 def _concerns(watch: Watch, before: Decimal, now: Decimal) -> bool:
@@ -345,10 +428,11 @@ def _concerns(watch: Watch, before: Decimal, now: Decimal) -> bool:
 
     A step may meet several watches of a rule, in different portions.
     """
-    if not (watch.terms.comes_true(before, now) or watch.terms.is_back(now)):
+    terms = watch.terms
+    if terms is None or not (terms.comes_true(before, now) or terms.is_back(now)):
         return False
     low, high = sorted((before, now))
-    met = [level for level in watch.terms.watched_levels if low <= level <= high]
+    met = [level for level in terms.watched_levels if low <= level <= high]
     return watch.level == (met[0] if before < now else met[-1])
 
 

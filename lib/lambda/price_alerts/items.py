@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from price_alerts.rules import Progress, Rule, Status, Trigger
+from price_alerts.progress import Progress, Status
+from price_alerts.rules import Rule, Trigger
 from price_alerts.state import Firing
 from price_alerts.terms import Condition, Distance, Side, Terms
 from price_alerts.ticks import format_timestamp
-from price_alerts.watches import NEW, Watch, level_key
+from price_alerts.trail_items import position_of_text, position_text, trail_of, trail_text
+from price_alerts.watches import NEW, Watch, watches_of
 
 __all__ = [
+    "SCHEMA",
     "Attributes",
     "Item",
     "Key",
+    "UnreadableItem",
+    "check_schema",
     "claim_item",
     "claim_key",
     "firing_key",
@@ -40,10 +47,22 @@ Attributes = dict[str, Any]
 Item = Mapping[str, Any]
 Key = dict[str, str]
 
-# What is past its expiry is swept away by the table itself: a watch when even a late tick has
-# come, a rule when nobody looks for it any more.
-_WATCH_KEPT_SECONDS = 86_400
-_RULE_KEPT_SECONDS = 30 * 86_400
+# The format that this code writes. What a newer format wrote is left as it is.
+SCHEMA = 2
+# What is past its expiry is deleted by the table itself, when nobody looks for it any more, and
+# even a message from the dead-letter queue has come: 14 days in each of two queues at most.
+_KEPT_SECONDS = 30 * 86_400
+
+
+class UnreadableItem(Exception):
+    """An item that was changed by hand or by newer code; the text is the reason."""
+
+
+def check_schema(item: Item) -> None:
+    """Raise an `UnreadableItem` if newer code wrote an item."""
+    schema = item.get("schema", 1)
+    if schema > SCHEMA:
+        raise UnreadableItem(f"it has the format {schema}, and this code reads up to {SCHEMA}")
 
 
 def state_key(symbol: str) -> Key:
@@ -74,10 +93,7 @@ def new_rule_key(symbol: str, rule_id: str) -> Key:
 def watch_keys(rule: Rule) -> list[Key]:
     """Return the keys of a rule's watches."""
     partition = line_key(rule.symbol, rule.terms.metric)
-    return [
-        {"pk": partition, "sk": f"{level_key(level)}#{rule.rule_id}"}
-        for level in rule.terms.watched_levels
-    ]
+    return [{"pk": partition, "sk": watch.key} for watch in watches_of(rule)]
 
 
 def firing_key(firing: Firing) -> Key:
@@ -91,22 +107,37 @@ def rule_item(rule: Rule) -> Attributes:
     expires_at = rule.expires_at_microseconds
     return {
         **rule_key(rule.symbol, rule.rule_id),
+        "schema": SCHEMA,
         "rule_id": rule.rule_id,
         "symbol": rule.symbol,
         **terms_attributes(rule.terms),
         "trigger": str(rule.trigger),
         "cooldown_seconds": rule.cooldown_seconds,
         **({} if expires_at is None else {"expires_at_microseconds": expires_at}),
-        **_expiry(expires_at, _RULE_KEPT_SECONDS),
+        **_expiry(expires_at),
         "owner": rule.owner,
         "note": rule.note,
         "message": rule.message,
+        **known({"since": rule.since and position_text(rule.since)}),
+        "revision": rule.revision,
         **progress_attributes(rule.progress),
     }
 
 
 def rule_of(item: Item) -> Rule:
-    """Read a rule's item."""
+    """Read a rule's item.
+
+    Raises
+    ------
+    UnreadableItem
+        If it is no rule that this code can evaluate.
+    """
+    with _reading(item):
+        return _rule_of(item)
+
+
+def _rule_of(item: Item) -> Rule:
+    since = item.get("since")
     return Rule(
         rule_id=item["rule_id"],
         symbol=item["symbol"],
@@ -117,39 +148,51 @@ def rule_of(item: Item) -> Rule:
         owner=item["owner"],
         note=item["note"],
         message=item["message"],
+        since=None if since is None else position_of_text(since),
+        revision=int(item.get("revision", 0)),
         progress=progress_of(item),
     )
 
 
 def claim_item(rule: Rule) -> Attributes:
     """Write that a rule's id is taken, for as long as the rule is there."""
-    expiry = _expiry(rule.expires_at_microseconds, _RULE_KEPT_SECONDS)
-    return {**claim_key(rule.rule_id), "symbol": rule.symbol, **expiry}
+    expiry = _expiry(rule.expires_at_microseconds)
+    return {**claim_key(rule.rule_id), "schema": SCHEMA, "symbol": rule.symbol, **expiry}
 
 
 def watch_items(rule: Rule) -> list[Attributes]:
     """Write all of a rule that stands in the index, for a rule that has seen no tick yet."""
-    expiry = _expiry(rule.expires_at_microseconds, _WATCH_KEPT_SECONDS)
-    watched = {"rule": rule.rule_id, **terms_attributes(rule.terms), **expiry}
+    expiry = _expiry(rule.expires_at_microseconds)
+    watched = {
+        "schema": SCHEMA,
+        "rule": rule.rule_id,
+        **terms_attributes(rule.terms),
+        **expiry,
+    }
     items = [{**key, **watched} for key in watch_keys(rule)]
     if rule.terms.is_state:
-        items.append({**new_rule_key(rule.symbol, rule.rule_id), **expiry})
+        items.append({**new_rule_key(rule.symbol, rule.rule_id), "schema": SCHEMA, **expiry})
     return items
 
 
 def watch_of(item: Item) -> Watch:
-    """Read a watch's item."""
-    return Watch(item["sk"], item["rule"], terms_of(item))
+    """Read a watch's item; without terms if they cannot be read."""
+    try:
+        with _reading(item):
+            return Watch(item["sk"], item["rule"], terms_of(item))
+    except UnreadableItem:
+        return Watch(item["sk"], item["sk"].partition("#")[2], None)
 
 
 def progress_attributes(progress: Progress) -> Attributes:
-    """Write what has come of a rule; what is unknown is left out."""
+    """Write a rule's progress; what is unknown is left out."""
     return known(
         {
             "status": str(progress.status),
             "disarmed": progress.disarmed and str(progress.disarmed),
             "last_fired_at_microseconds": progress.last_fired_at_microseconds,
             "last_firing_id": progress.last_firing_id,
+            "trail": trail_text(progress),
         }
     )
 
@@ -184,13 +227,16 @@ def terms_of(item: Item) -> Terms:
 
 
 def progress_of(item: Item) -> Progress:
-    """Read what has come of a rule."""
-    return Progress(
+    """Read a rule's progress."""
+    progress = Progress(
         status=Status(item["status"]),
         disarmed=Side(item["disarmed"]) if "disarmed" in item else None,
         last_fired_at_microseconds=_whole_number(item.get("last_fired_at_microseconds")),
         last_firing_id=item.get("last_firing_id"),
     )
+    if "trail" not in item:
+        return progress
+    return replace(progress, trail=trail_of(item["trail"], progress))
 
 
 def known(attributes: Attributes) -> Attributes:
@@ -211,14 +257,24 @@ def setting(attributes: Item, gone: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def _reading(item: Item) -> Iterator[None]:
+    check_schema(item)
+    try:
+        yield
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # Which attribute, but not its content: a log may show it.
+        raise UnreadableItem(f"it cannot be read ({type(error).__name__})") from error
+
+
 def _alias(name: str) -> str:
     return name.replace("-", "_")  # a window's name
 
 
-def _expiry(expires_at_microseconds: int | None, kept_seconds: int) -> Attributes:
+def _expiry(expires_at_microseconds: int | None) -> Attributes:
     if expires_at_microseconds is None:
         return {}
-    return {"expires_at_epoch": expires_at_microseconds // 1_000_000 + kept_seconds}
+    return {"expires_at_epoch": expires_at_microseconds // 1_000_000 + _KEPT_SECONDS}
 
 
 def _whole_number(number: Decimal | None) -> int | None:

@@ -1,183 +1,259 @@
-"""Late ticks: put among the last ones, as if they had come in order. Pure."""
+"""Late ticks: put among the recent ones, as if they had come in order. Pure.
+
+The way of the recent ticks is walked again, with the late ones in their places. Each rule goes
+along it for itself, from what it was at its beginning.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import pairwise
 
-from price_alerts.engine import evaluate
-from price_alerts.past import Change, Past
-from price_alerts.rules import HIGH_PRICE_RULE_ID, Progress, Rule, Status
+from price_alerts.engine import advanced, firing_of, most_changes
+from price_alerts.progress import NOWHERE, Announced, Progress, Status, Trail
+from price_alerts.recent import Recent
+from price_alerts.rules import Rule, high_price_rule
 from price_alerts.state import Firing, Outbox, State
 from price_alerts.ticks import Position, Tick
-from price_alerts.watches import Index, Watch
+from price_alerts.watches import Index, band_around, stretch
+from price_alerts.windows import numbers_of
 
 __all__ = ["evaluate_late", "late_ticks"]
 
 
 def late_ticks(state: State, ticks: Sequence[Tick]) -> list[Tick]:
-    """Tell which of some ticks, in order, belong among the last ones that the state has seen."""
-    past, position = state.past, state.position
-    if past is None or position is None:
+    """Return those of some ticks that belong among the recent ones and are not there yet."""
+    recent, position = state.recent, state.position
+    if recent is None or position is None:
         return []
-    first = bisect_right(ticks, past.marks[0].position, key=lambda tick: tick.position)
-    taken = {mark.position for mark in past.marks}
     return [
-        tick for tick in ticks[first:] if tick.position < position and tick.position not in taken
+        tick
+        for tick in ticks
+        if recent.base < tick.position < position and not recent.has(tick.position)
     ]
 
 
-def evaluate_late(  # noqa: PLR0913  # as of evaluate
+def evaluate_late(
     state: State,
     late: Sequence[Tick],
     index: Index,
-    high_price: Rule | None,
     fired_at_microseconds: int,
     *,
     kept_ticks: int,
-) -> State | None:
+) -> State:
     """Put late ticks in their places.
 
-    The path is walked again from the first tick that is kept. What has fired there before does
-    not fire again, and cannot be taken back: a rule fires as many times more as it would have
-    come true in order.
+    A rule that fires more often on the way with them than was announced fires so many times
+    more. What was announced and would not fire on that way cannot be taken back: it stands for
+    the next firing that was not announced.
 
     Parameters
     ----------
     state, late
-        A state, and what `late_ticks` told of it.
-    index, high_price, fired_at_microseconds, kept_ticks
+        A state without a step or an outbox, and what `late_ticks` returns for it.
+    index, fired_at_microseconds, kept_ticks
         As for `evaluate`.
 
     Returns
     -------
-    State or None
-        The next version; ``None`` if more would change than one commit can take, or if the
-        stack's own rule was another one.
+    State
+        The next version. Where more rules change than a commit can hold, it has the changes of
+        some of them, and the ticks are late still: the rest is for the next call.
     """
-    past = state.past
-    threshold = high_price.terms.levels[0] if high_price else None
-    if past is None or threshold != state.threshold:
-        return None
-    base, *others = past.marks
-    new = [change.rule_id for change in past.changes if change.was_new]
-    before = State(
-        symbol=state.symbol,
-        version=state.version,
-        price=base.price,
-        position=None if base.price is None else base.position,
-        threshold=None if HIGH_PRICE_RULE_ID in new else state.threshold,
-        windows=base.windows,
-        past=Past((base,)),
-    )
-    again = [
-        Tick(state.symbol, mark.price, mark.position) for mark in others if mark.price is not None
-    ]
-    then = _Before(index, past.changes)
-    moved = evaluate(
-        before,
-        sorted([*late, *again], key=lambda tick: tick.position),
-        then,
-        high_price,
-        fired_at_microseconds,
-        kept_ticks=len(late) + len(again),
-    )
-    if moved.position != state.position or moved.step:
-        return None
-    return _without_what_is_told(_taken_back(moved, then), past, kept_ticks)
-
-
-class _Before:
-    """An index whose rules are as they were before some changes."""
-
-    def __init__(self, index: Index, changes: Sequence[Change]) -> None:
-        self._index = index
-        self._new = {
-            change.rule_id: None
-            for change in changes
-            if change.was_new and change.rule_id != HIGH_PRICE_RULE_ID
+    before = state.recent or Recent.starting(state.last_tick, state.windows)
+    recent = before.with_ticks(late)
+    way = _way(state.symbol, recent)
+    rules = _rules_along(index, before, [*_way(state.symbol, before), *way])
+    walked = [_walked(rule, way, fired_at_microseconds) for rule in rules]
+    changed = [each for each in walked if each.is_changed]
+    fitting = _fitting(changed, most_changes(kept_ticks))
+    own = _walked_own(state.threshold, before, way, fired_at_microseconds)
+    outbox = None
+    if fitting or own:
+        told = fitting if own is None else [own, *fitting]
+        firings = [firing for each in told for firing in each.firings]
+        outbox = Outbox(
+            state.version + 1,
+            firings=tuple(sorted(firings, key=lambda firing: firing.position)),
+            changes={each.rule.rule_id: each.progress for each in fitting},
+        )
+    own_trail = own.progress.trail if own else before.own
+    if len(changed) > len(fitting):
+        unplaced = replace(before, own=own_trail)
+        return replace(state, version=state.version + 1, outbox=outbox, recent=unplaced)
+    *_, end = recent.along()
+    bands = state.bands
+    if bands is not None and (fitting or state.windows):
+        is_active = {each.rule.rule_id: each.progress.status is Status.ACTIVE for each in walked}
+        bands = {
+            line: band_around(index, line, number, is_active)
+            for line, number in way[-1].numbers.items()
+            if line in bands
         }
-        self._progress: dict[str, Progress] = {}
-        for change in changes:
-            if change.before:
-                self._progress.setdefault(change.rule_id, change.before)
-
-    def watches(self, line: str, start: str, *, upward: bool, limit: int) -> Sequence[Watch]:
-        return self._index.watches(line, start, upward=upward, limit=limit)
-
-    def new_rule_ids(self, limit: int) -> Sequence[str]:
-        return [*self._new, *self._index.new_rule_ids(limit)][:limit]
-
-    def unlike_now(self) -> dict[str, Progress]:
-        """Return what active rules had come to then and have not now, by their ids."""
-        return {
-            rule_id: self._progress[rule_id]
-            for rule_id, rule in self._index.rules(list(self._progress)).items()
-            if rule.progress.status is Status.ACTIVE and rule.progress != self._progress[rule_id]
-        }
-
-    def rules(self, rule_ids: Sequence[str]) -> Mapping[str, Rule]:
-        return {
-            rule_id: replace(rule, progress=self._progress.get(rule_id, rule.progress))
-            for rule_id, rule in self._index.rules(rule_ids).items()
-        }
-
-
-def _taken_back(moved: State, then: _Before) -> State:
-    """Let rules that nothing happened to on the way be again as they were before it."""
-    outbox = moved.outbox or Outbox(moved.version)
-    changes = {**then.unlike_now(), **outbox.changes}
-    return replace(moved, outbox=replace(outbox, changes=changes) if changes else moved.outbox)
-
-
-def _without_what_is_told(moved: State, before: Past, kept_ticks: int) -> State:
-    """Leave of the firings those that nobody was told of, at these ticks or at others."""
-    told = [
-        (change.rule_id, change.told_at) for change in before.changes if change.told_at is not None
-    ]
-    firings = moved.outbox.firings if moved.outbox else ()
-    true_at = {(firing.rule_id, firing.position) for firing in firings}
-    spare: dict[str, list[Position]] = {}
-    for rule_id, told_at in told:
-        if (rule_id, told_at) not in true_at:
-            spare.setdefault(rule_id, []).append(told_at)
-    taken = Counter(
-        (change.rule_id, change.position) for change in before.changes if change.is_taken
-    )
-    new: list[Firing] = []
-    stands_for: dict[tuple[str, Position], Position] = {}
-    for firing in firings:
-        if (firing.rule_id, firing.position) in told:
-            continue
-        if spare.get(firing.rule_id):
-            stands_for[firing.rule_id, firing.position] = spare[firing.rule_id].pop(0)
-        else:
-            new.append(_named_anew(firing, taken[firing.rule_id, firing.position]))
-    past = moved.past or before
-    changes = [
-        replace(change, told_at=stands_for.get((change.rule_id, change.position), change.told_at))
-        if change.told_at
-        else change
-        for change in past.changes
-    ]
-    # What has been told of and would not have come true in order stands for the next that does.
-    changes += [
-        Change(told_at, rule_id, told_at=told_at)
-        for rule_id, places in spare.items()
-        for told_at in places
-    ]
-    changes += [change for change in before.changes if change.is_taken]
-    outbox = replace(moved.outbox, firings=tuple(new)) if moved.outbox else None
     return replace(
-        moved, outbox=outbox, past=Past(past.marks, tuple(changes)).shortened(kept_ticks)
+        state,
+        version=state.version + 1,
+        outbox=outbox,
+        windows={name: end.get(name, queue) for name, queue in state.windows.items()},
+        bands=bands,
+        recent=replace(recent, own=own_trail).shortened(kept_ticks, list(state.windows)),
     )
 
 
-def _named_anew(firing: Firing, taken: int) -> Firing:
-    """Name a firing anew if so many of its name are taken, by those at ticks before it."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A place on the way: a tick, ``None`` before the first one, and the numbers there."""
+
+    tick: Tick | None
+    numbers: Mapping[str, Decimal]
+
+    @property
+    def position(self) -> Position:
+        return self.tick.position if self.tick else NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class _Walked:
+    """A rule at the end of the way, and the firings that were not announced yet."""
+
+    rule: Rule
+    progress: Progress
+    firings: Sequence[Firing]
+    is_changed: bool
+
+
+def _way(symbol: str, recent: Recent) -> list[_Place]:
+    places = []
+    for (position, price), windows in zip(recent.marks, recent.along(), strict=True):
+        tick = None if position == NOWHERE else Tick(symbol, price, position)
+        places.append(_Place(tick, numbers_of(tick, windows)))
+    return places
+
+
+def _rules_along(index: Index, recent: Recent, places: Sequence[_Place]) -> list[Rule]:
+    """Return the rules that a way may concern, in the order of their ids.
+
+    These are the rules with a watch somewhere along it, and those that were new on it: they look
+    at its first tick wherever that is.
+    """
+    reached: dict[str, list[Decimal]] = {}
+    for place in places:
+        for line, number in place.numbers.items():
+            reached.setdefault(line, []).append(number)
+    rule_ids = {
+        watch.rule_id: None
+        for line, numbers in reached.items()
+        for watch in stretch(index, line, min(numbers), max(numbers))
+    }
+    rules = dict(index.rules(list(rule_ids)))
+    if recent.rules_since is not None:
+        rules |= {
+            rule.rule_id: rule
+            for rule in index.all_rules()
+            if (rule.since or NOWHERE) >= recent.base
+        }
+    return [
+        rules[rule_id]
+        for rule_id in sorted(rules)
+        if rules[rule_id].progress.status is not Status.PAUSED
+    ]
+
+
+def _fitting(changed: Sequence[_Walked], most: int) -> Sequence[_Walked]:
+    """Return as many rules as one outbox has room for, with their firings; one at least."""
+    firings = 0
+    for count, each in enumerate(changed[:most]):
+        firings += len(each.firings)
+        if count and firings > most:
+            return changed[:count]
+    return changed[:most]
+
+
+def _walked(rule: Rule, way: Sequence[_Place], fired_at_microseconds: int) -> _Walked:
+    """Take a rule along the way, and compare with what it did and what was announced."""
+    base = way[0].position
+    metric = rule.terms.metric
+    before_all = rule.progress.at(base)
+    progress = before_all
+    changes: list[tuple[Position, Progress]] = []
+    firings: list[Firing] = []
+    for last, place in pairwise(way):
+        tick, now = place.tick, place.numbers.get(metric)
+        if tick is None or now is None or not rule.takes_part_at(tick.position):
+            continue
+        before = last.numbers.get(metric)
+        if rule.terms.is_state and not rule.takes_part_at(last.position):
+            before = None
+        after = advanced(replace(rule, progress=progress), before, now, tick)
+        if after is None:
+            continue
+        if after.last_firing_id != progress.last_firing_id:
+            price = last.tick.price if last.tick else None
+            firings.append(firing_of(rule, tick, price, fired_at_microseconds))
+        changes.append((tick.position, progress))
+        progress = after
+    if rule.progress.status is Status.TRIGGERED and not firings:
+        # It was announced, and fires once: that stands for whenever it would fire.
+        return _Walked(rule, rule.progress, [], is_changed=False)
+    trail = rule.progress.trail.after(base)
+    announced, new = _compared(firings, trail.announced)
+    progress = replace(progress, trail=Trail(tuple(changes), announced))
+    is_changed = progress != replace(rule.progress, trail=trail)
+    return _Walked(rule, progress, new, is_changed)
+
+
+def _walked_own(
+    threshold: Decimal | None,
+    recent: Recent,
+    way: Sequence[_Place],
+    fired_at_microseconds: int,
+) -> _Walked | None:
+    """Take the stack's own rule along the way; ``None`` if there is nothing new of it."""
+    if threshold is None:
+        return None
+    rule = replace(
+        high_price_rule(threshold),
+        since=recent.own_since,
+        progress=Progress(trail=Trail(announced=recent.own.announced)),
+    )
+    walked = _walked(rule, way, fired_at_microseconds)
+    trail = Trail(announced=walked.progress.trail.announced)
+    if trail == recent.own:
+        return None
+    return replace(walked, progress=replace(walked.progress, trail=trail))
+
+
+def _compared(
+    firings: Sequence[Firing], announced: Sequence[Announced]
+) -> tuple[tuple[Announced, ...], list[Firing]]:
+    """Find the firings that were not announced, and what each announcement stands for now."""
+    taken = [each for each in announced if each.at == NOWHERE]
+    names = [each.name for each in announced if each.at != NOWHERE]
+    unnamed = []
+    stands_for: list[Announced] = []
+    for firing in firings:
+        if firing.position in names:
+            names.remove(firing.position)
+            stands_for.append(Announced(firing.position, firing.position))
+        else:
+            unnamed.append(firing)
+    # What would not fire on this way stands for the next firings that nobody knows of.
+    stands_for += [
+        Announced(name, firing.position) for name, firing in zip(names, unnamed, strict=False)
+    ]
+    stands_for += [Announced(name, None) for name in names[len(unnamed) :]]
+    used = [each.name for each in (*taken, *stands_for)]
+    new = unnamed[len(names) :]
+    stands_for += [Announced(firing.position, firing.position) for firing in new]
+    in_order = sorted((*taken, *stands_for), key=lambda each: (each.name, each.at or NOWHERE))
+    return tuple(in_order), [_renamed(each, used.count(each.position)) for each in new]
+
+
+def _renamed(firing: Firing, taken: int) -> Firing:
+    """Give a firing another id if an announcement has its name already."""
     if not taken:
         return firing
     name = hashlib.sha256(f"{firing.firing_id}\n{taken}".encode()).hexdigest()[:32]

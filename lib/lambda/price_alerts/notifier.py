@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from price_alerts.notices import Notice
 from price_alerts.ticks import format_timestamp
@@ -12,44 +12,87 @@ from price_alerts.ticks import format_timestamp
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sns.type_defs import (
+        BatchResultErrorEntryTypeDef,
         MessageAttributeValueTypeDef,
         PublishBatchRequestEntryTypeDef,
     )
 
-__all__ = ["MAX_NOTICES_PER_PUBLISH", "Notifier", "message"]
+__all__ = ["MAX_NOTICES_PER_PUBLISH", "Notifier", "Published", "message"]
 
 MAX_NOTICES_PER_PUBLISH = 10  # SNS PublishBatch: entries in a request
 _MAX_SUBJECT_CHARACTERS = 99  # SNS Publish: a subject has less than 100
 _ATTEMPTS = 3
+_PASSING_CODES = (
+    "Throttl",
+    "KMS",
+    "Limit",
+    "Authorization",
+    "AccessDenied",
+    "Internal",
+    "Unavailable",
+)
+
+
+class Published(NamedTuple):
+    """What became of some firings.
+
+    Attributes
+    ----------
+    accepted
+        Those that SNS accepted, in order.
+    undeliverable
+        Those that it rejects whenever they are tried, each with its reason.
+    waiting
+        The first that it rejected for now, and all after it: to be published again, in order.
+    """
+
+    accepted: list[Notice]
+    undeliverable: list[tuple[Notice, str]]
+    waiting: list[Notice]
 
 
 class Notifier:
-    """Announces firings on one SNS topic."""
+    """Publishes firings to one SNS topic."""
 
     def __init__(self, sns: SNSClient, topic_arn: str) -> None:
         self._sns = sns
         self._topic_arn = topic_arn
 
-    def publish(self, notices: Sequence[Notice]) -> list[Notice]:
-        """Announce up to ten firings, if there are any.
+    def publish(self, notices: Sequence[Notice]) -> Published:
+        """Publish up to ten firings of a symbol, if there are any.
 
-        Returns
-        -------
-        list of Notice
-            Those that SNS took. Entries that it refused were tried three times.
+        SNS may reject some entries of a request. The first that it rejects for now, and those
+        after it, are published again, so that none is left behind by later ones; three times.
         """
-        waiting = {notice.firing.firing_id: notice for notice in notices}
+        published = Published([], [], list(notices))
         for _ in range(_ATTEMPTS):
-            if not waiting:
+            if not published.waiting:
                 break
-            response = self._sns.publish_batch(
-                TopicArn=self._topic_arn,
-                PublishBatchRequestEntries=[message(notice) for notice in waiting.values()],
-            )
-            waiting = {
-                failure["Id"]: waiting[failure["Id"]] for failure in response.get("Failed", ())
-            }
-        return [notice for notice in notices if notice.firing.firing_id not in waiting]
+            published = self._publish(published)
+        return published
+
+    def _publish(self, before: Published) -> Published:
+        response = self._sns.publish_batch(
+            TopicArn=self._topic_arn,
+            PublishBatchRequestEntries=[message(notice) for notice in before.waiting],
+        )
+        failed = {failure["Id"]: failure for failure in response.get("Failed", ())}
+        accepted, undeliverable = [*before.accepted], [*before.undeliverable]
+        for place, notice in enumerate(before.waiting):
+            failure = failed.get(notice.firing.firing_id)
+            if failure is None:
+                accepted.append(notice)
+            elif _is_for_good(failure):
+                undeliverable.append((notice, failure["Code"]))
+            else:
+                return Published(accepted, undeliverable, before.waiting[place:])
+        return Published(accepted, undeliverable, [])
+
+
+def _is_for_good(failure: BatchResultErrorEntryTypeDef) -> bool:
+    # A throttled request is the sender's fault, too, and so is a permission that is missing yet.
+    code = failure["Code"]
+    return failure["SenderFault"] and not any(word in code for word in _PASSING_CODES)
 
 
 def message(notice: Notice) -> PublishBatchRequestEntryTypeDef:

@@ -8,32 +8,40 @@ whoever finds an outbox whose lease has run out delivers it first.
 from __future__ import annotations
 
 import random
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from price_alerts.batch import Batch
 from price_alerts.engine import evaluate
 from price_alerts.late import evaluate_late, late_ticks
 from price_alerts.notices import Notice, notice
 from price_alerts.notifier import MAX_NOTICES_PER_PUBLISH, Notifier
+from price_alerts.portions import portions
 from price_alerts.rules import Rule
 from price_alerts.state import Lease, Outbox, State
-from price_alerts.store import Conflict, Store
+from price_alerts.state_items import firing_item
+from price_alerts.store import Busy, Conflict, Store
 from price_alerts.ticks import Tick
 
 __all__ = ["Processor"]
 
-_LEASE_MARGIN_MICROSECONDS = 1_000_000  # clocks differ a little between machines
+# Clocks differ a little, and a request can be on its way for as long as its time-out.
+_LEASE_MARGIN_MICROSECONDS = 5_000_000
 _MAX_TICKS_PER_COMMIT = 1_000  # so that the time is looked at, and what is done is kept
-_MAX_KNOWN_STATES = 10_000  # a warm container's memory stays bounded
+_MAX_CONFLICTS = 100  # in a row: each means that somebody else got on
+_MEMORY_BYTES = 64 * 2**20  # for the states that a warm container remembers
+_STATE_BYTES, _MARK_BYTES, _ENTRY_BYTES = 2_400, 350, 150  # as measured, rounded up
 _RETRY_CEILINGS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 0.8)
+_BUSY_SECONDS = (0.01, 0.04)
+
+_NO_TICKS: list[Tick] = []
 
 Each = Callable[[Callable[[str], bool], Iterable[str]], Iterable[bool]]
 
 
-class AnnouncementError(Exception):
-    """SNS refused some firings; they stay in the outbox."""
+class PublishError(Exception):
+    """SNS rejected some firings for now; they stay in the outbox."""
 
 
 class Processor:
@@ -44,17 +52,19 @@ class Processor:
     Parameters
     ----------
     store, notifier
-        Where states and firings are kept, and where firings are announced.
+        Where states and firings are kept, and where firings are published.
     high_price
         The stack's own rule, if there is one.
     clock
-        Tells the present in microseconds since 1970.
+        Returns the present in microseconds since 1970.
     sleep
         Waits for some seconds; another invocation's delivery raises no event to wait for.
     kept_ticks
-        Among so many of a symbol's last ticks a late one is put; one that comes later is dropped.
+        How many later ticks a late tick may trail and still be applied in order.
     each
         Does something for each of some symbols, like ``map``; a pool's, in several threads.
+    memory_bytes
+        How much room the remembered states may take, about.
     """
 
     def __init__(  # noqa: PLR0913  # the composition root's parts
@@ -67,205 +77,294 @@ class Processor:
         *,
         kept_ticks: int,
         each: Each = map,
+        memory_bytes: int = _MEMORY_BYTES,
     ) -> None:
-        self._store = store
-        self._notifier = notifier
-        self._high_price = high_price
-        self._own = {rule.rule_id: rule for rule in (high_price,) if rule}
-        self._clock = clock
-        self._sleep = sleep
-        self._kept_ticks = kept_ticks
+        self.store = store
+        self.notifier = notifier
+        self.high_price = high_price
+        self.clock = clock
+        self.sleep = sleep
+        self.kept_ticks = kept_ticks
         self._each = each
+        self._memory_bytes = memory_bytes
         self._states: dict[str, State] = {}
+        self._sizes_bytes: dict[str, int] = {}
 
     def process(self, ticks: Iterable[Tick], batch: Batch, symbols: Iterable[str] = ()) -> None:
         """Move every symbol along its ticks; what could not be finished is noted in ``batch``.
 
         The symbols that are named have what is left of them finished, without a tick.
         """
-        waiting = {symbol: list[Tick]() for symbol in symbols} | _paths(ticks)
-        parts = {symbol: batch.part() for symbol in waiting}
-
-        def advance(symbol: str) -> bool:
-            return self._try(symbol, waiting[symbol], parts[symbol])
-
+        runs = {
+            symbol: _Run(self, symbol, path, batch.part())
+            for symbol, path in (dict.fromkeys(symbols, _NO_TICKS) | _paths(ticks)).items()
+        }
+        waiting = list(runs)
         for _ in self._rounds(batch):
             each = self._each if len(waiting) > 1 else map
-            are_done = each(advance, waiting)
-            waiting = {
-                symbol: path
-                for (symbol, path), is_done in zip(waiting.items(), are_done, strict=True)
-                if not is_done
-            }
+            are_done = each(lambda symbol: runs[symbol].attempt(), waiting)
+            waiting = [
+                symbol for symbol, is_done in zip(waiting, are_done, strict=True) if not is_done
+            ]
             if not waiting:
                 break
-        for part in parts.values():
-            batch.include(part)
-        for symbol, path in waiting.items():
-            state = self._states.get(symbol, State(symbol))
-            done = 0 if state.outbox or state.step else _count_seen(path, state)
-            batch.unfinished(symbol, path[done:])
-        batch.has_run_out_of_time = bool(waiting) and self._is_over(batch)
-        while len(self._states) > _MAX_KNOWN_STATES:  # here, where no thread is at work
-            del self._states[next(iter(self._states))]
+        for symbol, run in runs.items():
+            if symbol in waiting:
+                run.give_up()
+            batch.include(run.batch)
+        self._make_room()  # here, where no thread is at work
 
     def _rounds(self, batch: Batch) -> Iterator[None]:
         yield
         for ceiling_seconds in _RETRY_CEILINGS_SECONDS:
-            if self._is_over(batch):
+            if self.is_over(batch):
                 return
             # Full jitter keeps those that wait for the same symbol apart.
-            self._sleep(ceiling_seconds * random.random())  # noqa: S311  # not cryptography
+            self.sleep(ceiling_seconds * random.random())  # noqa: S311  # not cryptography
             yield
 
-    def _try(self, symbol: str, path: Sequence[Tick], batch: Batch) -> bool:
-        is_known = symbol in self._states
-        try:
-            return self._advance(symbol, path, batch)
-        except Conflict as conflict:
-            self._remember(conflict.current)
-            if not is_known:  # it was just met: one more call, and not only next round, gets it on
-                return self._try(symbol, path, batch)
-            batch.conflicts += 1
-            return False
-        except Exception as error:  # noqa: BLE001  # one symbol's trouble must not touch the others
-            self._states.pop(symbol, None)
-            batch.failed(symbol, path, error)
-            return True
+    def known(self, symbol: str) -> State | None:
+        """Return a symbol's state as this container knows it."""
+        return self._states.get(symbol)
 
-    def _advance(self, symbol: str, path: Sequence[Tick], batch: Batch) -> bool:
-        state = self._states.get(symbol, State(symbol))
-        if not path or self._is_delivered_elsewhere(state, batch):
-            state = self._store.load(symbol)
-            self._remember(state)
-            if self._is_delivered_elsewhere(state, batch):
-                batch.conflicts += 1
-                return False
-        too_much: list[Tick] = []
-        while not self._is_over(batch):
-            seen = _count_seen(path, state)
-            unseen = path[seen : seen + _MAX_TICKS_PER_COMMIT]
-            late = [tick for tick in late_ticks(state, path[:seen]) if tick not in too_much]
-            if state.outbox:
-                state = self._deliver(state, state.outbox, batch)
-            elif late:
-                moved = self._put_in_place(state, late)
-                if moved:
-                    state = self._commit_and_deliver(state, moved, batch, late)
-                else:
-                    too_much += late
-            elif unseen or state.step:
-                moved = self._evaluate(state, unseen)
-                taken = unseen[: _count_seen(unseen, moved)]
-                state = self._commit_and_deliver(state, moved, batch, taken)
-            else:
-                batch.done(path)
-                return True
-        return False
-
-    def _evaluate(self, state: State, ticks: Sequence[Tick]) -> State:
-        index, now = self._store.index(state.symbol), self._clock()
-        return evaluate(state, ticks, index, self._high_price, now, kept_ticks=self._kept_ticks)
-
-    def _put_in_place(self, state: State, late: Sequence[Tick]) -> State | None:
-        index, now = self._store.index(state.symbol), self._clock()
-        return evaluate_late(state, late, index, self._high_price, now, kept_ticks=self._kept_ticks)
-
-    def _commit_and_deliver(
-        self, state: State, moved: State, batch: Batch, taken: Iterable[Tick]
-    ) -> State:
-        if moved.outbox:
-            moved = self._leased(moved, batch)
-        state = self._commit(state, moved)
-        batch.evaluated(taken)
-        if moved.outbox:
-            state = self._deliver(state, moved.outbox, batch, is_first_time=True)
-        return state
-
-    def _deliver(
-        self, state: State, outbox: Outbox, batch: Batch, *, is_first_time: bool = False
-    ) -> State:
-        """Record and announce an outbox and clear it; returns it uncleared if time runs out."""
-        if state.lease is None or state.lease.owner != batch.owner:
-            claimed = replace(state, version=state.version + 1)
-            state = self._commit(state, self._leased(claimed, batch))
-        notices = self._apply(state, outbox)
-        if not is_first_time:
-            notices = self._store.unsent(notices)
-        for start in range(0, len(notices), MAX_NOTICES_PER_PUBLISH):
-            if self._is_over(batch):
-                return state
-            self._announce(notices[start : start + MAX_NOTICES_PER_PUBLISH], batch)
-        return self._commit(
-            state, replace(state, version=state.version + 1, outbox=None, lease=None)
-        )
-
-    def _apply(self, state: State, outbox: Outbox) -> list[Notice]:
-        """Write what an outbox holds for stored rules; returns all its firings in words."""
-        rule_ids = {firing.rule_id for firing in outbox.firings} | set(outbox.changes)
-        rules = self._store.index(state.symbol).rules(sorted(rule_ids - self._own.keys()))
-        known = rules | self._own
-        notices = [notice(firing, known.get(firing.rule_id)) for firing in outbox.firings]
-        stored = [told for told in notices if told.firing.rule_id not in self._own]
-        self._store.apply(state, outbox, rules, stored)
-        return notices
-
-    def _announce(self, notices: Sequence[Notice], batch: Batch) -> None:
-        for told in notices:
-            if told.firing.rule_id in self._own:
-                self._store.record(told)
-        # What went out but was not marked, for a conflict, is only to be marked.
-        announced = {firing.firing_id for firing in batch.announced}
-        waiting = [told for told in notices if told.firing.firing_id not in announced]
-        try:
-            taken = self._notifier.publish(waiting)
-        except Exception:
-            batch.publish_failures += len(waiting)
-            raise
-        now = self._clock()
-        batch.announced.extend(told.firing for told in taken)
-        batch.lags_microseconds.extend(now - told.firing.timestamp_microseconds for told in taken)
-        refused = [told for told in waiting if told not in taken]
-        batch.publish_failures += len(refused)
-        sent = [told.firing for told in notices if told not in refused]
-        self._store.mark_sent(notices[0].firing.symbol, sent, now)
-        if refused:
-            raise AnnouncementError(f"{len(refused)} of {len(notices)} refused")
-
-    def _commit(self, before: State, after: State) -> State:
-        self._store.commit(before, after)
-        self._remember(after)
-        return after
-
-    def _remember(self, state: State) -> None:
-        self._states.pop(state.symbol, None)  # the one written last is the last to be forgotten
+    def remember(self, state: State) -> None:
+        """Remember a state; the one written last is the last to be forgotten."""
+        self._states.pop(state.symbol, None)
         self._states[state.symbol] = state
+        self._sizes_bytes[state.symbol] = _size_bytes(state)
 
-    def _leased(self, state: State, batch: Batch) -> State:
-        until = batch.deadline_microseconds + _LEASE_MARGIN_MICROSECONDS
-        return replace(state, lease=Lease(batch.owner, until))
+    def forget(self, symbol: str) -> None:
+        """Forget what may not be true any more."""
+        self._states.pop(symbol, None)
+        self._sizes_bytes.pop(symbol, None)
 
-    def _is_delivered_elsewhere(self, state: State, batch: Batch) -> bool:
+    def is_over(self, batch: Batch) -> bool:
+        """Return whether no more work is to be begun."""
+        return self.clock() >= batch.deadline.stop_at_microseconds
+
+    def is_delivered_elsewhere(self, state: State, batch: Batch) -> bool:
+        """Return whether another invocation delivers the state's outbox."""
         lease = state.lease
         return (
             lease is not None
-            and lease.owner != batch.owner
-            and lease.until_microseconds > self._clock()
+            and lease.owner != batch.deadline.owner
+            and lease.until_microseconds > self.clock()
         )
 
-    def _is_over(self, batch: Batch) -> bool:
-        return self._clock() >= batch.stop_at_microseconds
+    def _make_room(self) -> None:
+        excess_bytes = sum(self._sizes_bytes.values()) - self._memory_bytes
+        while excess_bytes > 0:
+            symbol = next(iter(self._states))
+            excess_bytes -= self._sizes_bytes[symbol]
+            self.forget(symbol)
+
+
+class _Run:
+    """One symbol's part of an invocation."""
+
+    def __init__(
+        self, processor: Processor, symbol: str, path: Sequence[Tick], batch: Batch
+    ) -> None:
+        self.batch = batch
+        self._processor = processor
+        self._store = processor.store
+        self._symbol = symbol
+        self._path = path
+        self._pending = list(path)  # what is neither applied nor dropped
+        self._error: Exception | None = None
+        self._decided_version = 0  # of the last outbox that was decided here
+        self._rules: Mapping[str, Rule] = {}
+        self._published: set[str] = set()  # firings by their ids, here and now
+        self._recorded: set[str] = set()
+
+    def attempt(self) -> bool:
+        """Go as far as it goes now; returns whether nothing is left to do here."""
+        self._error = None
+        try:
+            return self._advance()
+        except Exception as error:  # noqa: BLE001  # one symbol's trouble must not touch the others
+            self._processor.forget(self._symbol)
+            if self._published - self._recorded:  # or they would be announced again
+                self._error = error
+                return False
+            self.batch.failed(self._symbol, self._path, error)
+            return True
+
+    def give_up(self) -> None:
+        """Note what is left to do."""
+        if self._error:
+            self.batch.failed(self._symbol, self._path, self._error)
+            return
+        state = self._processor.known(self._symbol)
+        is_delivered = state is not None and not (state.outbox or state.step)
+        # Nothing is finished before all that it set off has been delivered.
+        self.batch.unfinished(self._symbol, self._pending if is_delivered else self._path)
+
+    def _advance(self) -> bool:
+        processor, batch = self._processor, self.batch
+        state = processor.known(self._symbol)
+        if state is None or not self._path or processor.is_delivered_elsewhere(state, batch):
+            state = self._loaded()
+        conflicts = 0
+        while not processor.is_over(batch) and conflicts < _MAX_CONFLICTS:
+            if processor.is_delivered_elsewhere(state, batch):
+                batch.conflicts += 1
+                return False
+            try:
+                following = self._step(state)
+            except Conflict as conflict:
+                # Who is told where the symbol is goes on from there, at once: a pause would
+                # only give others the time to move it again.
+                following = conflict.current
+                conflicts += 1
+            except Busy:
+                processor.sleep(random.uniform(*_BUSY_SECONDS))  # noqa: S311  # not cryptography
+                following = self._loaded()
+                conflicts += 1
+            if following is None:
+                batch.conflicts += conflicts
+                return True
+            state = following
+            processor.remember(state)
+        batch.conflicts += conflicts
+        return False
+
+    def _loaded(self) -> State:
+        state = self._store.load(self._symbol)
+        self._processor.remember(state)
+        return state
+
+    def _step(self, state: State) -> State | None:
+        """Bring the symbol one commit, or one delivery, further; ``None`` if all is done."""
+        if state.outbox:
+            return self._deliver(state, state.outbox)
+        if state.step:
+            return self._evaluate(state, [])
+        late, following = self._sort(state)
+        if late:
+            return self._commit(state, evaluate_late, late)
+        if following:
+            return self._evaluate(state, following[:_MAX_TICKS_PER_COMMIT])
+        return None
+
+    def _sort(self, state: State) -> tuple[list[Tick], list[Tick]]:
+        """Tell late ticks from those that follow; leaves out what is applied, or too late."""
+        position, recent = state.position, state.recent
+        if position is None:
+            return [], self._pending
+        following = [tick for tick in self._pending if tick.position > position]
+        late = late_ticks(state, self._pending)
+        left = {tick.position for tick in (*late, *following)}
+        self.batch.dropped(
+            tick
+            for tick in self._pending
+            if tick.position not in left and not (recent and recent.has(tick.position))
+        )
+        self._pending = [*late, *following]
+        return late, following
+
+    def _evaluate(self, state: State, ticks: Sequence[Tick]) -> State:
+        forward = partial(evaluate, high_price=self._processor.high_price)
+        moved = self._commit(state, forward, ticks)
+        position = moved.position
+        self._pending = [
+            tick for tick in self._pending if position is None or tick.position > position
+        ]
+        return moved
+
+    def _commit(
+        self, state: State, evaluated: Callable[..., State], ticks: Sequence[Tick]
+    ) -> State:
+        processor = self._processor
+        index = self._store.index(self._symbol)
+        moved = evaluated(
+            state,
+            ticks,
+            index,
+            fired_at_microseconds=processor.clock(),
+            kept_ticks=processor.kept_ticks,
+        )
+        self.batch.unreadable |= index.unreadable
+        moved = self._store.commit(state, self._leased(moved) if moved.outbox else moved)
+        if moved.outbox:
+            self._decided_version, self._rules = moved.version, index.known
+        return moved
+
+    def _deliver(self, state: State, outbox: Outbox) -> State:
+        """Publish and record an outbox, and clear it; returns it uncleared if time runs out."""
+        processor, batch = self._processor, self.batch
+        if state.lease is None or state.lease.owner != batch.deadline.owner:
+            claimed = self._leased(replace(state, version=state.version + 1))
+            state = self._store.commit(state, claimed)
+            processor.remember(state)
+        if outbox.version == self._decided_version:
+            recorded, rules = self._recorded, self._rules
+        else:
+            recorded = self._recorded | self._store.recorded(outbox.firings)
+            rules = self._rules_of(outbox)
+        waiting = [
+            notice(firing, rules.get(firing.rule_id))
+            for firing in outbox.firings
+            if firing.firing_id not in recorded
+        ]
+        for portion in portions(waiting, MAX_NOTICES_PER_PUBLISH):
+            if processor.is_over(batch):
+                return state
+            self._publish(portion)
+        if processor.is_over(batch):
+            return state
+        self._store.apply(self._symbol, outbox)
+        return self._store.clear(state)
+
+    def _rules_of(self, outbox: Outbox) -> Mapping[str, Rule]:
+        rule_ids = {firing.rule_id for firing in outbox.firings}
+        return self._store.index(self._symbol).rules(sorted(rule_ids))
+
+    def _publish(self, notices: Sequence[Notice]) -> None:
+        """Publish firings and record what became of them."""
+        processor, batch = self._processor, self.batch
+        waiting = [each for each in notices if each.firing.firing_id not in self._published]
+        try:
+            published = processor.notifier.publish(waiting)
+        except Exception:
+            batch.publish_failures += len(waiting)
+            raise
+        now = processor.clock()
+        firings = [each.firing for each in published.accepted]
+        batch.published += firings
+        batch.lags_microseconds += [now - firing.timestamp_microseconds for firing in firings]
+        batch.publish_failures += len(published.waiting)
+        self._published.update(firing.firing_id for firing in firings)
+        reasons = {each.firing.firing_id: reason for each, reason in published.undeliverable}
+        batch.undeliverable += [(each.firing, reason) for each, reason in published.undeliverable]
+        unpublished = {each.firing.firing_id for each in published.waiting}
+        settled = [each for each in notices if each.firing.firing_id not in unpublished]
+        self._store.record(
+            firing_item(each, now, reasons.get(each.firing.firing_id)) for each in settled
+        )
+        self._recorded.update(each.firing.firing_id for each in settled)
+        if published.waiting:
+            raise PublishError(f"{len(published.waiting)} of {len(notices)} rejected")
+
+    def _leased(self, state: State) -> State:
+        deadline = self.batch.deadline
+        until = deadline.ends_at_microseconds + _LEASE_MARGIN_MICROSECONDS
+        return replace(state, lease=Lease(deadline.owner, until))
 
 
 def _paths(ticks: Iterable[Tick]) -> dict[str, list[Tick]]:
-    """Part the ticks by symbol, each symbol's in order."""
-    paths: dict[str, list[Tick]] = {}
+    """Part the ticks by symbol, each symbol's in order; one that is there twice counts once."""
+    paths: dict[str, dict[object, Tick]] = {}
     for tick in sorted(ticks, key=lambda tick: tick.position):
-        paths.setdefault(tick.symbol, []).append(tick)
-    return paths
+        paths.setdefault(tick.symbol, {})[tick.position] = tick
+    return {symbol: list(path.values()) for symbol, path in paths.items()}
 
 
-def _count_seen(path: Sequence[Tick], state: State) -> int:
-    if state.position is None:
-        return 0
-    return bisect_right(path, state.position, key=lambda tick: tick.position)
+def _size_bytes(state: State) -> int:
+    """Estimate how much memory a state takes."""
+    entries = sum(map(len, state.windows.values()))
+    marks = 0
+    if state.recent:
+        entries += sum(map(len, state.recent.windows.values()))
+        marks = len(state.recent.marks)
+    return _STATE_BYTES + _MARK_BYTES * marks + _ENTRY_BYTES * entries

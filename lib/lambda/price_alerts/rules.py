@@ -8,8 +8,9 @@ from decimal import Decimal
 from enum import StrEnum
 from string import Formatter
 
-from price_alerts.terms import Condition, RuleError, Side, Terms
-from price_alerts.ticks import is_symbol
+from price_alerts.progress import NO_TRAIL, NOTHING_YET, Progress, Status
+from price_alerts.terms import Condition, RuleError, Terms
+from price_alerts.ticks import Position, is_symbol
 
 __all__ = [
     "HIGH_PRICE_RULE_ID",
@@ -39,34 +40,6 @@ class Trigger(StrEnum):
     EVERY = "every"
 
 
-class Status(StrEnum):
-    """Whether a rule is in the index (``active`` alone), or why not."""
-
-    ACTIVE = "active"
-    PAUSED = "paused"
-    TRIGGERED = "triggered"
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What has come of a rule: the part of it that ticks change.
-
-    Attributes
-    ----------
-    status
-        Whether it is watched.
-    disarmed
-        The side of a firing that the price has not come back from; ``None``: it can fire.
-    last_fired_at_microseconds, last_firing_id
-        The time of the tick that fired last, and what that firing is called.
-    """
-
-    status: Status = Status.ACTIVE
-    disarmed: Side | None = None
-    last_fired_at_microseconds: int | None = None
-    last_firing_id: str | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """What somebody wants to hear about a symbol, and what has come of it.
@@ -89,8 +62,13 @@ class Rule:
         Whose it is and what for; passed on with each firing.
     message
         A template for the announcement's text; empty for the usual sentence.
+    since
+        The symbol's last tick when the rule was added or resumed, which it took no part in;
+        ``None`` if there was none.
+    revision
+        The version of the symbol's state that changed the rule last.
     progress
-        What has come of it.
+        The part of it that ticks change.
 
     Raises
     ------
@@ -107,7 +85,9 @@ class Rule:
     owner: str = ""
     note: str = ""
     message: str = ""
-    progress: Progress = Progress()
+    since: Position | None = None
+    revision: int = 0
+    progress: Progress = NOTHING_YET
 
     def __post_init__(self) -> None:
         """Refuse what cannot be kept or announced."""
@@ -121,6 +101,10 @@ class Rule:
             if len(text) > longest or not text.isprintable():
                 raise RuleError(f"{name} takes up to {longest} printable characters on one line")
         _check_template(self.message)
+
+    def takes_part_at(self, position: Position) -> bool:
+        """Return whether a tick comes after the rule was added or resumed."""
+        return self.since is None or position > self.since
 
     def may_fire_at(self, timestamp_microseconds: int) -> bool:
         """Tell whether a tick of this time comes before the expiry and after the cooldown."""
@@ -183,4 +167,5 @@ def resumed(rule: Rule) -> Rule:
     """
     if rule.progress.status is Status.ACTIVE:
         raise RuleError(f"{rule.rule_id} is active already")
-    return replace(rule, progress=replace(rule.progress, status=Status.ACTIVE, disarmed=None))
+    progress = replace(rule.progress, status=Status.ACTIVE, disarmed=None, trail=NO_TRAIL)
+    return replace(rule, progress=progress)

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from price_alerts.past import Past
-from price_alerts.rules import Progress
+from price_alerts.progress import Progress
+from price_alerts.recent import Recent
 from price_alerts.terms import Terms
-from price_alerts.ticks import Position
+from price_alerts.ticks import Position, Tick
 from price_alerts.watches import Band
 from price_alerts.windows import Queue
 
-__all__ = ["Firing", "Lease", "Outbox", "State", "Step"]
+__all__ = ["Firing", "Lease", "Outbox", "State", "Step", "Threshold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,25 @@ class Outbox:
         What the rules have come to, by their ids.
     checked_rule_ids
         The new rules that have now seen a tick.
+    spent
+        Watches of rules that have triggered, each a line and a key: to be deleted.
     """
 
     version: int
     firings: tuple[Firing, ...] = ()
     changes: Mapping[str, Progress] = field(default_factory=dict)
     checked_rule_ids: tuple[str, ...] = ()
+    spent: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def rule_ids(self) -> set[str]:
+        """The rules that it concerns."""
+        return {
+            *(firing.rule_id for firing in self.firings),
+            *self.changes,
+            *self.checked_rule_ids,
+            *(key.partition("#")[2] for _, key in self.spent),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,22 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Threshold:
+    """The stack's own threshold before the present one.
+
+    Attributes
+    ----------
+    level
+        The threshold.
+    until_microseconds
+        The time of the first tick that was held against the present one.
+    """
+
+    level: Decimal | None
+    until_microseconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What is remembered of a symbol between ticks.
 
@@ -102,16 +131,22 @@ class State:
     threshold
         The level at which the stack's own rule was checked last: a changed one is a new rule,
         unknown before.
+    threshold_before
+        The level before that, since old and new containers take turns during a deployment.
     windows
         The windows that rules need, by their names in `EXTREMES`; empty ones begin now.
     bands
-        The quiet bands by line; ``None`` after a change of rules, when they must be found anew.
+        The quiet bands by line; ``None`` after a change of rules, when they must be found again.
     step
         The tick that is not yet done, if there is one.
-    past
-        The last ticks, among which a late one may be put; ``None`` after a change of rules.
+    recent
+        The recent ticks, among which a late one may be put; ``None`` if they are not remembered.
     outbox, lease
         What is to be delivered, and who does it.
+    nonce
+        Different for each write, in case a table that was set back counts to the same version.
+    is_lost
+        Whether there is no stored state although the symbol has rules.
     """
 
     symbol: str
@@ -119,9 +154,19 @@ class State:
     price: Decimal | None = None
     position: Position | None = None
     threshold: Decimal | None = None
+    threshold_before: Threshold | None = None
     windows: Mapping[str, Queue] = field(default_factory=dict)
     bands: Mapping[str, Band] | None = None
     step: Step | None = None
-    past: Past | None = None
+    recent: Recent | None = None
     outbox: Outbox | None = None
     lease: Lease | None = None
+    nonce: str | None = None
+    is_lost: bool = False
+
+    @property
+    def last_tick(self) -> Tick | None:
+        """The last tick that counted."""
+        if self.price is None or self.position is None:
+            return None
+        return Tick(self.symbol, self.price, self.position)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from price_alerts.items import (
+    SCHEMA,
     Attributes,
     Item,
+    check_schema,
     firing_key,
     known,
     progress_attributes,
@@ -15,8 +17,13 @@ from price_alerts.items import (
     terms_of,
 )
 from price_alerts.notices import Notice
-from price_alerts.past_items import past_attributes, past_of, windows_attributes, windows_of
-from price_alerts.state import Firing, Lease, Outbox, State, Step
+from price_alerts.recent_items import (
+    recent_attributes,
+    recent_of,
+    windows_attributes,
+    windows_of,
+)
+from price_alerts.state import Firing, Lease, Outbox, State, Step, Threshold
 from price_alerts.ticks import Position, format_timestamp
 from price_alerts.watches import Band
 
@@ -26,10 +33,14 @@ __all__ = ["firing_item", "state_attributes", "state_of"]
 def state_attributes(state: State) -> Attributes:
     """Write a state's attributes, without its key."""
     attributes: Attributes = {
+        "schema": SCHEMA,
         "version": state.version,
+        "nonce": state.nonce,
         "price": state.price,
         "threshold": state.threshold,
     }
+    if known_before := state.threshold_before:
+        attributes["threshold_before"] = [known_before.level, known_before.until_microseconds]
     if state.position:
         attributes |= _position_attributes(state.position)
     attributes |= windows_attributes(state.windows)
@@ -42,8 +53,10 @@ def state_attributes(state: State) -> Attributes:
             "line": state.step.line,
             "after_key": state.step.after_key,
         }
-    if state.past:
-        attributes["past"] = past_attributes(state.past)
+    if state.recent:
+        attributes["recent"] = recent_attributes(state.recent)
+        # The version that they belong to: who does not know of them moves on without them.
+        attributes["recent_version"] = state.version
     if state.outbox:
         attributes["outbox"] = _outbox_attributes(state.outbox)
     if state.lease:
@@ -53,10 +66,17 @@ def state_attributes(state: State) -> Attributes:
 
 
 def state_of(symbol: str, item: Item | None) -> State:
-    """Read a state's item; version 0 if there is none."""
+    """Read a state's item; version 0 if there is none.
+
+    Raises
+    ------
+    UnreadableItem
+        If newer code wrote it.
+    """
     if item is None:
         return State(symbol)
-    position = lease = bands = step = past = None
+    check_schema(item)
+    position = lease = bands = step = recent = threshold_before = None
     if "message_id" in item:
         position = _position_of(item)
     if "lease_owner" in item:
@@ -66,39 +86,61 @@ def state_of(symbol: str, item: Item | None) -> State:
     if "step" in item:
         before = {line: Decimal(text) for line, text in item["step"]["before"].items()}
         step = Step(before, item["step"]["line"], item["step"]["after_key"])
-    if position and "past" in item:
-        past = past_of(item["past"], position, item["price"])
+    if "threshold_before" in item:
+        level, until_microseconds = item["threshold_before"]
+        threshold_before = Threshold(level, int(until_microseconds))
+    if position and "recent" in item and item.get("recent_version") == item["version"]:
+        recent = recent_of(item["recent"], position, item["price"])
     return State(
         symbol=symbol,
         version=int(item["version"]),
+        nonce=item.get("nonce"),
         price=item.get("price"),
         position=position,
         threshold=item.get("threshold"),
+        threshold_before=threshold_before,
         windows=windows_of(item),
         bands=bands,
         step=step,
-        past=past,
+        recent=recent,
         outbox=_outbox_of(symbol, item["outbox"]) if "outbox" in item else None,
         lease=lease,
     )
 
 
-def firing_item(notice: Notice) -> Attributes:
-    """Write a firing as an item, as one that was not announced yet."""
+def firing_item(
+    notice: Notice, sent_at_microseconds: int, undeliverable: str | None = None
+) -> Attributes:
+    """Write a firing as an item.
+
+    Parameters
+    ----------
+    notice
+        The firing.
+    sent_at_microseconds
+        When it was published, or SNS rejected it.
+    undeliverable
+        Why SNS rejected it for good; ``None`` if it was published.
+    """
     firing = notice.firing
     fired_at = format_timestamp(firing.fired_at_microseconds)
-    return {
-        **firing_key(firing),
-        **_firing_attributes(firing),
-        "symbol": firing.symbol,
-        "timestamp": format_timestamp(firing.timestamp_microseconds),
-        "day": fired_at[:10],
-        "fired_at": fired_at,
-        "owner": notice.owner,
-        "note": notice.note,
-        "text": notice.text,
-        "sent": False,
-    }
+    return known(
+        {
+            **firing_key(firing),
+            "schema": SCHEMA,
+            **_firing_attributes(firing),
+            "symbol": firing.symbol,
+            "timestamp": format_timestamp(firing.timestamp_microseconds),
+            "day": fired_at[:10],
+            "fired_at": fired_at,
+            "owner": notice.owner,
+            "note": notice.note,
+            "text": notice.text,
+            "sent": undeliverable is None,
+            "sent_at": format_timestamp(sent_at_microseconds),
+            "undeliverable": undeliverable,
+        }
+    )
 
 
 def _firing_attributes(firing: Firing) -> Attributes:
@@ -152,6 +194,7 @@ def _outbox_attributes(outbox: Outbox) -> Attributes:
             rule_id: progress_attributes(progress) for rule_id, progress in outbox.changes.items()
         },
         "checked_rule_ids": list(outbox.checked_rule_ids),
+        "spent": [list(watch) for watch in outbox.spent],
     }
 
 
@@ -161,4 +204,5 @@ def _outbox_of(symbol: str, attributes: Item) -> Outbox:
         firings=tuple(_firing_of(symbol, entry) for entry in attributes["firings"]),
         changes={rule_id: progress_of(entry) for rule_id, entry in attributes["changes"].items()},
         checked_rule_ids=tuple(attributes["checked_rule_ids"]),
+        spent=tuple((line, key) for line, key in attributes.get("spent", ())),
     )

@@ -2,40 +2,63 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError
 
-from price_alerts.delivery_actions import Action, DeliveryActions
-from price_alerts.items import firing_key, setting, state_key
-from price_alerts.notices import Notice
+from price_alerts.items import (
+    Attributes,
+    firing_key,
+    line_key,
+    new_rule_key,
+    progress_attributes,
+    rule_key,
+    setting,
+    state_key,
+    watch_items,
+)
 from price_alerts.portions import portions
-from price_alerts.rules import Rule
+from price_alerts.progress import Progress, Status
 from price_alerts.state import Firing, Outbox, State
-from price_alerts.state_items import firing_item, state_attributes, state_of
+from price_alerts.state_items import state_attributes, state_of
 from price_alerts.symbol_index import SymbolIndex, read_all
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-__all__ = ["MAX_ACTIONS_PER_TRANSACTION", "PASSING_REASONS", "Conflict", "Store"]
+__all__ = ["MAX_ACTIONS_PER_TRANSACTION", "PASSING_REASONS", "Busy", "Conflict", "Store"]
 
 MAX_ACTIONS_PER_TRANSACTION = 100  # DynamoDB, TransactWriteItems
-_CONDITION = "ConditionalCheckFailed"
 # Why a transaction is cancelled that may succeed when it is tried again.
 PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+_MAX_ITEMS_PER_BATCH = 25  # DynamoDB, BatchWriteItem
+_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4)  # after which what DynamoDB left over is written again
+# What other code kept here of the recent ticks; it must not outlive a change that it did not see.
+_FORMER = ("past",)
 _DESERIALIZER = TypeDeserializer()
+
+Each = Callable[[Callable[[Any], None], Iterable[Any]], Iterable[None]]
 
 
 class Conflict(Exception):
-    """Somebody else has moved the symbol, or is about to; ``current`` is where it stands now."""
+    """Somebody else has moved the symbol; ``current`` is where it is now."""
 
     def __init__(self, current: State) -> None:
-        super().__init__("somebody else has moved the symbol")  # which one, no log is to tell
+        super().__init__("somebody else has moved the symbol")  # which one must not be logged
         self.current = current
+
+
+class Busy(Exception):
+    """A change of the symbol's rules is under way: try again in a moment."""
+
+
+class Overloaded(Exception):
+    """DynamoDB did not accept all items of a batch, time and again."""
 
 
 class Store:
@@ -44,129 +67,216 @@ class Store:
     Parameters
     ----------
     table
-        The table, with keys ``pk`` and ``sk``. Threads share its client, and take turns with
-        itself. Source: Boto3 Guide, "Resources" and "Clients".
+        The table, with keys ``pk`` and ``sk``. Its client is shared by threads.
+    each
+        Does something for each of some things, like ``map``; a pool's, in several threads.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, each: Each = map) -> None:
         self._table = table
         self._client: Any = table.meta.client  # takes plain values, which the stubs deny
-        self._turn = threading.Lock()
-        self._actions = DeliveryActions(table.name)
+        self._each = each
 
     def load(self, symbol: str) -> State:
-        """Read a symbol's state as it is this moment; version 0 if there is none."""
-        items = read_all(self._table, [state_key(symbol)])
-        return state_of(symbol, items[0] if items else None)
+        """Read a symbol's state as it is this moment; version 0 if there is none.
+
+        Raises
+        ------
+        UnreadableItem
+            If newer code wrote it.
+        """
+        # The state's key is the last of its partition; before it are the rules.
+        answer = self._client.query(
+            TableName=self._table.name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": state_key(symbol)["pk"]},
+            ScanIndexForward=False,
+            ConsistentRead=True,
+            Limit=1,
+        )
+        (item,) = answer["Items"] or (None,)
+        if item is None or item["sk"] == "STATE":
+            return state_of(symbol, item)
+        return self._begun_again(symbol)
 
     def index(self, symbol: str) -> SymbolIndex:
         """Return a symbol's watches and rules, to be read as the engine asks for them."""
         return SymbolIndex(self._table, symbol)
 
-    def commit(self, before: State, after: State) -> None:
+    def commit(self, before: State, after: State) -> State:
         """Replace a state in one conditional write, which happens wholly or not at all.
+
+        Returns
+        -------
+        State
+            The state as it is stored.
 
         Raises
         ------
         Conflict
-            If the stored version is no longer that of ``before``, or a change of the symbol's
-            rules is under way; nothing was written then.
+            If the stored state is no longer ``before``; nothing was written then.
+        Busy
+            If a change of the symbol's rules is under way; nothing was written then.
         """
-        old = state_attributes(before) if before.version else {}
+        after = replace(after, nonce=secrets.token_hex(4))
+        is_stored = before.version > 0 and not before.is_lost
+        old = state_attributes(before) if is_stored else {}
         new = state_attributes(after)
         changed = {name: value for name, value in new.items() if value != old.get(name)}
-        update = setting(changed, sorted(old.keys() - new.keys()))
+        update = setting(changed, [*sorted(old.keys() - new.keys()), *_FORMER])
         condition = "attribute_not_exists(pk)"
-        if before.version:
-            condition = "#version = :expected_version"
-            update["ExpressionAttributeValues"][":expected_version"] = before.version
+        if is_stored:
+            condition = _is(update, "version", before.version)
+            if before.nonce:
+                condition += f" AND {_is(update, 'nonce', before.nonce)}"
+        self._update_state(after.symbol, condition, update, after.nonce)
+        return after
+
+    def clear(self, state: State) -> State:
+        """Take a delivered outbox out of a state, whatever was written to it meanwhile.
+
+        Returns
+        -------
+        State
+            The state as it is stored: the symbol's rules may have changed since the commit.
+
+        Raises
+        ------
+        Conflict
+            If the lease has passed to somebody else.
+        Busy
+            If a change of the symbol's rules is under way.
+        """
+        owner = state.lease and state.lease.owner
+        decided = state.outbox and state.outbox.version
+        nonce = secrets.token_hex(4)
+        update: dict[str, Any] = {
+            "UpdateExpression": "SET #version = #version + :one, #nonce = :nonce",
+            "ExpressionAttributeNames": {"#version": "version", "#nonce": "nonce"},
+            "ExpressionAttributeValues": {":one": 1, ":nonce": nonce},
+        }
+        if state.recent:
+            update["UpdateExpression"] += ", recent_version = recent_version + :one"
+        update["UpdateExpression"] += " REMOVE outbox, lease_owner, lease_until_microseconds"
+        condition = f"{_is(update, 'lease_owner', owner)} AND outbox.#version = :decided"
+        update["ExpressionAttributeValues"][":decided"] = decided
+        item = self._update_state(state.symbol, condition, update, nonce, "ALL_NEW")
+        return state_of(state.symbol, item)
+
+    def recorded(self, firings: Iterable[Firing]) -> set[str]:
+        """Return the ids of those firings that are recorded: they need no more announcement."""
+        items = read_all(self._table, map(firing_key, firings))
+        return {item["firing_id"] for item in items}
+
+    def record(self, items: Iterable[Attributes]) -> None:
+        """Write items of firings.
+
+        Raises
+        ------
+        Overloaded
+            If DynamoDB has no room for all of them for a while.
+        """
+        self._write_all({"PutRequest": {"Item": item}} for item in items)
+
+    def apply(self, symbol: str, outbox: Outbox) -> None:
+        """Write what an outbox does to stored rules.
+
+        Raises
+        ------
+        Overloaded
+            As in `record`.
+        """
+
+        def change(entry: tuple[str, Progress]) -> None:
+            self._change(symbol, *entry, outbox.version)
+
+        for _ in self._each(change, outbox.changes.items()):
+            pass
+        keys = [{"pk": line_key(symbol, line), "sk": key} for line, key in outbox.spent]
+        keys += [new_rule_key(symbol, rule_id) for rule_id in outbox.checked_rule_ids]
+        self._write_all({"DeleteRequest": {"Key": key}} for key in keys)
+
+    def _change(self, symbol: str, rule_id: str, progress: Progress, revision: int) -> None:
+        attributes = progress_attributes(progress)
+        gone = [name for name in ("disarmed", "trail") if name not in attributes]
+        update = setting({**attributes, "revision": revision}, gone)
+        # The rule may be gone, or be changed by somebody since; and to repeat this is harmless.
+        condition = (
+            "attribute_exists(pk) AND (attribute_not_exists(#revision) OR #revision < :revision)"
+        )
         try:
             self._client.update_item(
                 TableName=self._table.name,
-                Key=state_key(after.symbol),
+                Key=rule_key(symbol, rule_id),
                 ConditionExpression=condition,
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 **update,
             )
         except ClientError as error:
             if _code(error) == "TransactionConflictException":
-                raise Conflict(self.load(after.symbol)) from error
-            raise Conflict(state_of(after.symbol, _item_in_the_way(error))) from error
+                raise Busy from error
+            if _code(error) != "ConditionalCheckFailedException":
+                raise
 
-    def record(self, notice: Notice) -> None:
-        """Write a firing of the stack's own rule unless it is there already."""
+    def _update_state(
+        self,
+        symbol: str,
+        condition: str,
+        update: Mapping[str, Any],
+        nonce: str | None,
+        values: str = "NONE",
+    ) -> Mapping[str, Any] | None:
         try:
-            with self._turn:
-                self._table.put_item(
-                    Item=firing_item(notice), ConditionExpression="attribute_not_exists(pk)"
-                )
+            answer = self._client.update_item(
+                TableName=self._table.name,
+                Key=state_key(symbol),
+                ConditionExpression=condition,
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                ReturnValues=values,
+                **update,
+            )
         except ClientError as error:
-            _item_in_the_way(error)
+            if _code(error) == "TransactionConflictException":
+                raise Busy from error
+            item = _item_in_the_way(error)
+            if item and item.get("nonce") == nonce:
+                return item  # it was written: the answer got lost, and the client tried again
+            current = state_of(symbol, item) if item else self.load(symbol)
+            raise Conflict(current) from error
+        written: Mapping[str, Any] | None = answer.get("Attributes")
+        return written
 
-    def apply(
-        self, state: State, outbox: Outbox, rules: Mapping[str, Rule], notices: Iterable[Notice]
-    ) -> None:
-        """Write what a state's outbox holds for stored rules: their progress and their firings.
+    def _begun_again(self, symbol: str) -> State:
+        """Begin a symbol with rules whose state is lost: all that are active are new."""
+        rules = self.index(symbol).all_rules()
+        active = [rule for rule in rules if rule.progress.status is Status.ACTIVE]
+        items = [item for rule in active for item in watch_items(rule)]
+        self._write_all({"PutRequest": {"Item": item}} for item in items)
+        return State(
+            symbol,
+            # Rules accept only what is newer than what they know.
+            version=max((rule.revision for rule in rules), default=0),
+            is_lost=True,
+            windows={rule.terms.extremes: () for rule in active if rule.terms.is_move},
+        )
 
-        Parameters
-        ----------
-        state, outbox
-            The state as it was committed with a lease, and its outbox.
-        rules
-            The rules that it changes, as far as they are still there.
-        notices
-            The firings of stored rules.
+    def _write_all(self, requests: Iterable[Mapping[str, Any]]) -> None:
+        for portion in portions(requests, _MAX_ITEMS_PER_BATCH):
+            left: Sequence[Mapping[str, Any]] = portion
+            for pause_seconds in (*_PAUSES_SECONDS, None):
+                answer = self._client.batch_write_item(RequestItems={self._table.name: left})
+                left = answer.get("UnprocessedItems", {}).get(self._table.name, ())
+                if not left:
+                    break
+                if pause_seconds is None:
+                    raise Overloaded(f"{len(left)} items were not accepted")
+                time.sleep(pause_seconds)
 
-        Raises
-        ------
-        Conflict
-            If the lease ran out and somebody else has taken over, or a change of the symbol's
-            rules is in the way.
-        """
-        # Who was held up for longer than the lease must not write any more: a rule may have been
-        # resumed, or removed and added again, meanwhile.
-        holding = self._actions.holding(state)
-        actions = self._actions.delivering(outbox, state.symbol, rules, notices)
-        for portion in portions(actions, MAX_ACTIONS_PER_TRANSACTION - 1):
-            self._transact(state.symbol, portion, [holding])
 
-    def unsent(self, notices: Sequence[Notice]) -> list[Notice]:
-        """Tell which firings are not known to have been announced."""
-        items = read_all(self._table, (firing_key(notice.firing) for notice in notices))
-        sent = {item["firing_id"] for item in items if item["sent"]}
-        return [notice for notice in notices if notice.firing.firing_id not in sent]
-
-    def mark_sent(self, symbol: str, firings: Iterable[Firing], sent_at_microseconds: int) -> None:
-        """Note on up to a hundred recorded firings of a symbol that they were announced.
-
-        Raises
-        ------
-        Conflict
-            If it is to be tried again.
-        """
-        marks = [self._actions.marking(firing, sent_at_microseconds) for firing in firings]
-        self._transact(symbol, marks)
-
-    def _transact(
-        self, symbol: str, actions: Sequence[Action], guards: Sequence[Action] = ()
-    ) -> None:
-        """Do all of these whose conditions hold, if those of the guards do."""
-        while actions:
-            try:
-                self._client.transact_write_items(TransactItems=[*guards, *actions])
-            except ClientError as error:
-                reasons = _reasons(error)
-                if PASSING_REASONS & set(reasons) or _CONDITION in reasons[: len(guards)]:
-                    raise Conflict(self.load(symbol)) from error
-                if _CONDITION not in reasons:
-                    raise
-                actions = [
-                    action
-                    for action, reason in zip(actions, reasons[len(guards) :], strict=True)
-                    if reason != _CONDITION
-                ]
-            else:
-                return
+def _is(update: dict[str, Any], name: str, value: object) -> str:
+    """Add a condition's name and value to an update; returns the condition."""
+    update["ExpressionAttributeNames"][f"#{name}"] = name
+    update["ExpressionAttributeValues"][f":expected_{name}"] = value
+    return f"#{name} = :expected_{name}"
 
 
 def _item_in_the_way(error: ClientError) -> dict[str, Any] | None:
@@ -180,14 +290,6 @@ def _item_in_the_way(error: ClientError) -> dict[str, Any] | None:
         if item is None
         else {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
     )
-
-
-def _reasons(error: ClientError) -> list[str | None]:
-    """Return why a transaction was cancelled, for each action; re-raise any other error."""
-    if _code(error) != "TransactionCanceledException":
-        raise error
-    reasons: Any = error.response["CancellationReasons"]
-    return [reason.get("Code") for reason in reasons]
 
 
 def _code(error: ClientError) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from price_alerts.items import line_key, rule_key, rule_of, watch_of
+from price_alerts.items import UnreadableItem, line_key, rule_key, rule_of, state_key, watch_of
 from price_alerts.portions import portions
 from price_alerts.rules import Rule
 from price_alerts.watches import NEW, Watch
@@ -19,42 +19,74 @@ _MAX_KEYS_PER_READ = 100  # DynamoDB, BatchGetItem
 
 
 class SymbolIndex:
-    """One symbol's `Index` in the table; every read shows what is there this moment."""
+    """One symbol's `Index` in the table; every read shows what is there this moment.
+
+    Attributes
+    ----------
+    known
+        The rules that were read.
+    unreadable
+        Why a rule was set aside, by its id: it, or its watch, cannot be read.
+    """
 
     def __init__(self, table: Table, symbol: str) -> None:
         self._table = table
         self._client: Any = table.meta.client  # takes plain values, which the stubs deny
         self._symbol = symbol
+        self.known: dict[str, Rule] = {}
+        self.unreadable: dict[str, str] = {}
 
     def watches(self, line: str, start: str, *, upward: bool, limit: int) -> list[Watch]:
-        """Read up to so many watches behind a key, going up or down; fewer mean the line's end."""
+        """Return up to `limit` watches after `start`; a short result means the end of the line."""
         condition = f"pk = :pk AND sk {'>' if upward else '<'} :start"
         values = {":pk": line_key(self._symbol, line), ":start": start}
-        return [watch_of(item) for item in self._query(condition, values, upward, limit)]
+        watches = [watch_of(item) for item in self._query(condition, values, upward, limit)]
+        for watch in watches:
+            if watch.terms is None:
+                self.unreadable[watch.rule_id] = "its watch cannot be read"
+        return watches
 
     def new_rule_ids(self, limit: int) -> list[str]:
-        """Read up to so many ids of rules that have seen no tick yet."""
+        """Return up to `limit` ids of rules that have seen no tick yet."""
         values = {":pk": line_key(self._symbol, NEW)}
         return [item["sk"] for item in self._query("pk = :pk", values, True, limit)]
 
     def rules(self, rule_ids: Iterable[str]) -> dict[str, Rule]:
-        """Read rules by their ids; those that are gone are left out."""
-        items = read_all(self._table, (rule_key(self._symbol, rule_id) for rule_id in rule_ids))
-        return {item["rule_id"]: rule_of(item) for item in items}
+        """Return rules by their ids, without those that are gone or cannot be read."""
+        keys = (rule_key(self._symbol, rule_id) for rule_id in rule_ids)
+        return self._read(read_all(self._table, keys))
+
+    def all_rules(self) -> list[Rule]:
+        """Return all rules of the symbol that can be read."""
+        condition = "pk = :pk AND begins_with(sk, :rule)"
+        values = {":pk": state_key(self._symbol)["pk"], ":rule": "RULE#"}
+        return list(self._read(self._query(condition, values, True, None)).values())
+
+    def _read(self, items: Iterable[Mapping[str, Any]]) -> dict[str, Rule]:
+        rules = {}
+        for item in items:
+            rule_id = item["sk"].partition("#")[2]
+            try:
+                rules[rule_id] = rule_of(item)
+            except UnreadableItem as reason:
+                self.unreadable[rule_id] = str(reason)
+        self.known |= rules
+        return rules
 
     def _query(
-        self, condition: str, values: Mapping[str, str], is_forward: bool, limit: int
+        self, condition: str, values: Mapping[str, str], is_forward: bool, limit: int | None
     ) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
         start: dict[str, Any] = {}
-        while len(items) < limit:
+        while limit is None or len(items) < limit:
+            if limit is not None:
+                start["Limit"] = limit - len(items)
             answer = self._client.query(
                 TableName=self._table.name,
                 KeyConditionExpression=condition,
                 ExpressionAttributeValues=values,
                 ScanIndexForward=is_forward,
                 ConsistentRead=True,
-                Limit=limit - len(items),
                 **start,
             )
             items += answer["Items"]

@@ -7,7 +7,7 @@ that somebody watches. Only the stretch of a line that a price moved over is eve
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -15,7 +15,19 @@ from typing import Protocol
 from price_alerts.rules import Rule
 from price_alerts.terms import Terms
 
-__all__ = ["ANYWHERE", "NEW", "Band", "Index", "Line", "Watch", "level_key", "level_of"]
+__all__ = [
+    "ANYWHERE",
+    "NEW",
+    "Band",
+    "Index",
+    "Line",
+    "Watch",
+    "band_around",
+    "level_key",
+    "level_of",
+    "stretch",
+    "watches_of",
+]
 
 # The line of rules that were added or resumed and have seen no tick since; no levels on it.
 NEW = "new"
@@ -30,12 +42,13 @@ _INFINITY = Decimal("Infinity")
 class Watch:
     """A place on a line where a rule can come true or re-arm.
 
-    ``key`` is the level's `level_key`, then ``#`` and the rule's id.
+    ``key`` is the level's `level_key`, then ``#`` and the rule's id. ``terms`` are the rule's;
+    ``None`` if the watch cannot be read: it is passed over.
     """
 
     key: str
     rule_id: str
-    terms: Terms
+    terms: Terms | None
 
     @property
     def level(self) -> Decimal:
@@ -47,13 +60,16 @@ class Index(Protocol):
     """Where the engine finds watches and rules of one symbol."""
 
     def watches(self, line: str, start: str, *, upward: bool, limit: int) -> Sequence[Watch]:
-        """Read up to so many watches behind a key, going up or down; fewer mean the line's end."""
+        """Return up to `limit` watches after `start`; a short result means the end of the line."""
 
     def new_rule_ids(self, limit: int) -> Sequence[str]:
-        """Read up to so many ids of rules that have seen no tick yet."""
+        """Return up to `limit` ids of rules that have seen no tick yet."""
 
     def rules(self, rule_ids: Sequence[str]) -> Mapping[str, Rule]:
-        """Read up to a hundred rules by their ids; those that are gone are left out."""
+        """Return rules by their ids, without those that are gone."""
+
+    def all_rules(self) -> Iterable[Rule]:
+        """Return all rules of the symbol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +104,37 @@ def level_of(key: str) -> Decimal:
     digits = text[3:]
     exponent = int(text[:3]) - _EXPONENT_BIAS - len(digits) + 1
     return Decimal((0, tuple(map(int, digits)), exponent))  # exact, whatever the context
+
+
+def watches_of(rule: Rule) -> list[Watch]:
+    """Return a rule's watches, which are on the line of its metric."""
+    return [
+        Watch(f"{level_key(level)}#{rule.rule_id}", rule.rule_id, rule.terms)
+        for level in rule.terms.watched_levels
+    ]
+
+
+def stretch(index: Index, line: str, low: Decimal, high: Decimal) -> Iterator[Watch]:
+    """Yield the watches between two levels of a line, both included, ascending."""
+    start, end = level_key(low), _past(high)
+    while True:
+        found = index.watches(line, start, upward=True, limit=_NEXT_PAGES)
+        for watch in found:
+            if watch.key > end:
+                return
+            yield watch
+        if len(found) < _NEXT_PAGES:
+            return
+        start = found[-1].key
+
+
+def band_around(index: Index, line: str, number: Decimal, is_active: Mapping[str, bool]) -> Band:
+    """Find the band around a number; watches of rules that are known not to be active are out."""
+    entered = Line(line, index, number, None)
+    entered.settle(
+        number, lambda watch: watch.terms is not None and is_active.get(watch.rule_id, True)
+    )
+    return entered.band
 
 
 class Line:

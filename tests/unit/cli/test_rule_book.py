@@ -8,6 +8,7 @@ import pytest
 from lib.cli.rule_book import RuleBook
 from price_alerts.rules import Progress, Rule, Status
 from price_alerts.state import Outbox, State
+from price_alerts.watches import watches_of
 from price_alerts.terms import RuleError, Side
 from price_alerts.watches import ANYWHERE, level_key
 from tests.unit.rule_builders import rule
@@ -141,7 +142,9 @@ def test_a_delivery_changes_rules_in_the_index() -> None:
 
 def test_a_delivery_takes_a_triggered_rule_out_of_the_index() -> None:
     book = book_of(rule("above 100"))
-    book.deliver(Outbox(1, changes={"r": Progress(Status.TRIGGERED)}))
+    spent = tuple(("price", watch.key) for watch in watches_of(rule("above 100")))
+    changes = {"r": Progress(Status.TRIGGERED)}
+    book.deliver(Outbox(1, changes=changes, checked_rule_ids=("r",), spent=spent))
     assert rule_ids(book) == book.new_rule_ids(9) == []
     assert book.rules(["r"])["r"].progress.status is Status.TRIGGERED
 

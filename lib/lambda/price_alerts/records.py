@@ -1,0 +1,149 @@
+"""Records: SQS messages as Lambda passes them on, and what one carries when sent again. Pure.
+
+A message that is sent again gets a new id and a new time from SQS. Attributes carry those under
+which it was sent first, so that its ticks keep their positions and are recognised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Record", "carried_attributes", "with_followers"]
+
+_FIRST_ID, _FIRST_SENT_AT = "first_message_id", "first_sent_at_milliseconds"
+_HANDOVERS = "handovers"
+_MAX_ID_CHARACTERS = 100  # SQS: a message's id
+_MAX_ATTRIBUTES = 10  # SQS: message attributes of a message
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A message in a batch.
+
+    Attributes
+    ----------
+    message_id
+        SQS's id of it.
+    first_id
+        The id under which it was sent first.
+    sent_at_microseconds
+        When it was sent first; ``None`` if nobody knows.
+    group
+        The group in which it keeps its place; ``None`` in a standard queue.
+    receive_count
+        How often it has been received under its present id.
+    handovers
+        How often the function has sent it again.
+    body
+        Its content.
+    """
+
+    message_id: str
+    first_id: str
+    sent_at_microseconds: int | None
+    group: str | None
+    receive_count: int
+    handovers: int
+    body: Any
+    _attributes: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Record:
+        """Read a record of an SQS event."""
+        system: Mapping[str, str] = record.get("attributes") or {}
+        attributes: Mapping[str, Any] = record.get("messageAttributes") or {}
+        message_id = record.get("messageId", "")
+        first_id = _text(attributes, _FIRST_ID)
+        if not first_id or len(first_id) > _MAX_ID_CHARACTERS or not first_id.isprintable():
+            first_id = message_id
+        sent_at = _whole(_text(attributes, _FIRST_SENT_AT)) or _whole(
+            system.get("SentTimestamp", "")
+        )
+        # In a standard queue, a group is about fairness.
+        is_fifo = record.get("eventSourceARN", "").endswith(".fifo")
+        count = _whole(system.get("ApproximateReceiveCount", ""))
+        return cls(
+            message_id=message_id,
+            first_id=first_id,
+            sent_at_microseconds=None if sent_at is None else sent_at * 1_000,
+            group=system.get("MessageGroupId") if is_fifo else None,
+            receive_count=1 if count is None else count,
+            handovers=_whole(_text(attributes, _HANDOVERS)) or 0,
+            body=record.get("body"),
+            _attributes=attributes,
+        )
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether its ticks may have been applied before."""
+        return self.receive_count > 1 or self.first_id != self.message_id
+
+    @property
+    def handed_over(self) -> dict[str, Any]:
+        """The message with what it carries when the function sends it again."""
+        others = {
+            name: {"DataType": value["dataType"], "StringValue": value["stringValue"]}
+            for name, value in self._attributes.items()
+            if value.get("stringValue")
+        }
+        attributes = carried_attributes(self.first_id, self.sent_at_microseconds, others)
+        attributes[_HANDOVERS] = {"DataType": "Number", "StringValue": str(self.handovers + 1)}
+        return {"MessageBody": self.body, "MessageAttributes": attributes}
+
+
+def carried_attributes(
+    first_id: str, sent_at_microseconds: int | None, others: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the attributes of a message that is sent again.
+
+    Parameters
+    ----------
+    first_id, sent_at_microseconds
+        The id that it has, and when it was sent; unless it carries older ones already.
+    others
+        The attributes that it has, of which as many are kept as there is room for.
+    """
+    attributes = {
+        _FIRST_ID: others.get(_FIRST_ID) or {"DataType": "String", "StringValue": first_id}
+    }
+    if _FIRST_SENT_AT in others:
+        attributes[_FIRST_SENT_AT] = others[_FIRST_SENT_AT]
+    elif sent_at_microseconds is not None:
+        text = str(sent_at_microseconds // 1_000)
+        attributes[_FIRST_SENT_AT] = {"DataType": "Number", "StringValue": text}
+    room = _MAX_ATTRIBUTES - len(attributes) - 1  # for the number of handovers
+    kept = [name for name in others if name not in (*attributes, _HANDOVERS)][:room]
+    return attributes | {name: others[name] for name in kept}
+
+
+def with_followers(records: Sequence[Record], failed: Collection[str]) -> set[str]:
+    """Add to the messages that fail those that must be tried again after them.
+
+    Source: AWS Lambda, "Implementing partial batch responses", for FIFO queues.
+
+    Parameters
+    ----------
+    records
+        A batch, in its order.
+    failed
+        The first ids of the messages that fail.
+    """
+    held_up: set[str] = set()
+    held_up_groups: set[str] = set()
+    for record in records:
+        if record.first_id in failed or record.group in held_up_groups:
+            held_up.add(record.first_id)
+            if record.group is not None:
+                held_up_groups.add(record.group)
+    return held_up
+
+
+def _text(attributes: Mapping[str, Any], name: str) -> str:
+    text = (attributes.get(name) or {}).get("stringValue")
+    return text if isinstance(text, str) else ""
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() else None

@@ -1,0 +1,124 @@
+"""Trail items: how positions, and what recent ticks did to a rule, are stored as text. Pure."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+from price_alerts.progress import Announced, Progress, Status, Trail
+from price_alerts.terms import Side
+from price_alerts.ticks import Position
+
+__all__ = [
+    "announced_of",
+    "announced_text",
+    "lengthened",
+    "position_of_text",
+    "position_text",
+    "shortened",
+    "trail_of",
+    "trail_text",
+]
+
+_REMEMBERED = 16_384
+_UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def position_text(position: Position) -> str:
+    """Write a position."""
+    return json.dumps(_packed(position), separators=(",", ":"))
+
+
+def position_of_text(text: str) -> Position:
+    """Read a position."""
+    return _unpacked(json.loads(text))
+
+
+def trail_text(progress: Progress) -> str | None:
+    """Write a rule's trail with what it belongs to; ``None`` if there is none.
+
+    Who does not know of trails changes the rest of a rule's progress alone.
+    """
+    trail = progress.trail
+    if not (trail.changes or trail.announced):
+        return None
+    changes = [[*_packed(position), *_state_of(before)] for position, before in trail.changes]
+    announced = json.loads(announced_text(trail.announced))
+    return json.dumps([_state_of(progress), changes, announced], separators=(",", ":"))
+
+
+def trail_of(text: str, progress: Progress) -> Trail:
+    """Read the trail that belongs to a progress; an empty one if it belongs to another."""
+    belongs_to, changes, announced = json.loads(text)
+    if belongs_to != _state_of(progress):
+        return Trail()
+    return Trail(
+        tuple((_unpacked(entry[:3]), _progress_of(entry[3:])) for entry in changes),
+        announced_of(announced),
+    )
+
+
+def _state_of(progress: Progress) -> list[Any]:
+    return [
+        str(progress.status),
+        progress.disarmed and str(progress.disarmed),
+        progress.last_fired_at_microseconds,
+        progress.last_firing_id,
+    ]
+
+
+def _progress_of(entry: Sequence[Any]) -> Progress:
+    status, disarmed, last_fired_at, last_firing_id = entry
+    side = None if disarmed is None else Side(disarmed)
+    return Progress(Status(status), side, last_fired_at, last_firing_id)
+
+
+def announced_text(announced: Iterable[Announced]) -> str:
+    """Write announcements: each its name, and what it stands for if that is another tick."""
+    entries = [
+        _packed(name) if at == name else [*_packed(name), at and _packed(at)]
+        for name, at in ((each.name, each.at) for each in announced)
+    ]
+    return json.dumps(entries, separators=(",", ":"))
+
+
+def announced_of(entries: Iterable[Sequence[Any]]) -> tuple[Announced, ...]:
+    """Read announcements."""
+    found = []
+    for entry in entries:
+        at = name = _unpacked(entry[:3])
+        if len(entry) > 3:
+            at = entry[3] and _unpacked(entry[3])
+        found.append(Announced(name, at))
+    return tuple(found)
+
+
+def _packed(position: Position) -> list[Any]:
+    timestamp_microseconds, message_id, ordinal = position
+    return [timestamp_microseconds, shortened(message_id), ordinal]
+
+
+def _unpacked(entry: Sequence[Any]) -> Position:
+    timestamp_microseconds, short, ordinal = entry
+    return Position(timestamp_microseconds, lengthened(short), ordinal)
+
+
+@lru_cache(_REMEMBERED)  # each is written again with the next ticks of its symbol
+def shortened(name: str) -> str:
+    """Write a message's id: a UUID, as all of SQS's are, in 22 characters instead of 36."""
+    if not _UUID.fullmatch(name):
+        return f"={name}"
+    return base64.urlsafe_b64encode(bytes.fromhex(name.replace("-", ""))).decode().rstrip("=")
+
+
+def lengthened(short: str) -> str:
+    """Read a message's id."""
+    if short.startswith("="):
+        return short[1:]
+    digits = base64.urlsafe_b64decode(f"{short}==").hex()
+    return "-".join(digits[start:end] for start, end in pairwise((0, 8, 12, 16, 20, 32)))
