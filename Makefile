@@ -44,6 +44,10 @@ lint: setup ## ruff and mypy
 faults: setup ## strike every AWS call of the function in every way, and count what is lost
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m tests.faults
 
+.PHONY: simulate
+simulate: setup ## play random histories in a simulated AWS, and count what is lost (ARGS="--histories 1000")
+	@PYTHONPATH=.:lib/lambda $(venv)/python -m tests.simulation $(ARGS)
+
 .PHONY: soak
 soak: setup ## send 200,000 prices while invocations are killed, and count what is lost
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m tests.soak $(ARGS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,15 +88,8 @@ class Meter:
 
     def _looked_at(self, operation: str, request: Any) -> list[tuple[str, Any, Any]]:
         """Look at the items that a write is for."""
-        if operation in _WRITES:
-            written = [request]
-        elif operation == "TransactWriteItems":
-            written = [action for entry in request["TransactItems"] for action in entry.values()]
-        else:
-            return []
         looked = []
-        for action in written:
-            table = action["TableName"]
+        for table, action in _written_to(operation, request):
             item = action.get("Key") or action["Item"]
             key = {name: item[name] for name in ("pk", "sk")}
             answer = self.eye.get_item(TableName=table, Key=key, ConsistentRead=True)
@@ -114,6 +107,18 @@ class Meter:
                 for index in described.get("GlobalSecondaryIndexes", ())
             ]
         return self._indexes[table]
+
+
+def _written_to(operation: str, request: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """List what an operation writes: a table, and the request for an item of it."""
+    if operation in _WRITES:
+        yield request["TableName"], request
+    elif operation == "BatchWriteItem":
+        for table, entries in request["RequestItems"].items():
+            yield from ((table, action) for entry in entries for action in entry.values())
+    elif operation == "TransactWriteItems":
+        for entry in request["TransactItems"]:
+            yield from ((action["TableName"], action) for action in entry.values())
 
 
 def _published(operation: str, params: Any) -> int:

@@ -25,6 +25,7 @@ from lib.local.toolchain import find_toolchain
 from lib.local.virtual_environment import virtual_environment
 from price_alerts.portions import portions
 from price_alerts.rules import Rule
+from price_alerts.state import State
 
 __all__ = ["CONTESTANTS", "OURS", "Contestant", "Stage", "contestant", "fill", "stage"]
 
@@ -103,7 +104,7 @@ def fill(dynamodb: Any, table_name: str, rules: Iterable[Rule]) -> None:
         for portion in portions(items_of(its_rules), _MAX_ITEMS_PER_WRITE):
             requests = [{"PutRequest": {"Item": _wired(item)}} for item in portion]
             dynamodb.batch_write_item(RequestItems={table_name: requests})
-        update = dict(actions.telling_state(symbol, its_rules)["Update"])
+        update = dict(actions.telling_state(State(symbol), "filled", its_rules)["Update"])
         update["Key"] = _wired(update["Key"])
         update["ExpressionAttributeValues"] = _wired(update["ExpressionAttributeValues"])
         dynamodb.update_item(**update)

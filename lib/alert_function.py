@@ -103,6 +103,8 @@ class AlertFunction(Construct):
         }
         if settings.high_price_threshold is not None:
             environment["HIGH_PRICE_THRESHOLD"] = f"{settings.high_price_threshold:f}"
+        if not settings.is_fifo:
+            environment["QUEUE_URL"] = messaging.queue.url
         self.function = self._build_function(package, environment, log_group, permissions)
         self._build_mapping(messaging, permissions)
 

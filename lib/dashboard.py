@@ -22,7 +22,7 @@ _ROWS: Sequence[tuple[str, Sequence[Graph]]] = (
         "Is it working?",
         (
             ("Prices", "a minute", ("ticks", "late", "messages", "invalid")),
-            ("Alerts", "a minute", ("firings", "publish_failures")),
+            ("Alerts", "a minute", ("firings", "publish_failures", "undeliverable", "set_aside")),
             ("Function", "a minute", ("invocations", "errors", "throttles")),
         ),
     ),
@@ -39,7 +39,7 @@ _ROWS: Sequence[tuple[str, Sequence[Graph]]] = (
         (
             ("Queue", "messages", ("waiting", "in_flight")),
             ("Dead-letter queue", "messages", ("dead",)),
-            ("Tried again", "a minute", ("failed", "conflicts")),
+            ("Tried again", "a minute", ("failed", "handed_over", "conflicts")),
         ),
     ),
 )

@@ -26,6 +26,7 @@ _PROJECT = Path(__file__).parents[1]
 PICTURE = _PROJECT / "docs" / "dashboard.png"
 _ENVIRONMENT = "prod"
 _COLUMNS, _INCHES_PER_CELL, _DOTS_PER_INCH = 24, 0.55, 80
+_ALARMS_PER_ROW = 5
 _MINUTES = 180
 # A quiet day's values, around which those in the picture swing. Of all else there is one a time.
 _USUAL = {
@@ -41,7 +42,7 @@ _USUAL = {
     "waiting": 2,
     "in flight": 5,
 }
-_NEVER = {"dead", "errors", "publish failures", "throttles"}
+_NEVER = {"dead", "errors", "publish failures", "set aside", "throttles", "undeliverable"}
 
 
 def main() -> None:
@@ -80,9 +81,10 @@ def _draw_widget(figure: Figure, widget: dict[str, Any], rows: int) -> None:
         case "alarm":
             figure.text(left + 0.01, bottom + 0.7 * height, properties["title"], weight="bold")
             for place, arn in enumerate(properties["alarms"]):
+                row, column = divmod(place, _ALARMS_PER_ROW)
                 figure.text(
-                    left + 0.01 + (place % 4) * width / 4,
-                    bottom + (0.42 - 0.28 * (place // 4)) * height,
+                    left + 0.01 + column * width / _ALARMS_PER_ROW,
+                    bottom + (0.42 - 0.28 * row) * height,
                     f"\N{CHECK MARK} {arn.rpartition(':')[2]}",
                     color="tab:green",
                 )

@@ -25,11 +25,7 @@ __all__ = [
 
 Statement = dict[str, Any]
 
-# A transaction needs the actions of its parts.
-_TABLE_ACTIONS = (
-    *("BatchGetItem", "ConditionCheckItem", "DeleteItem", "PutItem", "Query"),
-    "UpdateItem",
-)
+_TABLE_ACTIONS = ("BatchGetItem", "BatchWriteItem", "Query", "UpdateItem")
 
 
 def key_policy(account: Account, settings: Settings) -> str:
@@ -185,6 +181,9 @@ def function_policy(account: Account, settings: Settings, key_arn: str | None) -
         # X-Ray knows no resources to name.
         grant("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"),
     ]
+    # In a queue that keeps an order, a message that is sent again would lose its place.
+    if not account.names.is_fifo:
+        statements.append(grant("HandOver", ["sqs:SendMessage"], account.queue))
     if key_arn:
         statements.append(grant("UseTheKey", ["kms:Decrypt", "kms:GenerateDataKey"], key_arn))
     if settings.subnet_ids:

@@ -24,7 +24,7 @@ from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 from random import Random
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -51,7 +51,7 @@ TABLE, QUEUE, DLQ = "soak", "soak.fifo", "soak-dlq.fifo"
 SECOND = 1_000_000
 BEGIN = 1_767_225_600 * SECOND  # 2026-01-01
 REMAINING_MILLISECONDS = 2_000
-VISIBILITY_SECONDS = 4  # by then, the lease of who was killed has run out
+VISIBILITY_SECONDS = 8  # by then, the lease of who was killed has run out
 MAX_RECEIVE_COUNT = 5
 TICKS_AT_ONCE = 10  # of a symbol, before it is the next one's turn
 POLL_SECONDS = 0.2
@@ -271,7 +271,7 @@ def _recorded(table: Any) -> tuple[list[tuple[Told, str]], int]:
 class Worker:
     """One container: takes messages off the queue, calls the handler, deletes what is done."""
 
-    def __init__(self, index: ModuleType, queue_url: str, killed_percent: int) -> None:
+    def __init__(self, index: Any, queue_url: str, killed_percent: int) -> None:
         self._index = index
         self._queue_url = queue_url
         self._killed_percent = killed_percent
@@ -280,16 +280,11 @@ class Worker:
         self._calls = 1
         clients = (index.table.meta.client, index.sns)
         self._wire = Wire(clients, _sent, Clock())
-        self._threads = ThreadPoolExecutor(index._SYMBOLS_AT_ONCE)
-        index._processor._each = self._each
+        # Those who work on symbols wait for those who change rules: a pool for each.
+        self._pools = [ThreadPoolExecutor(index._AT_ONCE) for _ in range(2)]
+        self._begin_cold()
         self.announced: Counter[str] = Counter()
         self.invocations = self.killed = 0
-
-    def _each(self, do: Callable[[str], bool], symbols: Iterable[str]) -> list[bool]:
-        """Work on symbols at once; who is killed dies with all threads."""
-        working = [self._threads.submit(do, symbol) for symbol in symbols]
-        wait(working)
-        return [each.result() for each in working]
 
     def work(self) -> None:
         """Take what there is, for a second at most."""
@@ -337,9 +332,26 @@ class Worker:
             return ids - {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         self.announced += self._wire.announced
         self.killed += 1
-        self._index._processor._states.clear()
-        self._index.metrics.clear_metrics()
+        self._begin_cold()
         return set()
+
+    def _begin_cold(self) -> None:
+        """Have a new container, in which nothing outlives an invocation that is killed."""
+        processor = self._index.build_processor()
+        processor._each, processor.store._each = map(_together, self._pools)
+        self._index._processor = processor
+        self._index.metrics.clear_metrics()
+
+
+def _together(threads: ThreadPoolExecutor) -> Callable[..., list[Any]]:
+    """Do something for each of some things at once; who is killed dies with all threads."""
+
+    def each(do: Callable[[Any], Any], things: Iterable[Any]) -> list[Any]:
+        working = [threads.submit(do, thing) for thing in things]
+        wait(working)
+        return [one.result() for one in working]
+
+    return each
 
 
 def _sent(client: Any, request: Any) -> Any:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from price_alerts.records import Record
 from price_alerts.ticks import InvalidMessage, parse_message
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-__all__ = ["DeadLetter", "list_dead_letters", "receive", "release"]
+__all__ = ["DeadLetter", "letter_of", "list_dead_letters", "receive", "release"]
 
 _VALID = "valid now: it was not finished in time, redrive it"
 _PREVIEW_CHARACTERS = 60
@@ -31,7 +32,7 @@ class DeadLetter:
     Attributes
     ----------
     message_id
-        SQS's identifier of it.
+        The id under which it was sent first; log and history name it so.
     sent_at_microseconds
         When it was sent first.
     receive_count
@@ -79,7 +80,7 @@ def list_dead_letters(
             receipts += [message["ReceiptHandle"] for message in messages]
             known = len(letters)
             letters |= {
-                message["MessageId"]: _letter(message, now_microseconds) for message in messages
+                message["MessageId"]: letter_of(message, now_microseconds) for message in messages
             }
             if len(letters) == known:
                 break
@@ -113,18 +114,30 @@ def release(sqs: SQSClient, queue_url: str, receipts: Sequence[str]) -> None:
         )
 
 
-def _letter(message: MessageTypeDef, now_microseconds: int) -> DeadLetter:
-    sent_at_microseconds = int(message["Attributes"]["SentTimestamp"]) * 1_000
+def letter_of(message: MessageTypeDef, now_microseconds: int) -> DeadLetter:
+    """Look at a message that was received, as the handler would."""
+    attributes = message.get("MessageAttributes", {})
+    record = Record.of(
+        {
+            "messageId": message["MessageId"],
+            "body": message["Body"],
+            "attributes": message["Attributes"],
+            "messageAttributes": {
+                name: {"stringValue": value.get("StringValue")}
+                for name, value in attributes.items()
+            },
+        }
+    )
     refusal = None
     try:
-        parse_message(message["Body"], message["MessageId"], sent_at_microseconds, now_microseconds)
+        parse_message(record.body, record.first_id, record.sent_at_microseconds, now_microseconds)
     except InvalidMessage as reason:
         refusal = str(reason)
     words = " ".join(message["Body"].split())
     return DeadLetter(
-        message_id=message["MessageId"],
-        sent_at_microseconds=sent_at_microseconds,
-        receive_count=int(message["Attributes"]["ApproximateReceiveCount"]),
+        message_id=record.first_id,
+        sent_at_microseconds=record.sent_at_microseconds or 0,
+        receive_count=record.receive_count,
         is_refused=refusal is not None,
         reason=refusal or _VALID,
         preview="".join(filter(str.isprintable, words))[:_PREVIEW_CHARACTERS],

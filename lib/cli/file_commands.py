@@ -20,6 +20,7 @@ from lib.cli.session import (
     now_microseconds,
     telling_what_is_done,
 )
+from lib.cli.set_aside import SetAside
 from lib.cli.words import ShownStatus, status_of, words_of
 from price_alerts.rules import Rule
 
@@ -70,10 +71,19 @@ def export_rules(
     environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print all rules as a file that import takes; their status is not part of it."""
+    """Print all rules as a file that import takes; their status is not part of it.
+
+    Those that are set aside, for they cannot be read, are left out.
+    """
     with connected(environment) as target:
         source = target.table_called(table) if table else target.table
-        rules = list(RuleStore(source, time.sleep).rules())
+        found = list(RuleStore(source, time.sleep).rules())
+    rules = [rule for rule in found if isinstance(rule, Rule)]
+    left_out = [rule.rule_id for rule in found if isinstance(rule, SetAside)]
+    if left_out:
+        sys.stderr.write(
+            f"warning: left out what is set aside, for it cannot be read: {', '.join(left_out)}\n"
+        )
     if as_json:
         write_json([words_of(rule).told() for rule in rules])
     else:

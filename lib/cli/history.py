@@ -37,8 +37,9 @@ def firings_of_symbol(
     -------
     list of dict
         Firings that can be written as JSON: numbers are exact strings, ``levels`` are written
-        like ``200`` or ``5%``, the ``condition`` as on the command line, times as ISO 8601. What
-        a firing does not have is ``None``.
+        like ``200`` or ``5%``, the ``condition`` as on the command line, times as ISO 8601.
+        ``undeliverable`` is why SNS rejected one for good. What a firing does not have is
+        ``None``.
     """
     since = format_timestamp(since_microseconds)
     condition = Key("pk").eq(f"FIRINGS#{symbol}") & Key("sk").gte(since)
@@ -122,4 +123,5 @@ def _written(item: Mapping[str, Any]) -> dict[str, Any]:
         "text": item.get("text", ""),
         "sent": item["sent"],
         "sent_at": item.get("sent_at"),
+        "undeliverable": item.get("undeliverable"),
     }

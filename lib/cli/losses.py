@@ -162,13 +162,17 @@ def _facts(holdings: Holdings) -> dict[str, str]:
         facts["subscriptions"] += "; e-mail addresses would have to confirm again"
     if holdings.table is None:
         return facts
-    rules = holdings.table.rules
+    rules, set_aside = holdings.table.rules, holdings.table.rules_set_aside
     # Source: Amazon DynamoDB, "Point-in-time recovery", deleting a table.
     backup = (
         "AWS keeps a last backup of the table for 35 days, readable as long as its key is there"
     )
     return {
-        "rules": _joined(*(f"{rules[status]} {status}" for status in sorted(rules))) or "none",
+        "rules": _joined(
+            *(f"{rules[status]} {status}" for status in sorted(rules)),
+            f"{set_aside} set aside" if set_aside else "",
+        )
+        or "none",
         "firings": f"{holdings.table.firings} recorded",
         **facts,
         "recovery": f"on: {backup}"

@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from lib.cli.dead_letters import list_dead_letters, receive, release
-from lib.cli.errors import CliError
+from lib.cli.dead_letters import DeadLetter, letter_of, receive, release
+from price_alerts.records import carried_attributes
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import (
-        ListMessageMoveTasksResultEntryTypeDef,
-        SendMessageRequestTypeDef,
-    )
+    from mypy_boto3_sqs.type_defs import MessageTypeDef, SendMessageRequestTypeDef
 
 __all__ = ["Redrive", "redrive"]
 
-_POLL_SECONDS = 1.0
-_MAX_POLLS = 600
-_MOVING = ("RUNNING", "CANCELLING")
-# What an emulator says that cannot move messages.
-_UNSUPPORTED = {
-    *("AWS.SimpleQueueService.UnsupportedOperation", "UnsupportedOperation"),
-    *("InvalidAction", "NotImplemented", "UnknownOperation", "UnknownOperationException"),
+# What SQS says of a message that it will never take.
+_REJECTIONS = {
+    *("InvalidMessageContents", "InvalidParameterValue", "InvalidParameterValueException"),
 }
-_UNSUPPORTED_STATUS = (404, 405, 501)
 
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """How many messages were moved, and how many of them will be refused again."""
+    """What became of the messages.
 
-    moved: int
-    refused: int
+    Attributes
+    ----------
+    moved
+        How many were sent back.
+    refused
+        How many of these the handler will refuse again.
+    unsent
+        Those that SQS rejects, each id with the reason: they stay in the dead-letter queue.
+    """
+
+    moved: int = 0
+    refused: int = 0
+    unsent: Mapping[str, str] = field(default_factory=dict)
 
 
 def redrive(
@@ -46,12 +48,14 @@ def redrive(
     dead_letter_queue_url: str,
     queue_url: str,
     now_microseconds: int,
-    sleep: Callable[[float], object] = time.sleep,
+    *,
+    on_progress: Callable[[Redrive], object] = lambda _done: None,
 ) -> Redrive:
-    """Move all messages back to the queue of prices, where they are tried again as new ones.
+    """Move all messages back to the queue of prices, where they are tried again.
 
-    SQS moves them itself; where it cannot, they are sent and then deleted one by one, so that none
-    is ever lost.
+    They are sent and then deleted one by one, so that none is ever lost. Each carries the id and
+    the time under which it was sent first: what was applied of it is not applied again. SQS moves
+    messages itself too, but gives them new ids and times, and all of them would count again.
 
     Parameters
     ----------
@@ -61,85 +65,57 @@ def redrive(
         From where to where.
     now_microseconds
         The present, for the handler's check.
-    sleep
-        Waits for so many seconds, between two questions whether all are moved.
-
-    Returns
-    -------
-    Redrive
-        What was moved. Of the first thousand it is known whether they will be refused again.
-
-    Raises
-    ------
-    CliError
-        If they are being moved already, or SQS did not move them to the end.
+    on_progress
+        Called with what is done so far, after each message.
     """
-    letters = list_dead_letters(sqs, dead_letter_queue_url, now_microseconds)
-    if not letters:
-        return Redrive(0, 0)
-    attributes = sqs.get_queue_attributes(
-        QueueUrl=dead_letter_queue_url, AttributeNames=["QueueArn"]
-    )
-    moved = _move(sqs, attributes["Attributes"]["QueueArn"], sleep)
-    if moved is None:
-        moved = _send_again(sqs, dead_letter_queue_url, queue_url)
-    return Redrive(moved, sum(letter.is_refused for letter in letters))
-
-
-def _move(sqs: SQSClient, source_arn: str, sleep: Callable[[float], object]) -> int | None:
-    """Have SQS move all messages; returns how many it moved, ``None`` if it cannot."""
-    try:
-        before = _latest_task(sqs, source_arn)
-        if before and before["Status"] in _MOVING:
-            raise CliError("the dead letters are being moved already: wait until that is done")
-        sqs.start_message_move_task(SourceArn=source_arn)
-    except ClientError as error:
-        if _is_unsupported(error):
-            return None
-        raise
-    last_start = before["StartedTimestamp"] if before else None
-    for _ in range(_MAX_POLLS):
-        task = _latest_task(sqs, source_arn)
-        if task and task["StartedTimestamp"] != last_start and task["Status"] not in _MOVING:
-            moved = task.get("ApproximateNumberOfMessagesMoved", 0)
-            if task["Status"] != "COMPLETED":
-                reason = task.get("FailureReason") or task["Status"].lower()
-                raise CliError(f"SQS moved {moved} messages, then stopped: {reason}")
-            return moved
-        sleep(_POLL_SECONDS)
-    raise CliError("SQS is still moving the dead letters: see later what is left of them")
-
-
-def _latest_task(sqs: SQSClient, source_arn: str) -> ListMessageMoveTasksResultEntryTypeDef | None:
-    tasks = sqs.list_message_move_tasks(SourceArn=source_arn, MaxResults=1).get("Results")
-    return tasks[0] if tasks else None
-
-
-def _is_unsupported(error: ClientError) -> bool:
-    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    return error.response["Error"]["Code"] in _UNSUPPORTED or status in _UNSUPPORTED_STATUS
-
-
-def _send_again(sqs: SQSClient, source_url: str, queue_url: str) -> int:
+    done = Redrive()
     sent: set[str] = set()
-    while True:
-        messages = receive(sqs, source_url)
-        back = [message for message in messages if message["MessageId"] in sent]
-        for message in messages:
-            if message in back:
-                continue
-            request: SendMessageRequestTypeDef = {
-                "QueueUrl": queue_url,
-                "MessageBody": message["Body"],
-                "MessageAttributes": message.get("MessageAttributes", {}),
-            }
-            if group := message["Attributes"].get("MessageGroupId"):
-                request["MessageGroupId"] = group
-                # Or a FIFO queue would take it for the one that it has had before.
-                request["MessageDeduplicationId"] = uuid4().hex
-            answer = sqs.send_message(**request)
-            sent.add(answer["MessageId"])
-            sqs.delete_message(QueueUrl=source_url, ReceiptHandle=message["ReceiptHandle"])
-        if back or not messages:  # refused again already, or all are gone
-            release(sqs, source_url, [message["ReceiptHandle"] for message in back])
-            return len(sent)
+    kept: list[str] = []  # receipts of those that stay
+    is_over = False
+    try:
+        while not is_over:
+            messages = receive(sqs, dead_letter_queue_url)
+            kept += [message["ReceiptHandle"] for message in messages]
+            is_over = not messages
+            for message in messages:
+                if message["MessageId"] in sent:
+                    is_over = True  # refused again already
+                    continue
+                letter = letter_of(message, now_microseconds)
+                request = _request(message, queue_url, letter)
+                try:
+                    sent.add(sqs.send_message(**request)["MessageId"])
+                except ClientError as error:
+                    if error.response["Error"]["Code"] not in _REJECTIONS:
+                        raise
+                    reason = error.response["Error"]["Message"]
+                    unsent = {**done.unsent, letter.message_id: reason}
+                    done = Redrive(done.moved, done.refused, unsent)
+                else:
+                    receipt = message["ReceiptHandle"]
+                    sqs.delete_message(QueueUrl=dead_letter_queue_url, ReceiptHandle=receipt)
+                    kept.remove(receipt)
+                    done = Redrive(done.moved + 1, done.refused + letter.is_refused, done.unsent)
+                on_progress(done)
+    finally:
+        release(sqs, dead_letter_queue_url, kept)
+    return done
+
+
+def _request(
+    message: MessageTypeDef, queue_url: str, letter: DeadLetter
+) -> SendMessageRequestTypeDef:
+    attributes: dict[str, Any] = carried_attributes(
+        letter.message_id, letter.sent_at_microseconds, message.get("MessageAttributes", {})
+    )
+    request: SendMessageRequestTypeDef = {
+        "QueueUrl": queue_url,
+        "MessageBody": message["Body"],
+        "MessageAttributes": attributes,
+    }
+    if group := message["Attributes"].get("MessageGroupId"):
+        request["MessageGroupId"] = group
+    if queue_url.endswith(".fifo"):
+        # Or the queue would take it for the one that it has had before.
+        request["MessageDeduplicationId"] = uuid4().hex
+    return request

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from lib.cli.set_aside import SetAside
 from price_alerts.items import (
     SCHEMA,
     Attributes,
+    Item,
     claim_item,
     claim_key,
     new_rule_key,
     progress_attributes,
     rule_item,
-    rule_key,
     setting,
     state_key,
     watch_items,
@@ -30,10 +31,11 @@ Action = dict[str, Any]
 # To add a rule: its id, the rule, two levels, two of re-arming, and that it is new.
 MAX_ACTIONS_PER_RULE = 7
 
-# What says where a rule stands in the index, and what has come of it.
+# What says where a rule stands in the index, and what has come of it. The release before writes
+# no revisions.
 _COMPARED = (
     *("condition", "levels", "percent", "window", "rearm", "rearm_percent"),
-    *("expires_at_microseconds", "status", "disarmed"),
+    *("expires_at_microseconds", "status", "disarmed", "revision"),
     *("last_fired_at_microseconds", "last_firing_id"),
 )
 
@@ -59,19 +61,21 @@ class RuleActions:
             *self._puts(watch_items(rule)),
         ]
 
-    def pausing(self, rule: Rule, after: Rule) -> list[Action]:
-        """Take a rule out of the index, on condition that it is as it was read."""
-        return [self._update(rule, after), *self._leave_index(rule)]
+    def pausing(self, item: Item, after: Rule) -> list[Action]:
+        """Take a rule out of the index, on condition that its item is as it was read."""
+        return [self._update(item, after), *self._leave_index(after)]
 
-    def resuming(self, rule: Rule, after: Rule) -> list[Action]:
-        """Bring a rule back as a new one, on condition that it is as it was read."""
-        return [self._update(rule, after), *self._puts(watch_items(after))]
+    def resuming(self, item: Item, after: Rule) -> list[Action]:
+        """Bring a rule back as a new one, on condition that its item is as it was read."""
+        return [self._update(item, after), *self._puts(watch_items(after))]
 
-    def removing(self, rule: Rule) -> list[Action]:
-        """Delete all of a rule, on condition that it is as it was read."""
-        key = rule_key(rule.symbol, rule.rule_id)
+    def removing(self, item: Item, rule: Rule | SetAside) -> list[Action]:
+        """Delete a rule, on condition that its item is as it was read.
+
+        The watches of one that is set aside are not known: they are left.
+        """
         return [
-            self._action("Delete", Key=key, **_unchanged(rule)),
+            self._action("Delete", Key=_key_of(item), **_unchanged(item)),
             self._action("Delete", Key=claim_key(rule.rule_id)),
             *self._leave_index(rule),
         ]
@@ -89,7 +93,7 @@ class RuleActions:
         nonce
             Something that no other write has.
         rules
-            The rules as they are from now on.
+            The rules that become active.
         """
         is_stored = state.version > 0 and not state.is_lost
         values: dict[str, Any] = {
@@ -101,8 +105,9 @@ class RuleActions:
         update = "SET #version = :next, #nonce = :nonce, #schema = :schema"
         if state.recent:
             update += ", recent_version = :next"
-        asked = dict.fromkeys(rule.terms.extremes for rule in rules if rule.terms.is_move)
-        for number, window in enumerate((*state.windows, *asked) if state.is_lost else asked):
+        lost = state.windows if state.is_lost else ()
+        asked = (rule.terms.extremes for rule in rules if rule.terms.is_move)
+        for number, window in enumerate(dict.fromkeys((*lost, *asked))):
             update += f", #window{number} = if_not_exists(#window{number}, :empty)"
             names[f"#window{number}"] = window
             values[":empty"] = []
@@ -123,7 +128,7 @@ class RuleActions:
             ExpressionAttributeValues=values,
         )
 
-    def _update(self, rule: Rule, after: Rule) -> Action:
+    def _update(self, item: Item, after: Rule) -> Action:
         attributes: Attributes = {
             **progress_attributes(after.progress),
             "revision": after.revision,
@@ -132,14 +137,14 @@ class RuleActions:
             attributes["since"] = position_text(after.since)
         gone = [name for name in ("disarmed", "trail", "since") if name not in attributes]
         update = setting(attributes, gone)
-        condition = _unchanged(rule)
+        condition = _unchanged(item)
         for name in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
             condition[name] |= update[name]
-        key = rule_key(rule.symbol, rule.rule_id)
-        return self._action("Update", Key=key, **(update | condition))
+        return self._action("Update", Key=_key_of(item), **(update | condition))
 
-    def _leave_index(self, rule: Rule) -> list[Action]:
-        keys = [*watch_keys(rule), new_rule_key(rule.symbol, rule.rule_id)]
+    def _leave_index(self, rule: Rule | SetAside) -> list[Action]:
+        keys = [] if isinstance(rule, SetAside) else watch_keys(rule)
+        keys.append(new_rule_key(rule.symbol, rule.rule_id))
         return [self._action("Delete", Key=key) for key in keys]
 
     def _puts(self, items: Iterable[Attributes]) -> list[Action]:
@@ -149,15 +154,23 @@ class RuleActions:
         return {kind: {"TableName": self._table_name, **more}}
 
 
-def _unchanged(rule: Rule) -> dict[str, Any]:
-    """Write a condition: one may have been removed, and another added under its id."""
-    item = rule_item(rule)
+def _key_of(item: Item) -> Attributes:
+    return {"pk": item["pk"], "sk": item["sk"]}
+
+
+def _unchanged(item: Item) -> dict[str, Any]:
+    """Write a condition: one may have been removed, and another added under its id.
+
+    It is made of the item itself, which may have been written in another way than today.
+    """
     known = {name: item[name] for name in _COMPARED if name in item}
-    return {
+    condition = {
         "ConditionExpression": " AND ".join(
             f"#{name} = :was_{name}" if name in known else f"attribute_not_exists(#{name})"
             for name in _COMPARED
         ),
         "ExpressionAttributeNames": {f"#{name}": name for name in _COMPARED},
-        "ExpressionAttributeValues": {f":was_{name}": value for name, value in known.items()},
     }
+    values = {f":was_{name}": value for name, value in known.items()}
+    # DynamoDB takes no empty map.
+    return {**condition, "ExpressionAttributeValues": values} if values else condition

@@ -13,6 +13,7 @@ from lib.cli.output import write_json, write_line
 from lib.cli.rule_store import RuleStore
 from lib.cli.rule_views import rule_document, write_rule, write_rules
 from lib.cli.session import EnvironmentOption, JsonOption, connected, now_microseconds
+from lib.cli.set_aside import SetAside
 from lib.cli.words import (
     RuleWords,
     ShownStatus,
@@ -132,7 +133,7 @@ def show(
     """Show all of a rule, and what has come of it."""
     check_rule_id(rule_id)
     with connected(environment) as target:
-        rule = RuleStore(target.table, time.sleep).find(rule_id)
+        rule = RuleStore(target.table, time.sleep).look_up(rule_id)
     if as_json:
         write_json(rule_document(rule, now_microseconds()))
     else:
@@ -162,7 +163,7 @@ def remove(
 
 def _change(
     done: str,
-    change: Callable[[RuleStore, str], Rule],
+    change: Callable[[RuleStore, str], Rule | SetAside],
     rule_id: str,
     environment: str | None,
     as_json: bool,
@@ -176,7 +177,7 @@ def _change(
     _tell(done, rule, as_json)
 
 
-def _tell(done: str, rule: Rule, as_json: bool) -> None:
+def _tell(done: str, rule: Rule | SetAside, as_json: bool) -> None:
     if as_json:
         write_json(rule_document(rule, now_microseconds()))
     else:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-import secrets
+import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr, Key
@@ -15,13 +16,15 @@ from botocore.exceptions import ClientError
 from lib.cli.errors import CliError
 from lib.cli.rule_actions import MAX_ACTIONS_PER_RULE, Action, RuleActions
 from lib.cli.session import now_microseconds
-from price_alerts.items import claim_key, rule_key, rule_of, state_key
+from lib.cli.set_aside import SetAside, rule_in
+from price_alerts.items import Item, UnreadableItem, claim_key, line_key, rule_key, state_key
 from price_alerts.portions import portions
-from price_alerts.progress import NOTHING_YET
+from price_alerts.progress import NOTHING_YET, Status
 from price_alerts.rules import Rule, paused, resumed
 from price_alerts.state import State
 from price_alerts.store import MAX_ACTIONS_PER_TRANSACTION, PASSING_REASONS, Store
 from price_alerts.symbol_index import read_all
+from price_alerts.windows import EXTREMES, lines_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -35,18 +38,18 @@ _CEILINGS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, *(1.6,) * 20)
 _MAX_ATTEMPTS = 200
 # Long enough for a price that waits for a change of rules to get its turn.
 _TURN_SECONDS = (0.02, 0.04)
-# The index by_rule follows the table within a second at most.
-_LOOKUPS, _LOOKUP_PAUSE_SECONDS = 4, 0.25
 _MAX_RULES_PER_TRANSACTION = (MAX_ACTIONS_PER_TRANSACTION - 1) // MAX_ACTIONS_PER_RULE
+# All lines on which a rule can have watches.
+_LINES = lines_of(dict.fromkeys(EXTREMES, ()))
 
 
 class RuleStore:
     """The rules of a stack.
 
     A rule, its watches and its entry among the new rules are written or deleted together, and
-    the symbol's state is told in the same transaction: its version goes up, so that no firing
+    the symbol's state is changed in the same transaction: its version goes up, so that no firing
     that was decided before can pass unseen, and its quiet bands are forgotten. A change waits
-    while firings of the very rule are delivered, or a tick is half done.
+    while what the very rule has come to is delivered, or a tick is half done.
 
     Parameters
     ----------
@@ -76,7 +79,7 @@ class RuleStore:
         Raises
         ------
         CliError
-            If there is a rule of that id, or the symbol's firings stay undelivered.
+            If there is a rule of that id, or firings of one that had it stay undelivered.
         """
         self._add([rule])
 
@@ -117,10 +120,11 @@ class RuleStore:
         Raises
         ------
         CliError
-            If the id of one is another rule's.
+            If the id of one is another rule's, or that of a rule that is set aside.
         """
         keys = (rule_key(rule.symbol, rule.rule_id) for rule in rules)
-        there = {item["rule_id"]: _bare(rule_of(item)) for item in self._read(keys)}
+        found = (_readable(item) for item in self._read(keys))
+        there = {rule.rule_id: _bare(rule) for rule in found}
         missing = [rule for rule in rules if there.get(rule.rule_id) != _bare(rule)]
         self._refuse_taken(missing)
         return missing
@@ -131,7 +135,7 @@ class RuleStore:
         Raises
         ------
         CliError
-            If there is no such rule, or the symbol's firings stay undelivered.
+            If there is no such rule, it is set aside, or its firings stay undelivered.
         RuleError
             If it is not active.
         """
@@ -149,7 +153,7 @@ class RuleStore:
         """
         return self._change(rule_id, resumed, self._actions.resuming)
 
-    def remove(self, rule_id: str) -> Rule:
+    def remove(self, rule_id: str) -> Rule | SetAside:
         """Delete a rule; returns it as it was.
 
         Once this has returned, the rule fires no more.
@@ -157,11 +161,13 @@ class RuleStore:
         Raises
         ------
         CliError
-            As in `pause`.
+            If there is no such rule, or its firings stay undelivered.
         """
-        return self._change(
-            rule_id, lambda rule: rule, lambda rule, _after: self._actions.removing(rule)
-        )
+        for _ in range(_MAX_ATTEMPTS):
+            removed = self._removed(self._item_of(rule_id))
+            if removed:
+                return removed
+        raise _too_much(rule_id)
 
     def find(self, rule_id: str) -> Rule:
         """Find a rule by its id alone.
@@ -169,17 +175,21 @@ class RuleStore:
         Raises
         ------
         CliError
+            If there is none, or it is set aside.
+        """
+        return _readable(self._item_of(rule_id))
+
+    def look_up(self, rule_id: str) -> Rule | SetAside:
+        """Find a rule by its id alone, even one that is set aside.
+
+        Raises
+        ------
+        CliError
             If there is none.
         """
-        for attempt in range(_LOOKUPS):
-            if attempt:
-                self._sleep(_LOOKUP_PAUSE_SECONDS)
-            for key in self._keys_of(rule_id):
-                for item in self._read([key]):
-                    return rule_of(item)
-        raise CliError(f"there is no rule {rule_id}: alerts list shows them all")
+        return rule_in(self._item_of(rule_id))
 
-    def rules(self, symbol: str | None = None) -> Iterator[Rule]:
+    def rules(self, symbol: str | None = None) -> Iterator[Rule | SetAside]:
         """Read the rules of a symbol, or of all, in the order of their symbols and ids.
 
         The rules of all symbols are found by a scan, which reads the whole table.
@@ -194,21 +204,22 @@ class RuleStore:
             pages = client.get_paginator("query").paginate(
                 TableName=self._table.name, KeyConditionExpression=condition
             )
-        rules = [rule_of(item) for page in pages for item in self._kept(page["Items"])]
+        rules = [rule_in(item) for page in pages for item in self._kept(page["Items"])]
         yield from sorted(rules, key=lambda rule: (rule.symbol, rule.rule_id))
 
     def _add(self, rules: Sequence[Rule]) -> State:
         """Add rules of one symbol, all or none; returns the state before it."""
-        now = self._clock() // 1_000_000
 
         def actions(state: State) -> list[Action]:
+            now_seconds = self._clock() // 1_000_000
             return [
                 action
                 for rule in rules
-                for action in self._actions.adding(_taking_effect(rule, state), now)
+                for action in self._actions.adding(_taking_effect(rule, state), now_seconds)
             ]
 
-        while not (state := self._transact(rules, actions)):
+        symbol, rule_ids = rules[0].symbol, {rule.rule_id for rule in rules}
+        while not (state := self._transact(symbol, rule_ids, actions, rules)):
             self._refuse_taken(rules)
             # The one that was in the way has been removed since.
         return state
@@ -217,35 +228,82 @@ class RuleStore:
         self,
         rule_id: str,
         change: Callable[[Rule], Rule],
-        changing: Callable[[Rule, Rule], list[Action]],
+        changing: Callable[[Item, Rule], list[Action]],
     ) -> Rule:
-        """Change or delete a rule, together with its entries in the index."""
-        while True:
-            rule = self.find(rule_id)
-            after = change(rule)
+        """Change a rule, together with its entries in the index."""
+        for _ in range(_MAX_ATTEMPTS):
+            changed = self._changed(self._item_of(rule_id), change, changing)
+            if changed:
+                return changed
+        raise _too_much(rule_id)
 
-            def actions(state: State, rule: Rule = rule, after: Rule = after) -> list[Action]:
-                return changing(rule, _taking_effect(after, state))
+    def _changed(
+        self,
+        item: Item,
+        change: Callable[[Rule], Rule],
+        changing: Callable[[Item, Rule], list[Action]],
+    ) -> Rule | None:
+        """Change a rule; ``None`` if its item is not as it was read."""
+        after = change(_readable(item))
 
-            if self._transact([rule], actions):
-                return after
-            # A delivery, or somebody else, has changed the rule since it was read.
+        def actions(state: State) -> list[Action]:
+            return changing(item, _taking_effect(after, state))
+
+        active = [after] if after.progress.status is Status.ACTIVE else []
+        state = self._transact(after.symbol, {after.rule_id}, actions, active)
+        return _taking_effect(after, state) if state else None
+
+    def _removed(self, item: Item) -> Rule | SetAside | None:
+        """Delete a rule; ``None`` if its item is not as it was read."""
+        rule = rule_in(item)
+        if isinstance(rule, SetAside):
+            self._delete_watches(rule)  # first: without the rule, nobody would look for them
+        actions = self._actions.removing(item, rule)
+        state = self._transact(rule.symbol, {rule.rule_id}, lambda _state: actions)
+        return rule if state else None
+
+    def _delete_watches(self, rule: SetAside) -> None:
+        """Delete all watches of a rule, wherever they are; each has the rule's id in its key."""
+        paginator: Any = self._table.meta.client.get_paginator("query")
+        with self._table.batch_writer() as batch:
+            for line in _LINES:
+                pages = paginator.paginate(
+                    TableName=self._table.name,
+                    KeyConditionExpression=Key("pk").eq(line_key(rule.symbol, line)),
+                    ProjectionExpression="pk, sk",
+                    ConsistentRead=True,
+                )
+                for key in (key for page in pages for key in page["Items"]):
+                    if key["sk"].partition("#")[2] == rule.rule_id:
+                        batch.delete_item(Key=key)
 
     def _transact(
-        self, rules: Sequence[Rule], actions: Callable[[State], list[Action]]
+        self,
+        symbol: str,
+        rule_ids: Collection[str],
+        actions: Callable[[State], list[Action]],
+        active: Iterable[Rule] = (),
     ) -> State | None:
         """Change rules of a symbol and tell its state.
+
+        Parameters
+        ----------
+        symbol, rule_ids
+            The symbol, and which of its rules.
+        actions
+            Returns what is to be done to them where the state is as it is given.
+        active
+            Those that become active.
 
         Returns
         -------
         State or None
             The state before the change; ``None`` if an action's condition did not hold.
         """
-        symbol, rule_ids = rules[0].symbol, {rule.rule_id for rule in rules}
         ceilings = iter(_CEILINGS_SECONDS)
         for _ in range(_MAX_ATTEMPTS):
-            state = self._states.load(symbol)
-            if state.step or (state.outbox and not rule_ids.isdisjoint(state.outbox.rule_ids)):
+            state = self._state_of(symbol)
+            if state.step or (state.outbox and not state.outbox.rule_ids.isdisjoint(rule_ids)):
                 ceiling_seconds = next(ceilings, None)
                 if ceiling_seconds is None:
                     raise CliError(
@@ -254,7 +312,7 @@ class RuleStore:
                     )
                 self._sleep(ceiling_seconds * random.uniform(0.5, 1))  # noqa: S311  # no secret
                 continue
-            telling = self._actions.telling_state(state, secrets.token_hex(4), rules)
+            telling = self._actions.telling_state(state, uuid.uuid4().hex[:8], active)
             items: Any = [*actions(state), telling]
             try:
                 self._table.meta.client.transact_write_items(TransactItems=items)
@@ -272,21 +330,42 @@ class RuleStore:
                 self._sleep(random.uniform(*_TURN_SECONDS))  # noqa: S311  # no secret
             else:
                 return state
-        raise CliError(f"too much is going on with {symbol} at once: try again in a minute")
+        raise _too_much(symbol)
+
+    def _state_of(self, symbol: str) -> State:
+        try:
+            return self._states.load(symbol)
+        except UnreadableItem as reason:
+            raise CliError(f"the state of {symbol} cannot be changed: {reason}") from None
 
     def _refuse_taken(self, rules: Iterable[Rule]) -> None:
         for item in self._read(claim_key(rule.rule_id) for rule in rules):
             raise _taken(item["pk"].partition("#")[2], item["symbol"])
         for item in self._read(rule_key(rule.symbol, rule.rule_id) for rule in rules):
-            raise _taken(item["rule_id"], item["symbol"])
+            raise _taken(item["sk"].partition("#")[2], item["pk"].partition("#")[2])
+
+    def _item_of(self, rule_id: str) -> Item:
+        """Find a rule's item by its id alone."""
+        for claim in self._read([claim_key(rule_id)]):
+            for item in self._read([rule_key(claim["symbol"], rule_id)]):
+                return item
+        # One that was added before ids were claimed; the index by_rule follows the table by a
+        # second at most.
+        for item in self._read(self._keys_of(rule_id)):
+            return item
+        raise CliError(f"there is no rule {rule_id}: alerts list shows them all")
 
     def _read(self, keys: Iterable[Mapping[str, str]]) -> Iterator[Mapping[str, Any]]:
         """Read what is there, without what the table is to sweep away by now."""
         return self._kept(read_all(self._table, keys))
 
-    def _kept(self, items: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-        now = self._clock() // 1_000_000
-        return (item for item in items if item.get("expires_at_epoch", now) >= now)
+    def _kept(self, items: Iterable[Item]) -> Iterator[Item]:
+        now_seconds = self._clock() // 1_000_000
+        for item in items:
+            expiry = item.get("expires_at_epoch")
+            # DynamoDB sweeps away nothing whose expiry is no number.
+            if not isinstance(expiry, Decimal) or expiry >= now_seconds:
+                yield item
 
     def _keys_of(self, rule_id: str) -> list[dict[str, Any]]:
         answer = self._table.query(
@@ -296,8 +375,20 @@ class RuleStore:
 
 
 def _taking_effect(rule: Rule, state: State) -> Rule:
-    """Return a rule as it takes effect: after the symbol's last tick."""
-    return replace(rule, since=state.position, revision=state.version + 1)
+    """Return a rule as it takes effect: an active one counts from the symbol's next tick on."""
+    is_active = rule.progress.status is Status.ACTIVE
+    since = state.position if is_active else rule.since
+    return replace(rule, since=since, revision=state.version + 1)
+
+
+def _readable(item: Item) -> Rule:
+    rule = rule_in(item)
+    if isinstance(rule, SetAside):
+        raise CliError(
+            f"{rule.rule_id} is set aside, {rule.reason}: ./alerts remove {rule.rule_id} deletes "
+            "it, docs/runbook.md says what else to do (rules-set-aside)"
+        )
+    return rule
 
 
 def _bare(rule: Rule) -> Rule:
@@ -308,3 +399,7 @@ def _taken(rule_id: str, symbol: str) -> CliError:
     return CliError(
         f"there is a rule {rule_id} already, for {symbol}: choose another id, or remove it"
     )
+
+
+def _too_much(name: str) -> CliError:
+    return CliError(f"too much is going on with {name} at once: try again in a minute")

@@ -9,7 +9,9 @@ from typing import Any
 from rich.text import Text
 
 from lib.cli.output import Cell, write_facts, write_table
+from lib.cli.set_aside import SetAside
 from lib.cli.words import (
+    KEYS,
     ShownStatus,
     condition_in_words,
     status_of,
@@ -26,43 +28,57 @@ _STYLES = {
     ShownStatus.PAUSED: "yellow",
     ShownStatus.TRIGGERED: "cyan",
     ShownStatus.EXPIRED: "dim",
+    ShownStatus.SET_ASIDE: "red",
 }
 
 
-def rule_document(rule: Rule, now_microseconds: int) -> dict[str, Any]:
-    """Return a rule as JSON tells it: all keys of a rules file, and what has come of the rule."""
-    return {
+def rule_document(rule: Rule | SetAside, now_microseconds: int) -> dict[str, Any]:
+    """Return a rule for JSON: all keys of a rules file, and what has come of the rule.
+
+    Of a rule that is set aside, ``unreadable`` is the reason; what is unknown is ``None``.
+    """
+    document: dict[str, Any] = {
+        **dict.fromkeys(KEYS),
+        "id": rule.rule_id,
+        "symbol": rule.symbol,
+        "status": str(status_of(rule, now_microseconds)),
+        "armed": None,
+        "last_fired_at": None,
+        "last_firing_id": None,
+        "unreadable": None,
+    }
+    if isinstance(rule, SetAside):
+        return document | {"unreadable": rule.reason}
+    return document | {
         **asdict(words_of(rule)),
         "trigger": str(rule.trigger),
-        "status": str(status_of(rule, now_microseconds)),
         "armed": rule.progress.disarmed is None,
         "last_fired_at": _last_fired(rule),
         "last_firing_id": rule.progress.last_firing_id,
     }
 
 
-def write_rules(rules: Iterable[Rule], now_microseconds: int) -> None:
+def write_rules(rules: Iterable[Rule | SetAside], now_microseconds: int) -> None:
     """Print rules as a table."""
     write_table(
         ["id", "symbol", "condition", "trigger", "status", "last fired", "owner"],
-        (
-            [
-                rule.rule_id,
-                rule.symbol,
-                condition_in_words(rule.terms),
-                trigger_in_words(rule),
-                _status(rule, now_microseconds),
-                _last_fired(rule, to_seconds=True) or "never",
-                rule.owner,
-            ]
-            for rule in rules
-        ),
+        (_row(rule, now_microseconds) for rule in rules),
         texts=["condition", "trigger", "owner"],
     )
 
 
-def write_rule(rule: Rule, now_microseconds: int) -> None:
+def write_rule(rule: Rule | SetAside, now_microseconds: int) -> None:
     """Print all that there is to know of a rule."""
+    if isinstance(rule, SetAside):
+        write_facts(
+            {
+                "id": rule.rule_id,
+                "symbol": rule.symbol,
+                "status": _status(rule, now_microseconds),
+                "reason": rule.reason,
+            }
+        )
+        return
     words = words_of(rule)
     side = rule.progress.disarmed
     back = "and the price has not come back far enough"
@@ -86,7 +102,22 @@ def write_rule(rule: Rule, now_microseconds: int) -> None:
     )
 
 
-def _status(rule: Rule, now_microseconds: int) -> Cell:
+def _row(rule: Rule | SetAside, now_microseconds: int) -> list[Cell]:
+    status = _status(rule, now_microseconds)
+    if isinstance(rule, SetAside):
+        return [rule.rule_id, rule.symbol, rule.reason, "", status, "", ""]
+    return [
+        rule.rule_id,
+        rule.symbol,
+        condition_in_words(rule.terms),
+        trigger_in_words(rule),
+        status,
+        _last_fired(rule, to_seconds=True) or "never",
+        rule.owner,
+    ]
+
+
+def _status(rule: Rule | SetAside, now_microseconds: int) -> Cell:
     status = status_of(rule, now_microseconds)
     return Text(str(status), _STYLES[status])
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lib.cli.set_aside import SetAside, rule_in
 from lib.cli.target import Target
 
 if TYPE_CHECKING:
@@ -22,6 +23,16 @@ __all__ = [
     "read_status",
     "read_table",
 ]
+
+# Of the table's items: their keys, and what is counted. A rule is read as a whole, to know whether
+# it can be.
+_READ = (
+    *("pk", "sk", "outbox", "step", "lease_until_microseconds", "fired_at", "undeliverable"),
+    *("schema", "rule_id", "symbol", "condition", "levels", "percent", "window", "rearm"),
+    *("rearm_percent", "trigger", "cooldown_seconds", "expires_at_microseconds", "owner", "note"),
+    *("message", "since", "revision", "status", "disarmed", "last_fired_at_microseconds"),
+    *("last_firing_id", "trail"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,8 @@ class TableStatus:
     ----------
     rules
         How many rules there are of each status.
+    rules_set_aside
+        How many rules cannot be read; the others do not count them.
     symbols
         How many symbols have a state.
     delivering
@@ -56,15 +69,19 @@ class TableStatus:
         them, or `repair`.
     firings
         How many firings are recorded.
+    undeliverable_firings
+        How many of them SNS rejected for good.
     last_fired_at
         When the last firing was decided, as ISO 8601; ``None`` if there is none.
     """
 
     rules: Counter[str] = field(default_factory=Counter)
+    rules_set_aside: int = 0
     symbols: int = 0
     delivering: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     firings: int = 0
+    undeliverable_firings: int = 0
     last_fired_at: str | None = None
 
 
@@ -142,14 +159,17 @@ def read_table(table: Table, now_microseconds: int) -> TableStatus:
         kind, _, symbol = item["pk"].partition("#")
         if kind == "FIRINGS":
             status.firings += 1
+            status.undeliverable_firings += "undeliverable" in item
             status.last_fired_at = max(status.last_fired_at or "", item["fired_at"])
         elif item["sk"] == "STATE":
             status.symbols += 1
             if "outbox" in item or "step" in item:
                 is_held = item.get("lease_until_microseconds", 0) >= now_microseconds
                 (status.delivering if is_held else status.stuck).append(symbol)
+        elif isinstance(rule := rule_in(item), SetAside):
+            status.rules_set_aside += 1
         else:
-            status.rules[item["status"]] += 1
+            status.rules[rule.progress.status] += 1
     status.delivering.sort()
     status.stuck.sort()
     return status
@@ -160,8 +180,8 @@ def _items(table: Table) -> Iterator[Mapping[str, Any]]:
         TableName=table.name,
         # Watches, of which there are most, are left out.
         FilterExpression="begins_with(pk, :symbol) OR begins_with(pk, :firings)",
-        ProjectionExpression="pk, sk, #status, fired_at, outbox, #step, lease_until_microseconds",
-        ExpressionAttributeNames={"#status": "status", "#step": "step"},
+        ProjectionExpression=", ".join(f"#{name}" for name in _READ),
+        ExpressionAttributeNames={f"#{name}": name for name in _READ},
         ExpressionAttributeValues={":symbol": "SYMBOL#", ":firings": "FIRINGS#"},
     )
     for page in pages:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -13,9 +12,15 @@ from lib.cli.errors import CliError
 from lib.cli.history import firings_of_all, firings_of_symbol
 from lib.cli.output import waiting, write_facts, write_json, write_line, write_table
 from lib.cli.quantities import since_of
-from lib.cli.redrive import redrive
+from lib.cli.redrive import Redrive, redrive
 from lib.cli.repair import repair
-from lib.cli.session import EnvironmentOption, JsonOption, connected, now_microseconds
+from lib.cli.session import (
+    EnvironmentOption,
+    JsonOption,
+    connected,
+    now_microseconds,
+    telling_what_is_done,
+)
 from lib.cli.status import QueueStatus, Status, read_status
 from lib.cli.target import Target
 from lib.cli.words import symbol_of
@@ -135,20 +140,36 @@ def list_letters(environment: EnvironmentOption = None, as_json: JsonOption = Fa
 
 
 def redrive_letters(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
-    """Send the messages in the dead-letter queue back, to be tried again."""
-    with connected(environment) as target, waiting("Moving the dead letters"):
+    """Send the messages in the dead-letter queue back, to be tried again.
+
+    What was applied of them does not count again; SQS's own redrive would have it count twice.
+    """
+    so_far = [Redrive()]
+    with (
+        telling_what_is_done(lambda: _moved(so_far[-1])),
+        connected(environment) as target,
+        waiting("Moving the dead letters"),
+    ):
         done = redrive(
             target.sqs,
             target.dead_letter_queue_url,
             target.queue_url,
             now_microseconds(),
-            time.sleep,
+            on_progress=so_far.append,
         )
     if as_json:
         write_json(asdict(done))
     else:
-        moved = f"moved {done.moved} {'message' if done.moved == 1 else 'messages'} back"
-        write_line(moved + (f"; {done.refused} will be refused again" if done.refused else ""))
+        write_line(
+            _moved(done) + (f"; {done.refused} will be refused again" if done.refused else "")
+        )
+    if done.unsent:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in done.unsent.items())
+        raise CliError(f"SQS rejects what stays in the dead-letter queue: {reasons}")
+
+
+def _moved(done: Redrive) -> str:
+    return f"moved {done.moved} {'message' if done.moved == 1 else 'messages'} back"
 
 
 def _firing_row(firing: dict[str, Any]) -> list[str]:
@@ -160,8 +181,14 @@ def _firing_row(firing: dict[str, Any]) -> list[str]:
         firing["previous_price"] or "none",
         firing["price"],
         firing["rule_id"],
-        "yes" if firing["sent"] else "not yet",
+        _announced(firing),
     ]
+
+
+def _announced(firing: dict[str, Any]) -> str:
+    if firing["undeliverable"]:
+        return f"no: {firing['undeliverable']}"
+    return "yes" if firing["sent"] else "not yet"
 
 
 def _write_status(target: Target, found: Status) -> None:
@@ -178,10 +205,16 @@ def _write_status(target: Target, found: Status) -> None:
     write_facts(
         {
             "rules": ", ".join(rules) or "none",
+            "rules set aside": f"{table.rules_set_aside} (./alerts list says why)"
+            if table.rules_set_aside
+            else "none",
             "symbols": str(table.symbols),
             "delivering now": ", ".join(table.delivering) or "none",
             "stuck": f"{', '.join(table.stuck)} (./alerts repair)" if table.stuck else "none",
             "firings": str(table.firings),
+            "undeliverable": f"{table.undeliverable_firings} (./alerts history says why)"
+            if table.undeliverable_firings
+            else "none",
             "last firing": table.last_fired_at or "none",
             "function": f"{function.state}, last update {function.last_update}",
             "fed by the queue": function.mapping or "no",

@@ -16,6 +16,7 @@ from lib.cli.quantities import (
     moment_of,
     seconds_of,
 )
+from lib.cli.set_aside import SetAside
 from price_alerts.rules import HIGH_PRICE_RULE_ID, Rule, Trigger
 from price_alerts.terms import Condition, RuleError, Terms
 from price_alerts.ticks import InvalidMessage, format_moment, parse_symbol
@@ -39,12 +40,13 @@ _ID_CHARACTERS = 6
 
 
 class ShownStatus(StrEnum):
-    """What is told of a rule: its status, or that it has expired."""
+    """What is shown of a rule: its status, or that it has expired, or cannot be read."""
 
     ACTIVE = "active"
     PAUSED = "paused"
     TRIGGERED = "triggered"
     EXPIRED = "expired"
+    SET_ASIDE = "set aside"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,15 +189,19 @@ def trigger_in_words(rule: Rule) -> str:
     return ", ".join(parts)
 
 
-def rule_in_words(rule: Rule) -> str:
+def rule_in_words(rule: Rule | SetAside) -> str:
     """Write what a rule waits for: ``AAPL crosses-up 200, once, until 2027-01-31T00:00:00Z``."""
+    if isinstance(rule, SetAside):
+        return f"{rule.symbol}, set aside: {rule.reason}"
     expires_at = rule.expires_at_microseconds
     until = "" if expires_at is None else f", until {format_moment(expires_at)}"
     return f"{rule.symbol} {condition_in_words(rule.terms)}, {trigger_in_words(rule)}{until}"
 
 
-def status_of(rule: Rule, now_microseconds: int) -> ShownStatus:
-    """Tell a rule's status: past its ``expires`` it is expired, whatever else it is."""
+def status_of(rule: Rule | SetAside, now_microseconds: int) -> ShownStatus:
+    """Return a rule's status: past its ``expires`` it is expired, whatever else it is."""
+    if isinstance(rule, SetAside):
+        return ShownStatus.SET_ASIDE
     expires_at = rule.expires_at_microseconds
     if expires_at is not None and expires_at <= now_microseconds:
         return ShownStatus.EXPIRED

@@ -169,9 +169,27 @@ def changed_by(plan: str) -> set[str]:
     return set(re.findall(r"# (\w+)\.\S+ .*(?:will|must) be ", plan))
 
 
-def eventually(is_so: Callable[[], bool]) -> bool:
+def counted(deployed: Deployed, name: str) -> int:
+    """Add up what the function has counted."""
+    lines = [line for line in deployed.pipeline.log_lines() if f'"{name}":[' in line]
+    return sum(int(json.loads(line)[name][0]) for line in lines)
+
+
+@contextmanager
+def time_out(deployed: Deployed, seconds: int) -> Iterator[None]:
+    """Let the function have more time for a while than it is deployed with."""
+    functions, name = deployed.emulator.client("lambda"), deployed.outputs["function_name"]
+    before = functions.get_function_configuration(FunctionName=name)["Timeout"]
+    functions.update_function_configuration(FunctionName=name, Timeout=seconds)
+    try:
+        yield
+    finally:
+        functions.update_function_configuration(FunctionName=name, Timeout=before)
+
+
+def eventually(is_so: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> bool:
     """Poll until something is so: the emulator raises no event."""
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    give_up_at = time.monotonic() + patience_seconds
     while not is_so() and time.monotonic() < give_up_at:
         time.sleep(0.05)
     return is_so()

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from lib.local.command_line import CommandLine
-from tests.integration.conftest import Deployed, eventually, invoke
+from tests.integration.conftest import Deployed, counted, eventually, invoke
 from tests.oracle import Oracle, Spec
 
 TICKS = 15  # as many as may swap places
@@ -39,12 +39,6 @@ def finish(deployed: Deployed, one: tuple[str, str]) -> None:
 
 def fired(alerts: CommandLine, symbol: str) -> Counter[str]:
     return Counter(f["rule_id"] for f in json.loads(alerts.run("history", symbol, "--json")))
-
-
-def conflicts(deployed: Deployed) -> int:
-    """Add up what the function has counted."""
-    lines = deployed.pipeline.log_lines()
-    return sum(int(json.loads(line)["Conflicts"][0]) for line in lines if '"Conflicts":[' in line)
 
 
 def test_invocations_that_race_come_to_what_one_after_another_would(
@@ -83,13 +77,13 @@ def test_invocations_that_race_come_to_what_one_after_another_would(
         for second, price in enumerate(prices)
     ]
     random.shuffle(messages)
-    before = conflicts(deployed)
+    before = counted(deployed, "Conflicts")
 
     with ThreadPoolExecutor(INVOCATIONS_AT_ONCE) as pool:
         list(pool.map(lambda one: finish(deployed, one), messages))
 
     assert sum((fired(alerts, symbol) for symbol in symbols), Counter()) == wanted
-    assert eventually(lambda: conflicts(deployed) > before)
+    assert eventually(lambda: counted(deployed, "Conflicts") > before)
 
 
 @pytest.fixture

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
+import boto3
 import pytest
 from hypothesis import settings
 from moto import mock_aws
@@ -44,12 +48,22 @@ FUNCTION_ENVIRONMENT = {
 }
 
 
+class CurrentStdout:
+    """Whatever is stdout when something is written: pytest changes it after each set-up."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         *("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "CDKTF_OUTDIR"),
         *("TAP_ENVIRONMENT", "TAP_MOVING_STATE", "TERRAFORM_BINARY_NAME"),
-        *("TF_CLI_ARGS", "TF_CLI_ARGS_init"),
+        *("TF_CLI_ARGS", "TF_CLI_ARGS_init", "QUEUE_URL"),
     ):
         monkeypatch.delenv(name, raising=False)
     for name, value in FUNCTION_ENVIRONMENT.items():
@@ -118,7 +132,7 @@ def driver(commits: list[State]) -> Driver:
 
 @pytest.fixture
 def _fresh_handler() -> Iterator[None]:
-    """The handler is imported anew in this test, and forgotten after it."""
+    """The handler is imported for this test, and forgotten after it."""
     drop_handler()
     yield
     drop_handler()
@@ -128,6 +142,24 @@ def _fresh_handler() -> Iterator[None]:
 def index(table: Table, _fresh_handler: None) -> ModuleType:
     """The handler, imported when its table is there."""
     return importlib.import_module("index")
+
+
+@pytest.fixture
+def load_index(table: Table, _fresh_handler: None) -> Callable[[], ModuleType]:
+    """Import the handler when its table and its topic are there; its lines go to stdout."""
+    boto3.client("sns").create_topic(Name="tap-test-alerts")
+
+    def load() -> ModuleType:
+        with patch("sys.stdout", CurrentStdout()):
+            return importlib.import_module("index")
+
+    return load
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
+    """Read what was printed: every line of it is JSON."""
+    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 @pytest.fixture(scope="session")

@@ -138,16 +138,18 @@ def create_table(name: str) -> Table:
 
 def add_rules(table: Table, *rules: Rule) -> None:
     """Add rules to their symbols, many at a time and each as the command line would."""
+    states = {added.symbol: Store(table).load(added.symbol) for added in rules}
     with table.batch_writer() as batch:
         for added in rules:
-            for item in [rule_item(added), *watch_items(added)]:
+            state = states[added.symbol]
+            now = replace(added, since=state.position, revision=state.version + 1)
+            for item in [rule_item(now), *watch_items(now)]:
                 batch.put_item(Item=item)
     actions = RuleActions(table.name)
-    for symbol in sorted({added.symbol for added in rules}):
+    for symbol, state in states.items():
         its_rules = [added for added in rules if added.symbol == symbol]
-        state = Store(table).load(symbol)
-        told: Any = actions.telling_state(state, "added", its_rules)["Update"]
-        table.meta.client.update_item(**told)
+        change: Any = actions.telling_state(state, "added", its_rules)["Update"]
+        table.meta.client.update_item(**change)
 
 
 def items_of(table: Table, pk: str, sk: str = "") -> list[dict[str, Any]]:
@@ -156,6 +158,45 @@ def items_of(table: Table, pk: str, sk: str = "") -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = [item for page in pages for item in page["Items"]]
     found = [item for item in items if item["pk"].startswith(pk) and item["sk"].startswith(sk)]
     return sorted(found, key=lambda item: (item["pk"], item["sk"]))
+
+
+def returning(batch: Batch) -> set[str]:
+    """Return the ids of the messages that are tried again after a batch."""
+    return batch.failed_message_ids | batch.unfinished_message_ids
+
+
+def before_updates(table: Table, do: Callable[[Any], object], *, times: int = 1) -> None:
+    """Do something before some updates of the table, with their parameters.
+
+    Updates that this makes itself do not count.
+    """
+    left, is_busy = times, False
+
+    def before(params: Any, **_: Any) -> None:
+        nonlocal left, is_busy
+        if left and not is_busy:
+            left, is_busy = left - 1, True
+            try:
+                do(params)
+            finally:
+                is_busy = False
+
+    table.meta.client.meta.events.register_first(
+        "before-parameter-build.dynamodb.UpdateItem", before
+    )
+
+
+def fail_calls(table: Table, operation: str, *, times: int = 1, when: str = "before") -> None:
+    """Let calls of an operation fail before they are sent, or after they were executed."""
+    left = times
+
+    def fail(**_: Any) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            raise ConnectionError("no answer")
+
+    table.meta.client.meta.events.register(f"{when}-call.dynamodb.{operation}", fail)
 
 
 def first_seconds_above(prices: Sequence[str]) -> list[int]:
@@ -231,10 +272,11 @@ class Container:
         *,
         kept_ticks: int = 16,
         each: Any = map,
+        **more: Any,
     ) -> None:
         self.store = Store(table)
         self._clock = clock
-        self._processor = Processor(
+        self.processor = Processor(
             self.store,
             Notifier(topic, "arn:topic"),
             high_price,
@@ -242,6 +284,7 @@ class Container:
             clock.sleep,
             kept_ticks=kept_ticks,
             each=each,
+            **more,
         )
 
     def process(
@@ -260,5 +303,5 @@ class Container:
             ends_at_microseconds=self._clock.now + seconds * SECOND,
         )
         batch = Batch(deadline, repeated_message_ids=frozenset(repeated))
-        self._processor.process(batch_of, batch, symbols)
+        self.processor.process(batch_of, batch, symbols)
         return batch

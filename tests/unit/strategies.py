@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from price_alerts.rules import Progress, Rule, Status, Trigger
-from price_alerts.state import Firing, Lease, Outbox, State, Step
+from price_alerts.progress import NOWHERE, Announced, Progress, Status, Trail, in_order
+from price_alerts.recent import Mark, Recent
+from price_alerts.rules import Rule, Trigger
+from price_alerts.state import Firing, Lease, Outbox, State, Step, Threshold
 from price_alerts.terms import WINDOWS_SECONDS, Condition, Distance, Side, Terms
 from price_alerts.ticks import Position
 from price_alerts.watches import Band
 from price_alerts.windows import EXTREMES, lines_of
 from tests.unit.doubles import NOW
 
-__all__ = ["rules", "states"]
+__all__ = ["message_ids", "positions", "progresses", "recents", "rules", "states", "stored_rules"]
 
 _SMALLEST = Decimal("1E-18")
 _CHANNELS = {Condition.ENTERS, Condition.EXITS, Condition.INSIDE, Condition.OUTSIDE}
@@ -26,6 +29,9 @@ _ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True)
 _prices = st.decimals(_SMALLEST, Decimal(10**18 - 1), places=18)
 _levels = st.decimals(2, 99, places=18)
 _lines = st.sampled_from(lines_of(dict.fromkeys(EXTREMES, ())))
+# SQS names a message by a UUID; other senders of records may name it as they like.
+message_ids = st.uuids().map(str) | st.text(max_size=10) | st.uuids().map(lambda each: each.hex)
+positions = st.builds(Position, _moments, message_ids, st.integers(0, 499))
 
 
 @st.composite
@@ -43,13 +49,24 @@ def _terms(draw: st.DrawFn) -> Terms:
     )
 
 
-_progresses = st.builds(
+_bare_progresses = st.builds(
     Progress,
     status=st.sampled_from(Status),
     disarmed=st.none() | st.sampled_from(Side),
     last_fired_at_microseconds=st.none() | _moments,
     last_firing_id=st.none() | _ids,
 )
+_announced = positions.map(lambda name: Announced(name, name)) | st.builds(
+    Announced, positions, st.none() | st.just(NOWHERE) | positions
+)
+_trails = st.builds(
+    Trail,
+    st.lists(
+        st.tuples(positions, _bare_progresses), max_size=3, unique_by=lambda change: change[0]
+    ).map(tuple),
+    st.lists(_announced, max_size=3, unique=True).map(in_order),
+)
+progresses = st.builds(replace, _bare_progresses, trail=_trails)
 rules = st.builds(
     Rule,
     rule_id=_ids,
@@ -61,7 +78,10 @@ rules = st.builds(
     owner=_texts,
     note=_texts,
     message=st.sampled_from(["", "{symbol} at {price}", "{{note}}: {note}"]),
-    progress=_progresses,
+    progress=progresses,
+)
+stored_rules = st.builds(
+    replace, rules, since=st.none() | positions, revision=st.integers(0, 10**9)
 )
 _firings = st.builds(
     Firing,
@@ -71,15 +91,16 @@ _firings = st.builds(
     terms=_terms(),
     previous_price=st.none() | _prices,
     price=_prices,
-    position=st.builds(Position, _moments, st.uuids().map(str), st.integers(0, 499)),
+    position=positions,
     fired_at_microseconds=_moments,
 )
 _outboxes = st.builds(
     Outbox,
     version=st.integers(1, 10**9),
     firings=st.lists(_firings, max_size=3).map(tuple),
-    changes=st.dictionaries(_ids, _progresses, max_size=3),
+    changes=st.dictionaries(_ids, progresses, max_size=3),
     checked_rule_ids=st.lists(_ids, max_size=3).map(tuple),
+    spent=st.lists(st.tuples(_lines, _texts), max_size=3).map(tuple),
 )
 _windows = st.dictionaries(
     st.sampled_from(EXTREMES),
@@ -94,17 +115,45 @@ _steps = st.builds(
     line=_lines,
     after_key=st.none() | st.text(min_size=1, max_size=10),
 )
-states = st.builds(
+_marks = st.lists(
+    st.builds(Mark, positions, _prices), min_size=1, max_size=6, unique_by=lambda mark: mark[0]
+)
+
+
+@st.composite
+def recents(draw: st.DrawFn) -> Recent:
+    """Recent ticks; those of a new symbol begin before all ticks."""
+    before = draw(st.sampled_from([[], [Mark(NOWHERE, Decimal(0))]]))
+    return Recent(
+        marks=(*before, *sorted(draw(_marks))),
+        windows=draw(_windows),
+        begun=draw(st.dictionaries(st.sampled_from(EXTREMES), positions, max_size=3)),
+        own=Trail(announced=draw(st.lists(_announced, max_size=3).map(tuple))),
+        own_since=draw(st.none() | positions),
+        rules_since=draw(st.none() | positions),
+    )
+
+
+_others = st.builds(
     State,
     symbol=st.just("AAPL"),
     version=st.integers(1, 10**9),
     price=st.none() | _prices,
-    position=st.none()
-    | st.builds(Position, _moments, st.text(min_size=1, max_size=10), st.integers(0, 499)),
+    position=st.none() | positions,
     threshold=st.none() | _prices,
+    threshold_before=st.none() | st.builds(Threshold, st.none() | _prices, _moments),
     windows=_windows,
     bands=st.none() | _bands,
     step=st.none() | _steps,
     outbox=st.none() | _outboxes,
     lease=st.none() | st.builds(Lease, st.text(min_size=1, max_size=10), _moments),
+    nonce=st.none() | st.text("0123456789abcdef", min_size=8, max_size=8),
 )
+
+
+def _with_recent(state: State, recent: Recent) -> State:
+    last = recent.marks[-1]
+    return replace(state, price=last.price, position=last.position, recent=recent)
+
+
+states = _others | st.builds(_with_recent, _others, recents())

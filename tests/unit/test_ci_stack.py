@@ -316,12 +316,23 @@ def test_the_boundary_holds_what_the_function_needs_and_ends_there(bare: Stack, 
     table = stack_arn("dynamodb", "table/tap-{}-alerts", stack)
     key = stack_arn("kms", "key/0a1b", stack)
     tags = {"aws__ResourceTag/stack": f"tap-{stack}"}
-    assert may(boundary, "dynamodb:PutItem", table)
+    assert may(boundary, "dynamodb:UpdateItem", table)
     assert may(boundary, "kms:Decrypt", key, **tags)
     assert not may(boundary, "kms:Decrypt", key)
-    assert not may(boundary, "dynamodb:PutItem", table.replace("alerts", "others"))
+    assert not may(boundary, "dynamodb:UpdateItem", table.replace("alerts", "others"))
     assert not may(boundary, "iam:CreateRole", role_of(stack))
     assert not may(boundary, "sts:AssumeRole", "*")
+
+
+@pytest.mark.parametrize(
+    ("stack", "queue", "is_allowed"),
+    [("dev", "tap-{}-prices", True), ("prod", "tap-{}-prices.fifo", False)],
+)
+def test_the_boundary_lets_the_function_send_to_a_standard_queue_alone(
+    bare: Stack, stack: str, queue: str, is_allowed: bool
+) -> None:
+    boundary = bare["resource"]["aws_iam_policy"][f"boundary-{stack}"]["policy"]
+    assert may(boundary, "sqs:SendMessage", stack_arn("sqs", queue, stack)) == is_allowed
 
 
 # --- the key -----------------------------------------------------------------------------

@@ -1,8 +1,10 @@
-"""What the store does for a delivery: rules that change, firings that are recorded and marked."""
+"""What the store does for a delivery: rules that change, and what leaves the index."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,43 +12,34 @@ import pytest
 from botocore.exceptions import ClientError
 
 from price_alerts.items import rule_item
-from price_alerts.notices import Notice, notice
-from price_alerts.rules import Progress, Rule, Status
-from price_alerts.state import Lease, Outbox, State
+from price_alerts.progress import Announced, Progress, Status, Trail
+from price_alerts.state import Outbox
 from price_alerts.state_items import firing_item
-from price_alerts.store import Conflict, Store
+from price_alerts.store import Busy, Overloaded, Store
 from price_alerts.terms import Condition, Side
-from tests.unit.doubles import NOW, SECOND, add_rules, firing, items_of, rule
+from price_alerts.ticks import Position
+from tests.unit.doubles import NOW, add_rules, items_of, rule, told
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
+AT = Position(NOW, "m-1", 0)
+TRAIL = Trail(((AT, Progress()),), (Announced(AT, AT),))
 RULE = rule("r-1", 150, rearm="1", condition=Condition.ABOVE)
 TRIGGERED = Progress(Status.TRIGGERED, None, NOW, "f-1")
-DISARMED = Progress(Status.ACTIVE, Side.HIGH, NOW, "f-1")
-HELD = State("AAPL", 2, lease=Lease("me", NOW))
+DISARMED = Progress(Status.ACTIVE, Side.HIGH, NOW, "f-1", TRAIL)
+WATCHES = [("price", "202149#r-1"), ("price", "20215#r-1")]
 
 
-def told(number: int = 1, of: Rule = RULE) -> Notice:
-    return notice(firing(firing_id=f"f-{number}", rule_id=of.rule_id), of)
-
-
-def outbox(**parts: Any) -> Outbox:
-    return Outbox(version=2, **parts)
+def outbox(version: int = 2, **parts: Any) -> Outbox:
+    return Outbox(version, **parts)
 
 
 @pytest.fixture
 def store(table: Table) -> Store:
-    """The store, with one rule that is new, and a state that is held with a lease."""
+    """The store, with one rule that is new."""
     add_rules(table, RULE)
-    store = Store(table)
-    store.commit(State("AAPL", 1), HELD)
-    return store
-
-
-def apply(store: Store, what: Outbox, *notices: Notice, state: State = HELD) -> None:
-    rules = store.index("AAPL").rules(what.changes)
-    store.apply(state, what, rules, notices)
+    return Store(table)
 
 
 def rule_in(table: Table, rule_id: str = "r-1") -> dict[str, Any]:
@@ -55,167 +48,218 @@ def rule_in(table: Table, rule_id: str = "r-1") -> dict[str, Any]:
 
 
 def watches_in(table: Table) -> list[tuple[str, str]]:
-    return [(item["pk"], item["sk"]) for item in items_of(table, "WATCH#")]
+    """Return lines and keys of all watches of AAPL."""
+    items = items_of(table, "WATCH#AAPL#")
+    return [(item["pk"].removeprefix("WATCH#AAPL#"), item["sk"]) for item in items]
 
 
-def test_a_change_is_written_to_its_rule(store: Store, table: Table) -> None:
-    apply(store, outbox(changes={"r-1": DISARMED}))
-    assert rule_in(table) == rule_item(replace(RULE, progress=DISARMED))
+# --- rules that change -----------------------------------------------------------------------
 
 
-def test_a_rule_that_is_armed_again_is_not_disarmed_any_more(store: Store, table: Table) -> None:
-    armed = replace(DISARMED, disarmed=None)
-    apply(store, outbox(changes={"r-1": DISARMED}))
-    apply(store, outbox(changes={"r-1": armed}))
-    assert rule_in(table) == rule_item(replace(RULE, progress=armed))
-
-
-def test_a_rule_that_has_triggered_leaves_the_index(store: Store, table: Table) -> None:
-    apply(store, outbox(changes={"r-1": TRIGGERED}, checked_rule_ids=("r-1",)))
-    assert (rule_in(table)["status"], watches_in(table)) == ("triggered", [])
-
-
-def test_a_rule_that_is_still_active_stays_in_the_index(store: Store, table: Table) -> None:
-    before = watches_in(table)
-    apply(store, outbox(changes={"r-1": DISARMED}))
-    assert watches_in(table) == before
-
-
-def test_a_rule_that_has_seen_a_tick_is_not_new_any_more(store: Store, table: Table) -> None:
-    apply(store, outbox(checked_rule_ids=("r-1",)))
-    assert watches_in(table) == [
-        ("WATCH#AAPL#price", "202149#r-1"),
-        ("WATCH#AAPL#price", "20215#r-1"),
-    ]
-
-
-def test_firings_are_recorded_as_not_announced(store: Store, table: Table) -> None:
-    apply(store, outbox(), told(1), told(2))
-    assert items_of(table, "FIRINGS#") == [firing_item(told(1)), firing_item(told(2))]
-
-
-def test_a_firing_that_was_marked_stays_so_when_it_is_recorded_again(
+def test_a_change_is_written_to_its_rule_with_the_version_that_decided_it(
     store: Store, table: Table
 ) -> None:
-    apply(store, outbox(), told())
-    store.mark_sent("AAPL", [told().firing], NOW + 2 * SECOND)
-    apply(store, outbox(), told())
-    (item,) = items_of(table, "FIRINGS#")
-    assert (item["sent"], item["sent_at"]) == (True, "2026-11-22T15:04:07.250000Z")
+    store.apply("AAPL", outbox(changes={"r-1": DISARMED}))
+    assert rule_in(table) == rule_item(replace(RULE, progress=DISARMED, revision=2))
 
 
-def test_what_was_not_marked_is_unsent(store: Store) -> None:
-    apply(store, outbox(), told(1), told(2))
-    store.mark_sent("AAPL", [told(1).firing], NOW)
-    assert store.unsent([told(1), told(2), told(3)]) == [told(2), told(3)]
+def test_what_a_change_leaves_out_is_not_there_any_more(store: Store, table: Table) -> None:
+    armed = replace(DISARMED, disarmed=None, trail=Trail())
+    store.apply("AAPL", outbox(changes={"r-1": DISARMED}))
+    store.apply("AAPL", outbox(3, changes={"r-1": armed}))
+    assert rule_in(table) == rule_item(replace(RULE, progress=armed, revision=3))
 
 
-def test_to_mark_a_firing_twice_is_harmless(store: Store, table: Table) -> None:
-    apply(store, outbox(), told())
-    store.mark_sent("AAPL", [told().firing], NOW)
-    once = items_of(table, "FIRINGS#")
-    store.mark_sent("AAPL", [told().firing], NOW)
-    assert items_of(table, "FIRINGS#") == once
-
-
-def test_to_deliver_twice_is_harmless(store: Store, table: Table) -> None:
-    everything = outbox(changes={"r-1": TRIGGERED}, checked_rule_ids=("r-1",))
-    apply(store, everything, told())
+def test_to_apply_an_outbox_twice_is_harmless(store: Store, table: Table) -> None:
+    everything = outbox(changes={"r-1": TRIGGERED}, checked_rule_ids=("r-1",), spent=tuple(WATCHES))
+    store.apply("AAPL", everything)
     once = items_of(table, "")
-    apply(store, everything, told())
+    store.apply("AAPL", everything)
     assert items_of(table, "") == once
-
-
-def test_an_outbox_without_stored_rules_makes_no_call(store: Store, calls: list[str]) -> None:
-    apply(store, outbox())
-    assert calls == []
-
-
-def test_more_than_one_transaction_can_hold_is_written_in_several(
-    store: Store, table: Table, calls: list[str]
-) -> None:
-    apply(store, outbox(), *(told(number) for number in range(100)))
-    assert calls == ["TransactWriteItems"] * 2
-    assert len(items_of(table, "FIRINGS#")) == 100
 
 
 def test_a_rule_that_the_table_has_swept_away_does_not_come_back(
     store: Store, table: Table
 ) -> None:
-    changes = {"gone": TRIGGERED, "r-1": DISARMED}
-    apply(store, outbox(changes=changes), told(1, rule("gone", 150)))
+    store.apply("AAPL", outbox(changes={"gone": TRIGGERED, "r-1": DISARMED}))
     assert [item["sk"] for item in items_of(table, "SYMBOL#AAPL")] == ["RULE#r-1", "STATE"]
-    assert (rule_in(table)["disarmed"], len(items_of(table, "FIRINGS#"))) == ("high", 1)
+    assert rule_in(table)["disarmed"] == "high"
 
 
-def test_only_rules_that_are_gone_leaves_nothing_to_do(store: Store, table: Table) -> None:
-    before = items_of(table, "")
-    apply(store, outbox(changes={"gone": DISARMED}))
-    assert items_of(table, "") == before
+@pytest.mark.parametrize("revision", [2, 3], ids=["with this version", "since"])
+def test_a_rule_that_somebody_has_changed_since_stays_as_it_is(
+    store: Store, table: Table, revision: int
+) -> None:
+    """It was resumed, or removed and added again."""
+    changed = rule_item(replace(RULE, revision=revision, since=AT))
+    table.put_item(Item=changed)
+    store.apply("AAPL", outbox(2, changes={"r-1": TRIGGERED}))
+    assert rule_in(table) == changed
 
 
-# --- who may deliver -----------------------------------------------------------------------
-
-
-def test_who_is_later_than_the_lease_writes_nothing_any_more(store: Store, table: Table) -> None:
-    """The rule may have been resumed, or removed and added again, since."""
-    taken_over = replace(HELD, version=3, lease=Lease("somebody else", NOW))
-    store.commit(HELD, taken_over)
-    before = items_of(table, "")
-    with pytest.raises(Conflict) as conflict:
-        apply(store, outbox(changes={"r-1": TRIGGERED}), told())
-    assert conflict.value.current == taken_over
-    assert items_of(table, "") == before
-
-
-def answer_with(*codes: str | None, code: str = "TransactionCanceledException") -> Any:
-    """Refuse a transaction, with these reasons for its actions."""
-    answer: Any = {
-        "Error": {"Code": code},
-        "CancellationReasons": [{"Code": code} for code in codes],
-    }
-
-    def refuse(**_: object) -> None:
-        raise ClientError(answer, "TransactWriteItems")
-
-    return refuse
+def test_a_rule_of_the_release_before_which_has_no_revision_yet_is_changed(
+    store: Store, table: Table
+) -> None:
+    former = rule_item(RULE)
+    del former["revision"], former["schema"]
+    table.put_item(Item=former)
+    store.apply("AAPL", outbox(changes={"r-1": DISARMED}))
+    assert rule_in(table) == rule_item(replace(RULE, progress=DISARMED, revision=2))
 
 
 @pytest.fixture
-def refuse(table: Table, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
-    return lambda answer: monkeypatch.setattr(table.meta.client, "transact_write_items", answer)
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
 
 
-@pytest.mark.parametrize(
-    "reason", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
-)
-def test_what_will_pass_is_to_be_tried_again(
-    store: Store, refuse: Callable[[Any], None], reason: str
+def test_many_rules_are_changed_by_several_threads(
+    store: Store, table: Table, pool: ThreadPoolExecutor
 ) -> None:
-    refuse(answer_with("None", "ConditionalCheckFailed", reason))
-    with pytest.raises(Conflict) as conflict:
-        apply(store, outbox(changes={"r-1": DISARMED}), told())
-    assert conflict.value.current == HELD
+    rules = [rule(f"r-{number}", 150) for number in range(5)]
+    add_rules(table, *rules)
+    changes = {changed.rule_id: TRIGGERED for changed in rules}
+    Store(table, each=pool.map).apply("AAPL", outbox(9, changes=changes))
+    statuses = [item["status"] for item in items_of(table, "SYMBOL#AAPL", "RULE#")]
+    assert statuses == ["triggered"] * 5
 
 
-def test_a_mark_that_is_in_somebodys_way_is_to_be_tried_again(
-    store: Store, refuse: Callable[[Any], None]
+# --- what leaves the index -------------------------------------------------------------------
+
+
+def test_watches_that_are_spent_leave_the_index(store: Store, table: Table) -> None:
+    add_rules(table, rule("other", 150))
+    store.apply("AAPL", outbox(checked_rule_ids=("r-1",), spent=tuple(WATCHES)))
+    assert watches_in(table) == [("price", "20215#other")]
+
+
+def test_a_rule_that_has_triggered_is_watched_until_its_watches_are_spent(
+    store: Store, table: Table
 ) -> None:
-    refuse(answer_with("TransactionConflict"))
-    with pytest.raises(Conflict):
-        store.mark_sent("AAPL", [firing()], NOW)
+    store.apply("AAPL", outbox(changes={"r-1": TRIGGERED}, checked_rule_ids=("r-1",)))
+    assert (rule_in(table)["status"], watches_in(table)) == ("triggered", WATCHES)
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        pytest.param(answer_with("None", "ValidationError"), id="an action that cannot be"),
-        pytest.param(answer_with(code="ResourceNotFoundException"), id="no table"),
-    ],
-)
-def test_any_other_refusal_goes_through(
-    store: Store, refuse: Callable[[Any], None], answer: Any
+def test_a_rule_that_has_seen_a_tick_is_not_new_any_more(store: Store, table: Table) -> None:
+    add_rules(table, rule("other", 150, condition=Condition.ABOVE))
+    store.apply("AAPL", outbox(checked_rule_ids=("r-1",)))
+    assert [key for line, key in watches_in(table) if line == "new"] == ["other"]
+
+
+def test_an_outbox_without_stored_rules_makes_no_call(store: Store, calls: list[str]) -> None:
+    store.apply("AAPL", outbox())
+    assert calls == []
+
+
+def test_more_entries_than_one_request_can_hold_are_deleted_in_several(
+    store: Store, table: Table, calls: list[str]
 ) -> None:
-    refuse(answer)
-    with pytest.raises(ClientError):
-        apply(store, outbox(), told())
+    rules = [rule(f"r-{number}", 150, condition=Condition.ABOVE) for number in range(30)]
+    add_rules(table, *rules)
+    calls.clear()
+    store.apply("AAPL", outbox(checked_rule_ids=tuple(added.rule_id for added in rules)))
+    assert calls == ["BatchWriteItem"] * 2
+    assert "new" not in {line for line, _ in watches_in(table)}
+
+
+# --- what DynamoDB does not do at once -------------------------------------------------------
+
+Answer = dict[str, Any]
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that somebody makes, which take no time."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    return pauses
+
+
+@pytest.fixture
+def leave_over(table: Table, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Leaves the last item over of each of so many batches that follow."""
+
+    def install(times: int) -> None:
+        client, left = table.meta.client, times
+        write: Any = client.batch_write_item
+
+        def write_some(RequestItems: dict[str, Sequence[Any]]) -> Answer:  # noqa: N803  # boto3's
+            nonlocal left
+            if not left:
+                answer: Answer = write(RequestItems=RequestItems)
+                return answer
+            left -= 1
+            *first, last = RequestItems[table.name]
+            if first:
+                write(RequestItems={table.name: first})
+            return {"UnprocessedItems": {table.name: [last]}}
+
+        monkeypatch.setattr(client, "batch_write_item", write_some)
+
+    return install
+
+
+FIRINGS = [firing_item(told(firing_id=f"f-{number}"), NOW) for number in range(3)]
+
+
+@pytest.mark.parametrize("times", [1, 4])
+def test_items_that_dynamodb_leaves_over_are_written_again(
+    store: Store,
+    table: Table,
+    naps: list[float],
+    leave_over: Callable[[int], None],
+    times: int,
+) -> None:
+    leave_over(times)
+    store.record(FIRINGS)
+    assert items_of(table, "FIRINGS#") == FIRINGS
+    assert (len(naps), naps) == (times, sorted(set(naps)))  # each pause is longer than the last
+
+
+@pytest.mark.usefixtures("naps")
+def test_entries_that_dynamodb_leaves_over_are_deleted_again(
+    store: Store, table: Table, leave_over: Callable[[int], None]
+) -> None:
+    leave_over(2)
+    store.apply("AAPL", outbox(checked_rule_ids=("r-1",), spent=tuple(WATCHES)))
+    assert watches_in(table) == []
+
+
+@pytest.mark.usefixtures("naps")
+def test_items_that_dynamodb_leaves_over_time_and_again_are_an_error(
+    store: Store, table: Table, leave_over: Callable[[int], None]
+) -> None:
+    leave_over(5)
+    with pytest.raises(Overloaded):
+        store.record(FIRINGS)
+
+
+def refuse(table: Table, monkeypatch: pytest.MonkeyPatch, name: str, code: str) -> None:
+    def call(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": code}}, name)
+
+    monkeypatch.setattr(table.meta.client, name, call)
+
+
+def test_a_rule_that_is_being_changed_is_busy(
+    store: Store, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(table, monkeypatch, "update_item", "TransactionConflictException")
+    with pytest.raises(Busy):
+        store.apply("AAPL", outbox(changes={"r-1": DISARMED}))
+
+
+def test_a_thread_s_error_goes_through(
+    store: Store, table: Table, monkeypatch: pytest.MonkeyPatch, pool: ThreadPoolExecutor
+) -> None:
+    refuse(table, monkeypatch, "update_item", "ThrottlingException")
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        Store(table, each=pool.map).apply("AAPL", outbox(changes={"r-1": DISARMED}))
+
+
+def test_an_error_of_a_batch_goes_through(
+    store: Store, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(table, monkeypatch, "batch_write_item", "ThrottlingException")
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        store.apply("AAPL", outbox(checked_rule_ids=("r-1",)))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+from moto.core.botocore_stubber import BotocoreStubber
 
-from tests.faults import STORY, Fault, Pipeline, running_pipeline
+from tests.faults import STORY, Fault, Killed, Pipeline, running_pipeline
 
 STRIDE = 11
 RELIABILITY = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -28,6 +32,44 @@ def test_without_a_fault_all_that_comes_true_is_told_once(pipeline: Pipeline) ->
     outcome = pipeline.play(STORY)
     assert STORY.wanted().total() > 15
     assert (outcome.lost, outcome.doubled, outcome.unannounced, outcome.extra) == (0, 0, 0, 0)
+
+
+@pytest.fixture
+def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses of the requests that have been executed."""
+    urls: list[str] = []
+    process = BotocoreStubber.process_request
+
+    def counted(stubber: BotocoreStubber, request: Any) -> Any:
+        urls.append(request.url)
+        return process(stubber, request)
+
+    monkeypatch.setattr(BotocoreStubber, "process_request", counted)
+    return urls
+
+
+@pytest.mark.parametrize(
+    ("fault", "times"),
+    [
+        (None, 1),
+        (Fault.KILLED_BEFORE, 0),
+        (Fault.KILLED_AFTER, 1),
+        (Fault.TIMED_OUT, 0),
+        (Fault.THROUGHPUT, 0),
+        (Fault.THROTTLED, 0),
+        (Fault.LIMITED, 0),
+        (Fault.SERVER_ERROR, 0),
+        (Fault.ANSWER_LOST, 2),
+        (Fault.ANSWERS_LOST, 3),
+    ],
+)
+def test_a_request_is_executed_once_each_time_that_it_is_let_through(
+    pipeline: Pipeline, executed: list[str], fault: Fault | None, times: int
+) -> None:
+    pipeline.wire.strike(fault, 0)
+    with suppress(ClientError, ReadTimeoutError, Killed):
+        pipeline.index.table.put_item(Item={"pk": "a", "sk": "b"})
+    assert len(executed) == times
 
 
 @pytest.mark.no_cover

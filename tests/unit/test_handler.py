@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
-import boto3
 import pytest
 
 from price_alerts.batch import Batch
@@ -39,37 +35,9 @@ Lines = Callable[[], list[dict[str, Any]]]
 Work = list[tuple[list[Tick], Batch]]
 
 
-class CurrentStdout:
-    """Whatever is stdout when something is written: pytest changes it after each set-up."""
-
-    def write(self, text: str) -> int:
-        return sys.stdout.write(text)
-
-    def flush(self) -> None:
-        sys.stdout.flush()
-
-
-@pytest.fixture
-def load_index(table: Table, _fresh_handler: None) -> Callable[[], ModuleType]:
-    """Import the handler when its table and its topic are there."""
-    boto3.client("sns").create_topic(Name="tap-test-alerts")
-
-    def load() -> ModuleType:
-        with patch("sys.stdout", CurrentStdout()):
-            return importlib.import_module("index")
-
-    return load
-
-
 @pytest.fixture
 def index(load_index: Callable[[], ModuleType]) -> ModuleType:
     return load_index()
-
-
-@pytest.fixture
-def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
-    """Read what was printed: every line of it is JSON."""
-    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 @pytest.fixture
@@ -192,14 +160,14 @@ def test_work_stops_in_good_time(
 ) -> None:
     index.handler(event(), context)
     ((_, batch),) = given_work
-    assert batch.stop_at_microseconds == NOW + stop * 1_000
-    assert batch.deadline_microseconds == NOW + deadline * 1_000
+    assert batch.deadline.stop_at_microseconds == NOW + stop * 1_000
+    assert batch.deadline.ends_at_microseconds == NOW + deadline * 1_000
 
 
 def test_every_invocation_is_an_owner_of_its_own(index: ModuleType, given_work: Work) -> None:
     index.handler(event(), Context())
     index.handler(event(), Context())
-    assert len({batch.owner for _, batch in given_work}) == 2
+    assert len({batch.deadline.owner for _, batch in given_work}) == 2
 
 
 @pytest.mark.parametrize(
@@ -249,7 +217,7 @@ def test_a_refusal_is_logged_with_message_and_reason(index: ModuleType, lines: L
     }
 
 
-def test_an_announcement_is_logged(index: ModuleType, table: Table, lines: Lines) -> None:
+def test_a_published_firing_is_logged(index: ModuleType, table: Table, lines: Lines) -> None:
     index.handler(event(record(body_of(price="200"))), None)
     (line,) = [line for line in lines() if line.get("level") == "INFO"]
     (firing_id,) = [item["firing_id"] for item in table.scan()["Items"] if "firing_id" in item]
@@ -316,6 +284,9 @@ def test_the_metrics_count_what_happened(
         "InvalidMessages": [1.0],
         "FailedMessages": [2.0],
         "Conflicts": [1.0],
+        "HandedOverMessages": [0.0],
+        "UndeliverableFirings": [0.0],
+        "RulesSetAside": [0.0],
     }
     units = {metric["Name"]: metric["Unit"] for metric in declared["Metrics"]}
     assert (units.pop("Lag"), set(units.values())) == ("Milliseconds", {"Count"})
@@ -323,9 +294,12 @@ def test_the_metrics_count_what_happened(
 
 
 def test_a_message_that_has_come_before_brings_no_late_ticks(
-    index: ModuleType, lines: Lines
+    load_index: Callable[[], ModuleType], lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for count in ("1", "2", "1"):
+    monkeypatch.setenv("LATE_TICKS", "0")
+    index = load_index()
+    index.handler(event(record(body_of(timestamp="1001"), "m-0")), None)
+    for count in ("2", "1"):
         again = record(body_of(timestamp="1000")) | {
             "attributes": {"ApproximateReceiveCount": count}
         }
@@ -339,15 +313,82 @@ def test_every_invocation_reports_its_own_counts(index: ModuleType, lines: Lines
     assert [line["Ticks"] for line in lines() if "_aws" in line] == [[1.0], [1.0]]
 
 
-def test_who_runs_out_of_time_says_so_and_names_what_comes_again(
-    index: ModuleType, lines: Lines, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("remaining", "message"), [(10_000, "unfinished"), (0, "out of time")])
+def test_who_is_not_done_says_so_and_names_what_comes_again(
+    index: ModuleType,
+    lines: Lines,
+    monkeypatch: pytest.MonkeyPatch,
+    remaining: int,
+    message: str,
 ) -> None:
     def process(ticks: list[Tick], batch: Batch, symbols: object) -> None:
         batch.unfinished("AAPL", ticks)
-        batch.has_run_out_of_time = True
 
     monkeypatch.setattr(index._processor, "process", process)
-    answer = index.handler(event(record(body_of())), Context())
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert index.handler(event(record(body_of())), Context(remaining)) == failures("m-1")
     (warning,) = [line for line in lines() if line.get("level") == "WARNING"]
-    assert (warning["message"], warning["message_ids"]) == ("out of time", ["m-1"])
+    assert (warning["message"], warning["message_ids"]) == (message, ["m-1"])
+
+
+def test_a_firing_that_is_undeliverable_is_logged_and_counted(
+    index: ModuleType, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reject(**request: Any) -> dict[str, Any]:
+        (entry,) = request["PublishBatchRequestEntries"]
+        return {"Failed": [{"Id": entry["Id"], "Code": "InvalidParameter", "SenderFault": True}]}
+
+    monkeypatch.setattr(index.sns, "publish_batch", reject)
+    assert index.handler(event(record(body_of(price="200"))), None) == failures()
+    printed = lines()
+    (error,) = [line for line in printed if line.get("level") == "ERROR"]
+    assert (error["message"], error["rule_id"], error["message_id"], error["reason"]) == (
+        "firing undeliverable",
+        "high-price-threshold",
+        "m-1",
+        "InvalidParameter",
+    )
+    (metrics,) = [line for line in printed if "_aws" in line]
+    assert (metrics["UndeliverableFirings"], metrics["Firings"]) == ([1.0], [0.0])
+
+
+def test_a_rule_that_is_set_aside_is_logged_and_counted(
+    index: ModuleType, table: Table, lines: Lines
+) -> None:
+    add_rules(table, rule("broken", 100), rule("whole", 100))
+    table.update_item(
+        Key={"pk": "SYMBOL#AAPL", "sk": "RULE#broken"},
+        UpdateExpression="REMOVE levels",
+    )
+    bodies = [body_of(price="99", timestamp="1"), body_of(price="101", timestamp="2")]
+    assert index.handler(event(record(f"[{', '.join(bodies)}]")), None) == failures()
+    printed = lines()
+    (error,) = [line for line in printed if line.get("level") == "ERROR"]
+    assert (error["message"], error["rule_id"], "KeyError" in error["reason"]) == (
+        "rule set aside",
+        "broken",
+        True,
+    )
+    (metrics,) = [line for line in printed if "_aws" in line]
+    assert (metrics["RulesSetAside"], metrics["Firings"]) == ([1.0], [1.0])
+
+
+def test_in_a_fifo_queue_what_comes_after_a_message_that_fails_is_tried_again_with_it(
+    index: ModuleType,
+) -> None:
+    fail_calls_for(index, "BAD")
+    fifo = {"eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:prices.fifo"}
+    groups = [("m-1", '"FINE"', "a"), ("m-2", '"BAD"', "a"), ("m-3", '"AAPL"', "a")]
+    others = [("m-4", '"IBM"', "b")]
+    records = [
+        record(body_of(symbol=symbol), message_id)
+        | fifo
+        | {"attributes": {"MessageGroupId": group}}
+        for message_id, symbol, group in groups + others
+    ]
+    assert index.handler(event(*records), None) == failures("m-2", "m-3")
+
+
+def test_in_a_fifo_queue_nothing_waits_for_an_invalid_message(index: ModuleType) -> None:
+    fifo = {"eventSourceARN": "arn:prices.fifo", "attributes": {"MessageGroupId": "a"}}
+    records = [record("{", "m-1") | fifo, record(body_of(), "m-2") | fifo]
+    assert index.handler(event(*records), None) == failures("m-1")

@@ -3,31 +3,52 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from price_alerts import engine
-from price_alerts.past import Mark, Past
-from price_alerts.past_items import past_attributes, past_of
+from price_alerts.recent import Mark, Recent
+from price_alerts.recent_items import recent_attributes, recent_of
+from price_alerts.rules import Trigger
+from price_alerts.state import Lease, Outbox, State
+from price_alerts.store import Conflict
 from price_alerts.terms import Condition
 from price_alerts.ticks import Position
-from tests.unit.doubles import Clock, Container, Topic, add_rules, items_of, rule, tick
+from tests.unit.doubles import (
+    SECOND,
+    Clock,
+    Container,
+    Topic,
+    add_rules,
+    before_updates,
+    items_of,
+    returning,
+    rule,
+    tick,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 WRITE_UNIT_BYTES = 1_024
+MINUTE = 60 * SECOND
 
 
 def firings(table: Table) -> list[tuple[str, str]]:
     return [(str(item["price"]), item["rule"]) for item in items_of(table, "FIRINGS#")]
 
 
-def test_what_a_late_tick_fires_is_recorded_and_announced(
+@pytest.fixture
+def another(table: Table, clock: Clock, topic: Topic) -> Container:
+    return Container(table, clock, topic)
+
+
+def test_what_a_late_tick_fires_is_recorded_and_published(
     container: Container, table: Table, topic: Topic
 ) -> None:
     add_rules(table, rule("up", 105))
@@ -39,11 +60,11 @@ def test_what_a_late_tick_fires_is_recorded_and_announced(
 
 
 def test_a_late_message_that_comes_again_changes_nothing(
-    container: Container, table: Table, clock: Clock, topic: Topic
+    container: Container, table: Table, another: Container, topic: Topic
 ) -> None:
     add_rules(table, rule("up", 105))
     container.process([tick(100), tick(101, 2)])
-    for again in (container, Container(table, clock, topic)):
+    for again in (container, another):
         again.process([tick(110, 1)])
         again.process([tick(110, 1), tick(102, 3)], repeated={"m-1"})
     assert firings(table) == [("110", "up")]
@@ -51,32 +72,171 @@ def test_a_late_message_that_comes_again_changes_nothing(
 
 
 def test_another_container_puts_a_late_tick_in_its_place(
-    container: Container, table: Table, clock: Clock, topic: Topic
+    container: Container, table: Table, another: Container
 ) -> None:
     add_rules(table, rule("rise", 5, condition=Condition.RISES, window="1m"))
     container.process([tick(100), tick(103, 2)])
-    Container(table, clock, topic).process([tick(98, 1)])
+    another.process([tick(98, 1)])
     assert firings(table) == [("103", "rise")]
 
 
-def test_a_late_tick_that_changes_too_much_is_dropped_and_counted(
+def test_a_late_tick_that_changes_more_rules_than_a_commit_holds_changes_them_all(
     container: Container, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "MAX_CHANGES_PER_COMMIT", 1)
     add_rules(table, rule("one", 105), rule("two", 105))
     container.process([tick(100), tick(101, 2)])
     batch = container.process([tick(110, 1), tick(102, 3)])
-    assert (batch.late_ticks, batch.unfinished_message_ids) == (1, set())
-    assert firings(table) == []
+    assert (batch.late_ticks, returning(batch)) == (0, set())
+    assert sorted(firings(table)) == [("110", "one"), ("110", "two")]
 
 
-def test_a_late_tick_is_not_put_before_a_rule_that_was_added(
+def test_a_late_tick_is_put_before_a_rule_that_was_added_and_does_not_fire_it(
     container: Container, table: Table
 ) -> None:
+    add_rules(table, rule("old", 105))
     container.process([tick(100), tick(101, 2)])
+    add_rules(table, rule("new", 105))
+    assert container.process([tick(110, 1)]).late_ticks == 0
+    assert firings(table) == [("110", "old")]
+
+
+def test_a_late_tick_is_put_behind_a_change_of_rules(
+    container: Container, table: Table, another: Container
+) -> None:
+    add_rules(table, rule("up", 105, condition=Condition.CROSSES))
+    container.process([tick(100), tick(110, 1), tick(100, 2), tick(110, 3)])
+    add_rules(table, rule("other", 104))
+    another.process([tick(109, 5)])
+    assert returning(container.process([tick(100, 4)])) == set()
+    assert sorted(firings(table)[3:]) == [("100", "up"), ("109", "other"), ("109", "up")]
+
+
+def test_a_tick_that_is_late_for_a_conflict_is_put_in_its_place(
+    container: Container, table: Table, another: Container, clock: Clock
+) -> None:
     add_rules(table, rule("up", 105))
-    assert container.process([tick(110, 1)]).late_ticks == 1
-    assert firings(table) == []
+    container.process([tick(100)])
+    before_updates(table, lambda _: another.process([tick(101, 2)]))
+    batch = container.process([tick(110, 1)])
+    assert (returning(batch), batch.conflicts, batch.late_ticks) == (set(), 1, 0)
+    assert (firings(table), clock.naps) == ([("110", "up")], [])
+
+
+def test_a_late_tick_is_put_in_its_place_though_others_move_the_symbol_meanwhile(
+    container: Container, table: Table, another: Container
+) -> None:
+    add_rules(table, rule("up", 105))
+    container.process([tick(100), tick(101, 2)])
+    others = iter([tick(102, second) for second in range(3, 9)])
+    before_updates(table, lambda _: another.process([next(others)]), times=6)
+    batch = container.process([tick(110, 1)])
+    assert (returning(batch), batch.conflicts) == (set(), 6)
+    assert firings(table) == [("110", "up")]
+
+
+def test_a_late_tick_whose_symbol_stays_unfinished_for_conflicts_comes_again(
+    container: Container, table: Table, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_rules(table, rule("up", 105))
+    container.process([tick(100), tick(101, 2)])
+    current = container.store.load("AAPL")
+
+    def come_second(*_: object) -> State:
+        clock.now += SECOND // 10
+        raise Conflict(current)
+
+    with monkeypatch.context() as always:
+        always.setattr(container.store, "commit", come_second)
+        batch = container.process([tick(110, 1), tick(102, 3)])
+    assert (returning(batch), batch.late_ticks) == ({"m-1", "m-3"}, 0)
+    assert returning(container.process([tick(110, 1), tick(102, 3)])) == set()
+    assert firings(table) == [("110", "up")]
+
+
+def test_a_late_tick_behind_somebodys_delivery_comes_again(
+    container: Container, table: Table, clock: Clock
+) -> None:
+    add_rules(table, rule("up", 105))
+    container.process([tick(100), tick(101, 2)])
+    store = container.store
+    before = store.load("AAPL")
+    lease = Lease("somebody", clock.now + MINUTE)
+    store.commit(before, replace(before, version=9, outbox=Outbox(9), lease=lease))
+    batch = container.process([tick(110, 1)])
+    assert (returning(batch), batch.late_ticks) == ({"m-1"}, 0)
+    clock.now += MINUTE
+    assert returning(container.process([tick(110, 1)])) == set()
+    assert firings(table) == [("110", "up")]
+
+
+def slow_down(table: Table, clock: Clock, after_updates: int) -> None:
+    """Let time run out with an update of the state."""
+    updates: list[object] = []
+
+    def pass_time(params: object) -> None:
+        updates.append(params)
+        if len(updates) == after_updates:
+            clock.now += 9 * SECOND
+
+    before_updates(table, pass_time, times=after_updates)
+
+
+@pytest.mark.parametrize("after_updates", [1, 2, 3, 4, 5, 6])
+def test_a_late_tick_is_not_lost_wherever_time_runs_out(
+    container: Container, table: Table, clock: Clock, topic: Topic, after_updates: int
+) -> None:
+    """Of the late tick, and of the next one: commit, change of the rule, and clearing."""
+    add_rules(table, rule("up", 105))
+    container.process([tick(100), tick(101, 2)])
+    path = [tick(110, 1), tick(120, 3)]
+    slow_down(table, clock, after_updates)
+    batch = container.process(path)
+    assert batch.failures == []
+    clock.now += MINUTE
+    again = [each for each in path if each.position.message_id in returning(batch)]
+    assert returning(container.process(again)) == set()
+    assert firings(table) == [("110", "up"), ("120", "up")]
+    assert len(topic.published) == 2
+
+
+def test_late_ticks_that_are_applied_do_not_count_as_dropped(
+    table: Table, clock: Clock, topic: Topic
+) -> None:
+    container = Container(table, clock, topic, kept_ticks=1)
+    container.process([tick(100), tick(100, 10)])
+    batch = container.process([tick(200, 3), tick(100, 5)])
+    assert [str(firing.price) for firing in batch.published] == ["200"]
+    assert (returning(batch), batch.late_ticks) == (set(), 0)
+
+
+def test_a_rule_that_has_triggered_fires_for_no_late_tick(
+    container: Container, table: Table
+) -> None:
+    add_rules(table, rule("once", 105, trigger=Trigger.ONCE))
+    container.process([tick(100), tick(110, 2)])
+    container.process([tick(120, 1)])
+    assert firings(table) == [("110", "once")]
+
+
+def test_the_watches_of_a_rule_that_has_triggered_go_once_no_late_tick_can_change_that(
+    table: Table, clock: Clock, topic: Topic
+) -> None:
+    container = Container(table, clock, topic, kept_ticks=2)
+    add_rules(table, rule("once", 105, trigger=Trigger.ONCE), rule("every", 105))
+    container.process([tick(100), tick(110, 1)])
+    assert {item["rule"] for item in items_of(table, "WATCH#")} == {"once", "every"}
+    container.process([tick(price, second) for second, price in enumerate([100, 110] * 3, 2)])
+    assert {item["rule"] for item in items_of(table, "WATCH#")} == {"every"}
+
+
+def test_where_no_late_ticks_are_kept_the_watches_of_a_rule_that_triggers_go_at_once(
+    table: Table, clock: Clock, topic: Topic
+) -> None:
+    container = Container(table, clock, topic, kept_ticks=0)
+    add_rules(table, rule("once", 105, trigger=Trigger.ONCE))
+    container.process([tick(100), tick(110, 1)])
+    assert items_of(table, "WATCH#") == []
 
 
 def test_a_state_with_sixteen_messages_ticks_is_written_for_one_unit(
@@ -86,7 +246,7 @@ def test_a_state_with_sixteen_messages_ticks_is_written_for_one_unit(
         name = str(uuid.UUID(int=2**100 + second))
         container.process([tick("201.25", second, message_id=name)])
     (state,) = items_of(table, "SYMBOL#")
-    assert state["past"]["ticks"].count("201.25") == 16
+    assert state["recent"]["ticks"].count("201.25") == 16
     size = sum(len(name) + len(str(value)) for name, value in state.items())
     assert size < WRITE_UNIT_BYTES
 
@@ -98,8 +258,7 @@ marks = st.lists(
     st.builds(
         Mark,
         st.builds(Position, st.integers(0, 2**53), names, st.integers(0, 499)),
-        st.decimals("0.000000000000000001", "999999999999999999", allow_nan=False) | st.none(),
-        st.just({}),
+        st.decimals("0.000000000000000001", "999999999999999999", allow_nan=False),
     ),
     min_size=1,
     max_size=17,
@@ -108,21 +267,7 @@ marks = st.lists(
 
 
 @given(marks)
-def test_a_past_is_read_as_it_was_written(written: list[Mark]) -> None:
+def test_recent_ticks_are_read_as_they_were_written(written: list[Mark]) -> None:
     written.sort(key=lambda mark: mark.position)
-    past, last = Past(tuple(written)), written[-1]
-    assume(last.price)
-    assert past_of(past_attributes(past), last.position, last.price or Decimal(0)) == past
-
-
-def test_what_the_last_ticks_did_is_forgotten_with_them_when_rules_change(
-    container: Container, table: Table, clock: Clock, topic: Topic
-) -> None:
-    add_rules(table, rule("up", 105, condition=Condition.CROSSES))
-    container.process([tick(100), tick(110, 1), tick(100, 2), tick(110, 3)])
-    add_rules(table, rule("other", 500))
-    another = Container(table, clock, topic)
-    another.process([tick(109, 4)])
-    assert container.process([tick(108, 5)]).unfinished_message_ids == set()
-    assert Container(table, clock, topic).process([tick(100, 6)]).unfinished_message_ids == set()
-    assert len(firings(table)) == 4
+    recent, last = Recent(tuple(written)), written[-1]
+    assert recent_of(recent_attributes(recent), last.position, Decimal(last.price)) == recent

@@ -1,8 +1,7 @@
-"""Leases, refusals and lack of time: nothing is lost, and nobody gets into another's way."""
+"""Leases and lack of time: nothing is lost, and nobody is in another's way."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -14,13 +13,26 @@ from price_alerts import engine
 from price_alerts.state import Firing, Lease, Outbox, State
 from price_alerts.store import Store
 from price_alerts.watches import ANYWHERE
-from tests.unit.doubles import NOW, SECOND, Clock, Container, Topic, firing, tick, ticks
+from tests.unit.doubles import (
+    NOW,
+    SECOND,
+    Clock,
+    Container,
+    Topic,
+    add_rules,
+    before_updates,
+    firing,
+    returning,
+    rule,
+    tick,
+    ticks,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 LEASE_END = NOW + 5 * SECOND
-STUCK = State(
+LEFT_BEHIND = State(
     "AAPL",
     version=1,
     price=Decimal(200),
@@ -30,7 +42,8 @@ STUCK = State(
     outbox=Outbox(1, (firing(),)),
     lease=Lease("somebody", LEASE_END),
 )
-ALL_NAPS = [0.05, 0.1, 0.2, 0.4, 0.8, 0.8]
+# After the invocation: clocks differ, and requests are on their way.
+MARGIN = 5 * SECOND
 
 
 @pytest.fixture
@@ -39,13 +52,9 @@ def store(table: Table) -> Store:
 
 
 @pytest.fixture
-def longest_naps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(random, "random", lambda: 1.0)
-
-
-@pytest.fixture
-def no_naps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(random, "random", lambda: 0.0)
+def stuck(store: Store) -> State:
+    """The stored state of AAPL, whose outbox somebody delivers."""
+    return store.commit(State("AAPL"), LEFT_BEHIND)
 
 
 def recorded(table: Table) -> list[tuple[str, Any]]:
@@ -58,47 +67,57 @@ def prices(firings: Sequence[Firing]) -> list[str]:
     return [str(firing.price) for firing in firings]
 
 
-@pytest.mark.usefixtures("longest_naps")
 def test_who_finds_a_delivery_waits_until_it_is_done(
-    container: Container, store: Store, clock: Clock, topic: Topic
+    container: Container, store: Store, clock: Clock, topic: Topic, stuck: State
 ) -> None:
-    store.commit(State("AAPL"), STUCK)
-    cleared = replace(STUCK, version=2, outbox=None, lease=None)
-
     def clear_at_the_third() -> None:
         if len(clock.naps) == 3:
-            store.commit(STUCK, cleared)
+            store.commit(stuck, replace(stuck, version=2, outbox=None, lease=None))
 
     clock.on_sleep = clear_at_the_third
     batch = container.process([tick(149, 1)])
-    assert (batch.unfinished_message_ids, clock.naps) == (set(), ALL_NAPS[:3])
+    assert (returning(batch), len(clock.naps)) == (set(), 3)
     assert (topic.published, store.load("AAPL").price) == ([], Decimal(149))
 
 
-@pytest.mark.usefixtures("longest_naps")
 def test_who_waits_too_long_gives_the_messages_back(
-    container: Container, store: Store, clock: Clock, topic: Topic
+    container: Container, store: Store, topic: Topic, stuck: State
 ) -> None:
-    store.commit(State("AAPL"), STUCK)
     batch = container.process([tick(149, 1), tick(200, 2)])
-    assert (batch.unfinished_message_ids, clock.naps) == ({"m-1", "m-2"}, ALL_NAPS)
-    assert (batch.conflicts, batch.failures) == (7, [])
-    assert (topic.published, store.load("AAPL")) == ([], STUCK)
+    assert (batch.unfinished_message_ids, batch.failures) == ({"m-1", "m-2"}, [])
+    assert (topic.published, store.load("AAPL")) == ([], stuck)
 
 
-@pytest.mark.usefixtures("longest_naps")
-def test_nobody_waits_beyond_the_time_to_stop(
-    container: Container, store: Store, clock: Clock
+def test_each_look_at_a_delivery_is_a_conflict(
+    container: Container, clock: Clock, stuck: State
 ) -> None:
-    store.commit(State("AAPL"), STUCK)
+    assert container.process([tick(149, 1)]).conflicts == len(clock.naps) + 1
+
+
+def test_a_wait_is_a_matter_of_a_few_seconds(
+    container: Container, clock: Clock, stuck: State
+) -> None:
+    container.process([tick(149, 1)])
+    assert 1 < sum(clock.naps) < 5
+    assert max(clock.naps) < 1
+
+
+def test_nobody_waits_beyond_the_time_to_stop(
+    container: Container, clock: Clock, stuck: State
+) -> None:
     batch = container.process([tick(149, 1)], seconds=2)
-    assert (batch.unfinished_message_ids, clock.naps) == ({"m-1"}, ALL_NAPS[:5])
+    assert batch.unfinished_message_ids == {"m-1"}
+    assert clock.now - NOW < 2 * SECOND
+
+
+def test_waits_are_spread_at_random(container: Container, clock: Clock, stuck: State) -> None:
+    container.process([tick(149, 1)])
+    assert len(set(clock.naps)) == len(clock.naps)
 
 
 def test_a_seen_tick_is_not_acknowledged_while_its_firing_is_under_way(
-    container: Container, store: Store
+    container: Container, stuck: State
 ) -> None:
-    store.commit(State("AAPL"), STUCK)
     assert container.process([tick(200)]).unfinished_message_ids == {"m-0"}
 
 
@@ -108,7 +127,7 @@ def test_a_cold_container_gets_on_however_little_time_it_has(
     """It must not spend its time on meeting symbols: nothing would be done for the next try."""
     symbols = [f"S{number}" for number in range(20)]
     for symbol in symbols:
-        store.commit(State(symbol), replace(STUCK, symbol=symbol, outbox=None, lease=None))
+        store.commit(State(symbol), replace(LEFT_BEHIND, symbol=symbol, outbox=None, lease=None))
 
     def take_time(**_: object) -> None:
         clock.now += SECOND
@@ -118,101 +137,101 @@ def test_a_cold_container_gets_on_however_little_time_it_has(
     assert [store.load(symbol).version for symbol in symbols] == [2] * 5 + [1] * 15
 
 
-def test_waits_are_spread_at_random(
-    container: Container, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(random, "random", lambda: 0.25)
-    store.commit(State("AAPL"), STUCK)
-    container.process([tick(149, 1)])
-    assert clock.naps == [nap / 4 for nap in ALL_NAPS]
-
-
-def test_one_symbols_wait_does_not_hold_up_another(
-    container: Container, store: Store, topic: Topic
-) -> None:
-    store.commit(State("AAPL"), STUCK)
+def test_one_symbols_wait_does_not_hold_up_another(container: Container, stuck: State) -> None:
     batch = container.process([tick(149, 1), tick(200, 2, "MSFT")])
     assert batch.unfinished_message_ids == {"m-1"}
     assert [firing.symbol for firing in batch.published] == ["MSFT"]
 
 
-@pytest.mark.usefixtures("no_naps")
 def test_an_outbox_whose_lease_ran_out_is_delivered_first(
-    container: Container, store: Store, clock: Clock, table: Table
+    container: Container, clock: Clock, table: Table, stuck: State
 ) -> None:
-    store.commit(State("AAPL"), STUCK)
     clock.now = LEASE_END
     batch = container.process([tick(149, 1), tick(300, 2)])
     assert prices(batch.published) == ["200.25", "300"]
     assert recorded(table) == [("200.25", True), ("300", True)]
-    assert batch.unfinished_message_ids == set()
+    assert returning(batch) == set()
 
 
-@pytest.mark.usefixtures("no_naps")
 def test_a_lease_holds_to_its_last_microsecond(
-    container: Container, store: Store, clock: Clock
+    container: Container, clock: Clock, stuck: State
 ) -> None:
-    store.commit(State("AAPL"), STUCK)
     clock.now = LEASE_END - 1
+    clock.on_sleep = lambda: setattr(clock, "now", LEASE_END - 1)
     assert container.process([tick(149, 1)]).unfinished_message_ids == {"m-1"}
 
 
 def test_an_outbox_is_claimed_before_it_is_delivered(
-    container: Container, store: Store, clock: Clock, topic: Topic
+    container: Container, store: Store, clock: Clock, topic: Topic, stuck: State
 ) -> None:
-    store.commit(State("AAPL"), STUCK)
     clock.now = LEASE_END
     claims: list[State] = []
     topic.on_publish = lambda when: claims.append(store.load("AAPL"))
     container.process([tick(149, 1)], owner="me")
-    lease = Lease("me", LEASE_END + 11 * SECOND)
-    assert claims[0] == replace(STUCK, version=2, lease=lease)
+    (claim, *_) = claims
+    lease = Lease("me", LEASE_END + 10 * SECOND + MARGIN)
+    assert claim == replace(stuck, version=2, lease=lease, nonce=claim.nonce)
+
+
+def test_of_two_that_find_an_old_outbox_one_delivers_it(
+    table: Table, clock: Clock, topic: Topic, stuck: State
+) -> None:
+    container, another = (Container(table, clock, topic) for _ in range(2))
+    clock.now = LEASE_END
+    before_updates(table, lambda _: another.process([], symbols=["AAPL"]))
+    batch = container.process([tick(149, 1)])
+    assert (returning(batch), topic.published) == (set(), [firing().firing_id])
 
 
 def test_a_delivery_of_ones_own_goes_on_without_waiting(
     container: Container, store: Store, clock: Clock, topic: Topic
 ) -> None:
-    """So it looks when the answer to a commit was lost and the SDK sent it again."""
-    store.commit(State("AAPL"), replace(STUCK, lease=Lease("me", LEASE_END)))
+    """So it looks when the answer to a commit was lost."""
+    store.commit(State("AAPL"), replace(LEFT_BEHIND, lease=Lease("me", LEASE_END)))
     batch = container.process([tick(200)], owner="me")
-    assert (batch.unfinished_message_ids, topic.published) == (set(), [firing().firing_id])
+    assert (returning(batch), topic.published) == (set(), [firing().firing_id])
     assert clock.naps == []
 
 
-def test_a_lease_lasts_as_long_as_the_invocation_and_a_second(
+def test_a_lease_lasts_as_long_as_the_invocation_and_a_margin(
     container: Container, store: Store, topic: Topic
 ) -> None:
     leases: list[Lease | None] = []
     topic.on_publish = lambda when: leases.append(store.load("AAPL").lease)
     container.process([tick(200)], seconds=30, owner="me")
-    assert leases[0] == Lease("me", NOW + 31 * SECOND)
+    assert leases[0] == Lease("me", NOW + 30 * SECOND + MARGIN)
 
 
-def test_a_refused_announcement_keeps_the_outbox_and_the_messages(
-    container: Container, store: Store, topic: Topic, table: Table
+def test_an_outbox_of_ones_own_is_continued_after_a_change_of_rules(
+    container: Container, table: Table, store: Store, topic: Topic
 ) -> None:
-    topic.refused = lambda firing_id: True
-    batch = container.process([tick(200)])
-    assert (batch.unfinished_message_ids, batch.published) == ({"m-0"}, [])
-    assert [str(failure.error) for failure in batch.failures] == ["1 of 1 refused"]
-    outbox = store.load("AAPL").outbox
-    assert outbox
-    assert prices(outbox.firings) == ["200"]
-    assert recorded(table) == [("200", False)]
+    container.process([tick(100)])
+
+    def change_rules(when: str) -> None:
+        if when == "after":
+            add_rules(table, rule("new", 210))
+
+    topic.on_publish = change_rules
+    batch = container.process([tick(200, 1)])
+    assert (returning(batch), batch.conflicts, len(topic.published)) == (set(), 0, 1)
+    assert store.load("AAPL").outbox is None
+    topic.on_publish = lambda when: None
+    fired = container.process([tick(220, 2)]).published
+    assert [firing.rule_id for firing in fired] == ["new"]
 
 
-def test_after_the_lease_only_what_was_refused_is_announced(
-    container: Container, clock: Clock, topic: Topic, table: Table
+def test_a_change_of_rules_between_claim_and_clearing_leaves_late_ticks_their_places(
+    container: Container, table: Table, topic: Topic
 ) -> None:
-    path = ticks(200, 149, 201, 149, 202)
-    answers = iter([False, True, False, True, True])
-    topic.refused = lambda firing_id: next(answers)
-    first_time = prices(container.process(path).announced)
-    topic.refused = lambda firing_id: False
-    clock.now += 11 * SECOND
-    second_time = prices(container.process(path).announced)
-    assert (first_time, second_time) == (["200", "202"], ["201"])
-    assert recorded(table) == [("200", True), ("201", True), ("202", True)]
+    add_rules(table, rule("up", 105))
+    container.process([tick(100), tick(101, 2)])
+    topic.on_publish = lambda when: add_rules(table, rule(f"new-{when}", 900))
+    container.process([tick(200, 3)])
+    topic.on_publish = lambda when: None
+    batch = container.process([tick(110, 1)])
+    # It fired at 200 already; from 101 it does so again.
+    assert (returning(batch), batch.late_ticks) == (set(), 0)
+    assert prices(batch.published) == ["110"]
 
 
 def pass_time_after(topic: Topic, clock: Clock, requests: int) -> None:
@@ -223,17 +242,24 @@ def pass_time_after(topic: Topic, clock: Clock, requests: int) -> None:
     topic.on_publish = pass_time
 
 
-def test_what_is_done_is_acknowledged_when_time_runs_out_between_portions(
-    container: Container, clock: Clock, topic: Topic, monkeypatch: pytest.MonkeyPatch
+def test_what_is_done_is_acknowledged_when_time_runs_out_between_commits(
+    container: Container, table: Table, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "MAX_CHANGES_PER_COMMIT", 10)
     path = ticks(*[149, 151] * 15)
-    pass_time_after(topic, clock, requests=1)
+    updates: list[Any] = []
+
+    def pass_time(params: Any) -> None:
+        updates.append(params)
+        if len(updates) == 2:  # the first outbox is cleared
+            clock.now += 9 * SECOND
+
+    before_updates(table, pass_time, times=2)
     batch = container.process(path)
-    assert batch.unfinished_message_ids == {f"m-{second}" for second in range(20, 30)}
+    assert returning(batch) == {f"m-{second}" for second in range(20, 30)}
     assert container.store.load("AAPL").outbox is None
-    container.process(path[20:])
-    assert len(set(topic.published)) == len(topic.published) == 15
+    assert returning(container.process(path[20:])) == set()
+    assert len(recorded(table)) == 15
 
 
 def test_a_delivery_that_ran_out_of_time_is_finished_after_its_lease(
@@ -244,6 +270,16 @@ def test_a_delivery_that_ran_out_of_time_is_finished_after_its_lease(
     batch = container.process(path)
     assert batch.unfinished_message_ids == {f"m-{second}" for second in range(50)}
     assert len(topic.published) == len(batch.published) == 20
-    clock.now += 2 * SECOND
-    assert container.process(path).unfinished_message_ids == set()
+    clock.now += SECOND + MARGIN
+    assert returning(container.process(path)) == set()
     assert len(set(topic.published)) == len(topic.published) == len(recorded(table)) == 25
+
+
+def test_who_has_no_time_left_to_clear_an_outbox_leaves_it(
+    container: Container, clock: Clock, topic: Topic, table: Table
+) -> None:
+    pass_time_after(topic, clock, requests=1)
+    assert container.process([tick(200)]).unfinished_message_ids == {"m-0"}
+    clock.now += SECOND + MARGIN
+    assert returning(container.process([tick(200)])) == set()
+    assert (len(topic.published), recorded(table)) == (1, [("200", True)])

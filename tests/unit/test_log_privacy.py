@@ -7,6 +7,7 @@ import importlib
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ import boto3
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.unit.doubles import add_rules, rule
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -103,20 +106,57 @@ def test_no_line_holds_the_symbol_of_what_fails(
 def test_no_line_holds_a_symbol_that_somebody_else_moves_meanwhile(
     index: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error that comes up while a conflict is dealt with tells of the conflict, too."""
+    """An error that comes up while a conflict is dealt with shows the conflict, too."""
     lines_for(index, json.dumps({"symbol": MARKER, "price": 1, "timestamp": 1}))
-    index.table.update_item(
-        Key={"pk": f"SYMBOL#{MARKER}", "sk": "STATE"},
-        UpdateExpression="SET version = version + :one, lease_owner = :other, "
-        "lease_until_microseconds = :late, outbox = :nothing",
-        ExpressionAttributeValues={
-            ":one": 1,
-            ":other": "somebody",
-            ":late": 2**53,
-            ":nothing": {"version": 2, "firings": [], "changes": {}, "checked_rule_ids": []},
-        },
-    )
-    monkeypatch.setattr(index.table.meta.client, "batch_get_item", lambda **_: 1 / 0)
+    index.table.delete_item(Key={"pk": f"SYMBOL#{MARKER}", "sk": "STATE"})
+    monkeypatch.setattr(index.table.meta.client, "query", lambda **_: 1 / 0)
     printed = lines_for(index, json.dumps({"symbol": MARKER, "price": PRICE, "timestamp": 2}))
     assert '"symbol failed"' in printed
+    assert "ConditionalCheckFailed" in printed
     assert MARKER not in printed
+
+
+def test_no_line_holds_the_symbol_of_a_rule_that_is_set_aside(index: ModuleType) -> None:
+    add_rules(index.table, rule("r-1", 100, symbol=MARKER))
+    index.table.update_item(
+        Key={"pk": f"SYMBOL#{MARKER}", "sk": "RULE#r-1"},
+        UpdateExpression="SET #owner = :owner, levels = :levels",
+        ExpressionAttributeNames={"#owner": "owner"},
+        ExpressionAttributeValues={":owner": MARKER, ":levels": MARKER},
+    )
+    path = [{"symbol": MARKER, "price": price, "timestamp": price} for price in (99, 101)]
+    printed = lines_for(index, json.dumps(path))
+    assert '"rule set aside"' in printed
+    assert MARKER not in printed
+
+
+def test_no_line_holds_the_symbol_of_a_firing_that_is_undeliverable(
+    index: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reject(**request: Any) -> dict[str, Any]:
+        (entry,) = request["PublishBatchRequestEntries"]
+        failure = {"Id": entry["Id"], "Code": "InvalidParameter", "Message": MARKER}
+        return {"Failed": [{**failure, "SenderFault": True}]}
+
+    monkeypatch.setattr(index.sns, "publish_batch", reject)
+    printed = lines_for(index, json.dumps({"symbol": MARKER, "price": PRICE}))
+    assert '"firing undeliverable"' in printed
+    assert MARKER not in printed
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_no_line_holds_anything_of_a_message_that_is_sent_again(
+    index: ModuleType, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    sqs = boto3.client("sqs")
+    url = sqs.create_queue(QueueName="prices")["QueueUrl"]
+    if not is_there:
+        sqs.delete_queue(QueueUrl=url)
+    monkeypatch.setattr(index, "config", replace(index.config, queue_url=url))
+    monkeypatch.setattr(
+        index._processor, "process", lambda ticks, batch, _: batch.unfinished(MARKER, ticks)
+    )
+    printed = lines_for(index, json.dumps({"symbol": MARKER, "price": PRICE}))
+    assert ('"unfinished"' in printed, '"not handed over"' in printed) == (True, not is_there)
+    assert MARKER not in printed
+    assert PRICE not in printed

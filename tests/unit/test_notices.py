@@ -44,13 +44,13 @@ def test_a_first_price_has_none_before() -> None:
     assert told(previous_price=None).text == f"AAPL is above 150: 200.25 at {AT}."
 
 
-def test_full_seconds_are_told_without_decimals() -> None:
+def test_full_seconds_are_written_without_decimals() -> None:
     assert told(position=Position(0, "m-1", 0)).text.split(" at ")[1] == (
         "1970-01-01T00:00:00Z, 149.5 before."
     )
 
 
-def test_numbers_are_told_without_an_exponent() -> None:
+def test_numbers_are_written_without_an_exponent() -> None:
     text = told(price=Decimal("2E+2"), previous_price=Decimal("1E-18")).text
     assert text == f"AAPL is above 150: 200 at {AT}, 0.000000000000000001 before."
 
@@ -60,15 +60,15 @@ def test_a_note_follows_the_sentence() -> None:
     assert noted.text == f"AAPL is above 150: 200.25 at {AT}, 149.5 before. Sell some."
 
 
-def test_a_firing_tells_whose_it_is_and_what_for() -> None:
-    told_of = notice(firing(), replace(ABOVE_150, owner="ann", note="Sell."))
-    assert (told_of.firing, told_of.owner, told_of.note) == (firing(), "ann", "Sell.")
+def test_a_notice_says_whose_its_rule_is_and_what_for() -> None:
+    worded = notice(firing(), replace(ABOVE_150, owner="ann", note="Sell."))
+    assert (worded.firing, worded.owner, worded.note) == (firing(), "ann", "Sell.")
 
 
 def test_a_rule_that_is_gone_leaves_the_sentence() -> None:
-    told_of = notice(firing(), None)
-    assert (told_of.owner, told_of.note) == ("", "")
-    assert told_of.text == f"AAPL is above 150: 200.25 at {AT}, 149.5 before."
+    worded = notice(firing(), None)
+    assert (worded.owner, worded.note) == ("", "")
+    assert worded.text == f"AAPL is above 150: 200.25 at {AT}, 149.5 before."
 
 
 def with_message(template: str, **changes: object) -> str:

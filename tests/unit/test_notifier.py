@@ -4,13 +4,14 @@ import json
 import re
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 
 from price_alerts.notices import Notice, notice
-from price_alerts.notifier import MAX_NOTICES_PER_PUBLISH, Notifier, message
+from price_alerts.notifier import MAX_NOTICES_PER_PUBLISH, Notifier, Published, message
 from price_alerts.terms import Condition, Distance, Terms
 from tests.unit.doubles import ABOVE_150, Topic, firing, told
 
@@ -24,7 +25,7 @@ def fields(entry: Any) -> dict[str, Any]:
     return decoded
 
 
-def publish(topic: Any, notices: list[Notice]) -> list[Notice]:
+def publish(topic: Any, notices: list[Notice]) -> Published:
     return Notifier(topic, "arn:topic").publish(notices)
 
 
@@ -104,13 +105,13 @@ def test_prices_are_written_without_an_exponent(price: str, text: str) -> None:
     assert entry["MessageAttributes"]["price"]["StringValue"] == text
 
 
-def test_a_move_in_percent_is_told_with_its_sign() -> None:
+def test_a_move_in_percent_is_written_with_its_sign() -> None:
     terms = Terms(Condition.RISES, (Decimal(5),), is_percent=True, window="1h")
     entry = message(told(terms=terms))
     assert (fields(entry)["levels"], entry["Subject"]) == (["5%"], "AAPL rises 5%: 200.25")
 
 
-def test_a_channel_is_told_with_both_levels() -> None:
+def test_a_channel_is_written_with_both_levels() -> None:
     terms = Terms(Condition.ENTERS, (Decimal(1), Decimal(2)))
     entry = message(told(terms=terms))
     assert (fields(entry)["levels"], entry["Subject"]) == (
@@ -150,30 +151,100 @@ def test_ten_of_the_longest_notices_fit_into_one_request(character: str) -> None
     assert len(json.dumps(entries, ensure_ascii=False).encode()) < MAX_PUBLISH_BYTES
 
 
+def reject(
+    topic: Topic, *numbers: int, times: int = 99, code: str = "Throttled", for_good: bool = False
+) -> None:
+    """Reject some firings in each of so many requests that follow."""
+    names, last = {f"f-{number}" for number in numbers}, len(topic.requests) + times
+    topic.refused = lambda firing_id: firing_id in names and len(topic.requests) <= last
+    topic.code, topic.is_sender_fault = code, for_good
+
+
+def sent(topic: Topic) -> list[list[str]]:
+    """Return the ids in each request."""
+    return [
+        [entry["Id"] for entry in request["PublishBatchRequestEntries"]]
+        for request in topic.requests
+    ]
+
+
 def test_firings_go_out_in_one_request() -> None:
     topic, notices = Topic(), numbered(10)
-    assert publish(topic, notices) == notices
+    assert publish(topic, notices) == (notices, [], [])
     assert [request["TopicArn"] for request in topic.requests] == ["arn:topic"]
     assert topic.requests[0]["PublishBatchRequestEntries"] == [message(n) for n in notices]
 
 
 def test_nothing_makes_no_request() -> None:
     topic = Topic()
-    assert (publish(topic, []), topic.requests) == ([], [])
+    assert (publish(topic, []), topic.requests) == (([], [], []), [])
 
 
-def test_only_what_was_refused_is_tried_again() -> None:
+def test_what_is_rejected_for_now_goes_out_again_with_all_after_it() -> None:
+    topic, notices = Topic(), numbered(4)
+    reject(topic, 1, 3, times=1)
+    assert publish(topic, notices) == (notices, [], [])
+    assert sent(topic) == [["f-0", "f-1", "f-2", "f-3"], ["f-1", "f-2", "f-3"]]
+
+
+def test_what_goes_out_again_begins_each_time_with_the_first_that_was_rejected() -> None:
     topic, notices = Topic(), numbered(3)
-    topic.refused = lambda firing_id: firing_id != "f-0" and len(topic.requests) == 1
-    assert publish(topic, notices) == notices
-    assert topic.published == ["f-0", "f-1", "f-2"]
+    topic.refused = lambda firing_id: firing_id == f"f-{len(topic.requests)}"
+    assert publish(topic, notices) == (notices, [], [])
+    assert sent(topic) == [["f-0", "f-1", "f-2"], ["f-1", "f-2"], ["f-2"]]
 
 
-def test_what_is_refused_three_times_is_left() -> None:
+def test_what_is_rejected_three_times_waits_with_all_after_it() -> None:
     topic, notices = Topic(), numbered(3)
-    topic.refused = lambda firing_id: firing_id == "f-1"
-    assert publish(topic, notices) == [notices[0], notices[2]]
+    reject(topic, 1)
+    assert publish(topic, notices) == ([notices[0]], [], [notices[1], notices[2]])
     assert len(topic.requests) == 3
+
+
+def test_what_is_rejected_for_good_is_undeliverable_and_all_others_go_out() -> None:
+    topic, notices = Topic(), numbered(3)
+    reject(topic, 1, code="InvalidParameter", for_good=True)
+    assert publish(topic, notices) == (
+        [notices[0], notices[2]],
+        [(notices[1], "InvalidParameter")],
+        [],
+    )
+    assert len(topic.requests) == 1
+
+
+def test_what_is_undeliverable_before_one_that_waits_is_not_published_again() -> None:
+    topic, notices = Topic(), numbered(3)
+    for_good = {"Id": "f-0", "Code": "InvalidParameter", "SenderFault": True}
+    for_now = {"Id": "f-1", "Code": "InternalFailure", "SenderFault": False}
+    answers = iter([[for_good, for_now], [for_now], [for_now]])
+
+    def publish_batch(**request: Any) -> dict[str, Any]:
+        topic.publish_batch(**request)
+        return {"Failed": next(answers)}
+
+    published = publish(SimpleNamespace(publish_batch=publish_batch), notices)
+    assert published == ([], [(notices[0], "InvalidParameter")], [notices[1], notices[2]])
+    assert sent(topic) == [["f-0", "f-1", "f-2"], *[["f-1", "f-2"]] * 2]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("Throttled", "ThrottlingException", "KMSDisabled", "KMSAccessDenied", "KMSThrottling"),
+        *("AuthorizationError", "AccessDenied", "FilterPolicyLimitExceeded", "InternalError"),
+        *("InternalFailure", "ServiceUnavailable"),
+    ],
+)
+def test_what_may_pass_waits_though_the_sender_is_to_blame(code: str) -> None:
+    topic, notices = Topic(), numbered(2)
+    reject(topic, 0, code=code, for_good=True)
+    assert publish(topic, notices) == ([], [], notices)
+
+
+def test_what_is_the_receiver_s_fault_may_pass_whatever_it_is_called() -> None:
+    topic, notices = Topic(), numbered(1)
+    reject(topic, 0, code="InvalidParameter", for_good=False)
+    assert publish(topic, notices) == ([], [], notices)
 
 
 def test_a_queue_that_subscribed_receives_the_firing(aws: None) -> None:
@@ -187,6 +258,6 @@ def test_a_queue_that_subscribed_receives_the_firing(aws: None) -> None:
         Attributes={"RawMessageDelivery": "true", "FilterPolicy": '{"symbol": ["AAPL"]}'},
     )
     notices = [told(firing_id="other", symbol="MSFT"), told()]
-    assert Notifier(sns, topic_arn).publish(notices) == notices
+    assert Notifier(sns, topic_arn).publish(notices) == (notices, [], [])
     received = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)["Messages"]
     assert [json.loads(entry["Body"])["firing_id"] for entry in received] == [firing().firing_id]

@@ -15,7 +15,7 @@ from price_alerts.rules import high_price_rule
 from price_alerts.ticks import Tick
 from tests.histories import Event, play, random_history, rule_of, tick_of
 from tests.oracle import Fired, Oracle
-from tests.unit.doubles import Clock, Container, Topic, create_table, items_of
+from tests.unit.doubles import Clock, Container, Topic, create_table, items_of, returning
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -40,7 +40,7 @@ class Pipeline:
             case ("ticks", ticks):
                 for batch in self._cut([tick_of(tick) for tick in ticks]):
                     container = self._random.choice(self._containers)
-                    assert not container.process(batch).unfinished_message_ids
+                    assert not returning(container.process(batch))
             case (change, rule_id):
                 getattr(self._rules, change)(rule_id)
 

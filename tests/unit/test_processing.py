@@ -5,17 +5,22 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from price_alerts import processing
+from price_alerts.state import State
+from price_alerts.store import Conflict
 from tests.unit.doubles import (
     NOW,
     SECOND,
     Clock,
     Container,
     Topic,
+    before_updates,
+    fail_calls,
     first_seconds_above,
+    returning,
     tick,
     ticks,
 )
@@ -48,14 +53,14 @@ def fail_calls_for(table: Table, symbol: str) -> None:
     table.meta.client.meta.events.register("before-call.dynamodb", fail)
 
 
-def test_a_high_price_is_recorded_and_announced(
+def test_a_high_price_is_recorded_and_published(
     container: Container, table: Table, topic: Topic
 ) -> None:
-    (announced,) = container.process([tick(200)]).announced
-    assert topic.published == [announced.firing_id]
+    (published,) = container.process([tick(200)]).published
+    assert topic.published == [published.firing_id]
     (item,) = firings_of(table)
     assert (item["firing_id"], item["price"], item["sent"], item["sent_at"]) == (
-        announced.firing_id,
+        published.firing_id,
         200,
         True,
         "2026-11-22T15:04:05.250000Z",
@@ -64,8 +69,8 @@ def test_a_high_price_is_recorded_and_announced(
 
 def test_a_firing_tells_when_it_was_decided(container: Container, clock: Clock) -> None:
     clock.now += 5 * SECOND
-    (announced,) = container.process([tick(200)]).announced
-    assert announced.fired_at_microseconds == NOW + 5 * SECOND
+    (published,) = container.process([tick(200)]).published
+    assert published.fired_at_microseconds == NOW + 5 * SECOND
 
 
 def test_after_a_delivery_the_outbox_is_clear(container: Container) -> None:
@@ -76,11 +81,11 @@ def test_after_a_delivery_the_outbox_is_clear(container: Container) -> None:
 
 def test_a_finished_batch_names_no_messages(container: Container) -> None:
     batch = container.process([*ticks(149, 200), tick(5, symbol="MSFT")])
-    assert (batch.unfinished_message_ids, batch.failures, batch.conflicts) == (set(), [], 0)
+    assert (returning(batch), batch.unfinished_symbols, batch.conflicts) == (set(), set(), 0)
 
 
 def test_an_empty_batch_does_nothing(container: Container, calls: list[str]) -> None:
-    assert container.process([]).unfinished_message_ids == set()
+    assert returning(container.process([])) == set()
     assert calls == []
 
 
@@ -91,11 +96,11 @@ def test_without_time_nothing_is_begun(container: Container, calls: list[str]) -
 
 def test_without_a_rule_only_the_price_is_kept(table: Table, clock: Clock, topic: Topic) -> None:
     container = Container(table, clock, topic, high_price=None)
-    assert container.process([tick(200)]).announced == []
+    assert container.process([tick(200)]).published == []
     assert container.store.load("AAPL").price == 200
 
 
-def test_a_price_that_stays_high_over_batches_is_announced_once(
+def test_a_price_that_stays_high_over_batches_is_published_once(
     container: Container, topic: Topic
 ) -> None:
     for path_tick in ticks(200, 201, 202):
@@ -110,14 +115,18 @@ def test_a_warm_symbol_costs_one_write_a_batch(container: Container, calls: list
     assert calls == ["UpdateItem", "UpdateItem"]
 
 
-def test_a_firing_costs_four_writes(container: Container, calls: list[str]) -> None:
-    container.process([tick(200)])
-    assert calls == ["UpdateItem", "PutItem", "TransactWriteItems", "UpdateItem"]
-
-
-def test_a_new_symbol_is_not_read_first(container: Container, calls: list[str]) -> None:
+def test_a_firing_of_the_stacks_own_rule_costs_three_writes(
+    container: Container, calls: list[str]
+) -> None:
     container.process([tick(100)])
-    assert calls == ["UpdateItem"]
+    calls.clear()
+    container.process([tick(200, 1)])
+    assert calls == ["UpdateItem", "BatchWriteItem", "UpdateItem"]
+
+
+def test_a_new_symbol_is_read_once(container: Container, calls: list[str]) -> None:
+    container.process([tick(100)])
+    assert calls == ["Query", "UpdateItem"]
 
 
 def test_a_very_long_path_is_committed_bit_by_bit(container: Container, calls: list[str]) -> None:
@@ -127,23 +136,69 @@ def test_a_very_long_path_is_committed_bit_by_bit(container: Container, calls: l
     assert calls == ["UpdateItem"] * 3
 
 
-def test_a_cold_container_learns_the_state_from_its_refused_write(
+def test_a_cold_container_reads_the_state(
     container: Container, another: Container, calls: list[str]
 ) -> None:
     container.process([tick(200)])
     calls.clear()
     batch = another.process([tick(201, 1)])
-    assert (calls, batch.published, batch.conflicts) == (["UpdateItem", "UpdateItem"], [], 0)
+    assert (calls, batch.published, batch.conflicts) == (["Query", "UpdateItem"], [], 0)
 
 
-def test_a_stale_container_evaluates_again_from_the_returned_item(
-    container: Container, another: Container, calls: list[str]
+def test_a_stale_container_goes_on_from_the_item_in_its_way_without_a_pause(
+    container: Container, another: Container, calls: list[str], clock: Clock
 ) -> None:
     container.process([tick(100)])
     another.process([tick(200, 1)])
     calls.clear()
     batch = container.process([tick(201, 2)])
-    assert (calls, batch.published, batch.conflicts) == (["UpdateItem", "UpdateItem"], [], 1)
+    assert (calls, batch.published) == (["UpdateItem", "UpdateItem"], [])
+    assert (batch.conflicts, clock.naps) == (1, [])
+
+
+def test_who_comes_second_ten_times_in_a_row_does_not_pause(
+    container: Container, another: Container, table: Table, clock: Clock
+) -> None:
+    """A pause would only give the others the time to move the symbol again."""
+    container.process([tick(100)])
+    others = iter(ticks(*[100] * 11)[1:])
+    before_updates(table, lambda _: another.process([next(others)]), times=10)
+    batch = container.process([tick(101, 11)])
+    assert (returning(batch), batch.conflicts, clock.naps) == (set(), 10, [])
+    assert container.store.load("AAPL").price == 101
+
+
+def test_who_always_comes_second_gives_the_messages_back(
+    container: Container, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container.process([tick(100)])
+    current = container.store.load("AAPL")
+
+    def come_second(*_: object) -> State:
+        clock.now += SECOND // 20
+        raise Conflict(current)
+
+    monkeypatch.setattr(container.store, "commit", come_second)
+    batch = container.process([tick(101, 1)])
+    assert (batch.unfinished_message_ids, batch.failures) == ({"m-1"}, [])
+    assert batch.conflicts > 100
+    assert clock.naps
+
+
+def test_a_change_of_rules_that_is_under_way_is_waited_for(
+    container: Container, table: Table, clock: Clock
+) -> None:
+    container.process([tick(100)])
+    busy = ClientError({"Error": {"Code": "TransactionConflictException"}}, "UpdateItem")
+
+    def be_busy(_: object) -> None:
+        raise busy
+
+    before_updates(table, be_busy, times=2)
+    batch = container.process([tick(200, 1)])
+    assert (returning(batch), batch.conflicts, len(batch.published)) == (set(), 2, 1)
+    assert len(clock.naps) == 2
+    assert sum(clock.naps) < 0.1
 
 
 @pytest.mark.parametrize("who", ["container", "another"])
@@ -155,7 +210,7 @@ def test_a_redelivered_batch_changes_nothing(
     items, published = table.scan()["Items"], topic.published[:]
     again = (container if who == "container" else another).process(path)
     assert (table.scan()["Items"], topic.published) == (items, published)
-    assert (again.announced, again.unfinished_message_ids) == ([], set())
+    assert (again.published, returning(again)) == ([], set())
 
 
 def test_a_tick_older_than_all_that_is_kept_is_dropped(
@@ -163,7 +218,7 @@ def test_a_tick_older_than_all_that_is_kept_is_dropped(
 ) -> None:
     container = Container(table, clock, topic, kept_ticks=0)
     container.process([tick(149, 5)])
-    assert container.process([tick(200, 4)]).unfinished_message_ids == set()
+    assert returning(container.process([tick(200, 4)])) == set()
     assert topic.published == []
 
 
@@ -182,7 +237,7 @@ def test_batches_redelivery_and_order_make_no_difference(
         start, end = end, end + random.randint(1, 4)
         batch = path[start:end] + random.sample(path[:start], random.randint(0, start))
         random.shuffle(batch)
-        assert not random.choice(containers).process(batch).unfinished_message_ids
+        assert not returning(random.choice(containers).process(batch))
     items = firings_of(table, symbol)
     assert [item["timestamp_microseconds"] for item in items] == [
         NOW + second * SECOND for second in first_seconds_above(prices)
@@ -195,25 +250,23 @@ def test_one_symbols_error_does_not_harm_another(
 ) -> None:
     fail_calls_for(table, "BAD")
     batch = container.process([tick(200, 0, "BAD", "m-bad"), tick(200, 0, "GOOD", "m-good")])
-    assert batch.unfinished_message_ids == {"m-bad"}
+    assert (batch.failed_message_ids, batch.unfinished_message_ids) == ({"m-bad"}, set())
     (failure,) = batch.failures
     assert (str(failure.error), failure.message_ids) == ("no answer", ("m-bad",))
     assert [firing.symbol for firing in batch.published] == ["GOOD"]
 
 
-def test_a_message_is_unfinished_if_one_of_its_symbols_fails(
-    container: Container, table: Table
-) -> None:
+def test_a_message_fails_if_one_of_its_symbols_does(container: Container, table: Table) -> None:
     fail_calls_for(table, "BAD")
     batch = container.process([tick(5, 0, "BAD", "m-both"), tick(5, 0, "GOOD", "m-both")])
-    assert batch.unfinished_message_ids == {"m-both"}
+    assert batch.failed_message_ids == {"m-both"}
 
 
-def test_over_a_hundred_firings_are_all_recorded_and_announced_once(
+def test_over_a_hundred_firings_are_all_recorded_and_published_once(
     container: Container, table: Table, topic: Topic
 ) -> None:
     batch = container.process(ticks(*[149, 151] * 101))
-    assert batch.unfinished_message_ids == set()
+    assert returning(batch) == set()
     items = firings_of(table)
     assert (len(items), all(item["sent"] for item in items)) == (101, True)
     assert topic.published == [item["firing_id"] for item in items]
@@ -221,9 +274,10 @@ def test_over_a_hundred_firings_are_all_recorded_and_announced_once(
 
 
 def test_the_state_written_longest_ago_is_forgotten_first(
-    container: Container, calls: list[str], monkeypatch: pytest.MonkeyPatch
+    table: Table, clock: Clock, topic: Topic, calls: list[str]
 ) -> None:
-    monkeypatch.setattr(processing, "_MAX_KNOWN_STATES", 2)
+    room_for_two = 9_000
+    container = Container(table, clock, topic, memory_bytes=room_for_two)
     for second, symbol in enumerate(["A", "B", "A", "C"]):
         container.process([tick(1, second, symbol)])
     costs = {}
@@ -236,13 +290,45 @@ def test_the_state_written_longest_ago_is_forgotten_first(
 
 def test_a_commit_whose_answer_was_lost_is_no_conflict(container: Container, table: Table) -> None:
     container.process([tick(100)])
-    errors = iter([ConnectionError("no answer")])
-
-    def lose_one_answer(**_: Any) -> None:
-        for error in errors:
-            raise error
-
-    table.meta.client.meta.events.register("after-call.dynamodb", lose_one_answer)
-    assert container.process([tick(101, 1)]).unfinished_message_ids == {"m-1"}
+    fail_calls(table, "UpdateItem", when="after")
+    assert returning(container.process([tick(101, 1)])) == {"m-1"}
     again = container.process([tick(101, 1), tick(102, 2)])
-    assert (again.unfinished_message_ids, again.conflicts) == (set(), 0)
+    assert (returning(again), again.conflicts) == (set(), 0)
+
+
+def test_a_commit_that_the_client_repeats_is_no_conflict(
+    container: Container, table: Table, topic: Topic
+) -> None:
+    """So it looks when the answer to the first request was lost."""
+    container.process([tick(100)])
+    before_updates(table, lambda params: table.meta.client.update_item(**params))
+    batch = container.process([tick(200, 1)])
+    assert (returning(batch), batch.conflicts, len(topic.published)) == (set(), 0, 1)
+
+
+def test_a_clearing_that_the_client_repeats_is_no_conflict(
+    container: Container, table: Table, topic: Topic
+) -> None:
+    container.process([tick(100)])
+    topic.on_publish = lambda when: (
+        before_updates(table, lambda params: table.meta.client.update_item(**params))
+        if when == "after"
+        else None
+    )
+    batch = container.process([tick(200, 1)])
+    assert (returning(batch), batch.conflicts) == (set(), 0)
+    assert container.store.load("AAPL").outbox is None
+
+
+def test_the_same_message_twice_in_a_batch_counts_once(container: Container, topic: Topic) -> None:
+    twice = [tick(149, 0), tick(200, 1), tick(200, 1)]
+    batch = container.process(twice)
+    assert (returning(batch), batch.late_ticks, len(topic.published)) == (set(), 0, 1)
+
+
+def test_a_firing_names_the_owner_of_the_stacks_own_rule(
+    container: Container, table: Table
+) -> None:
+    container.process([tick(200)])
+    (item,) = firings_of(table)
+    assert item["owner"] == "stack"

@@ -1,4 +1,4 @@
-"""A test may put mocks in the place of AWS by importing the handler anew: here is how."""
+"""A test may put mocks in the place of AWS by importing the handler again: here is how."""
 
 from __future__ import annotations
 
@@ -27,7 +27,13 @@ def load(name: str) -> ModuleType:
 
 @pytest.fixture
 def boto3_mocks() -> Iterator[tuple[MagicMock, MagicMock]]:
+    """Mocks of the table's client and of SNS, with the answers of an empty table."""
     with patch("boto3.resource") as resource, patch("boto3.client") as client:
+        calls = resource.return_value.Table.return_value.meta.client
+        calls.query.return_value = {"Items": []}
+        calls.update_item.return_value = {"Attributes": {"version": 2}}
+        calls.batch_write_item.return_value = {}
+        client.return_value.publish_batch.return_value = {}
         yield resource, client
 
 
@@ -35,7 +41,7 @@ def boto3_mocks() -> Iterator[tuple[MagicMock, MagicMock]]:
 def reloaded(
     request: pytest.FixtureRequest, boto3_mocks: tuple[MagicMock, MagicMock]
 ) -> Iterator[ModuleType]:
-    """The handler, imported anew while boto3 makes mocks; forgotten after the test."""
+    """The handler, imported while boto3 makes mocks; forgotten after the test."""
     drop_handler()
     yield load(request.param)
     drop_handler()
@@ -60,14 +66,18 @@ def test_a_reloaded_handler_names_table_and_service(
 
 def test_a_high_price_is_recorded_through_the_mocks(reloaded: ModuleType) -> None:
     assert reloaded.handler(EVENT, None) == {"batchItemFailures": []}
-    reloaded.table.put_item.assert_called_once()
     reloaded.sns.publish_batch.assert_called_once()
+    (call,) = reloaded.table.meta.client.batch_write_item.call_args_list
+    (requests,) = call.kwargs["RequestItems"].values()
+    (written,) = [request["PutRequest"]["Item"] for request in requests]
+    assert (written["pk"], written["price"], written["sent"]) == ("FIRINGS#AAPL", 200, True)
 
 
 def test_a_low_price_records_nothing(reloaded: ModuleType) -> None:
     low = {"Records": [{"messageId": "msg-123", "body": '{"symbol": "AAPL", "price": 149.0}'}]}
     assert reloaded.handler(low, None) == {"batchItemFailures": []}
-    reloaded.table.put_item.assert_not_called()
+    reloaded.table.meta.client.batch_write_item.assert_not_called()
+    reloaded.sns.publish_batch.assert_not_called()
 
 
 @pytest.mark.usefixtures("_fresh_handler")

@@ -5,16 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from price_alerts.rules import (
-    Progress,
-    Rule,
-    Status,
-    Trigger,
-    high_price_rule,
-    paused,
-    resumed,
-)
+from price_alerts.progress import Announced, Progress, Status, Trail
+from price_alerts.rules import Rule, Trigger, high_price_rule, paused, resumed
 from price_alerts.terms import Condition, RuleError, Side, Terms
+from price_alerts.ticks import Position
 from tests.unit.rule_builders import rule
 
 SECOND = 1_000_000
@@ -125,6 +119,21 @@ def test_without_a_cooldown_a_rule_may_fire_at_the_same_time_again() -> None:
     assert rule(progress=Progress(last_fired_at_microseconds=5)).may_fire_at(5)
 
 
+@pytest.mark.parametrize(
+    ("since", "takes_part"),
+    [
+        pytest.param(None, True, id="no tick before it"),
+        pytest.param(Position(5, "m-4", 9), True, id="a tick before"),
+        pytest.param(Position(5, "m-5", 0), False, id="the very tick"),
+        pytest.param(Position(5, "m-5", 1), False, id="a tick after"),
+    ],
+)
+def test_a_rule_takes_part_in_ticks_after_the_last_one_before_it(
+    since: Position | None, takes_part: bool
+) -> None:
+    assert rule(since=since).takes_part_at(Position(5, "m-5", 0)) is takes_part
+
+
 def test_the_stacks_own_rule_is_above_the_threshold_every_time() -> None:
     assert high_price_rule(Decimal(150)) == Rule(
         rule_id="high-price-threshold",
@@ -135,7 +144,9 @@ def test_the_stacks_own_rule_is_above_the_threshold_every_time() -> None:
     )
 
 
-FIRED = Progress(Status.ACTIVE, Side.HIGH, 5, "f")
+AT = Position(5, "m-5", 0)
+TRAIL = Trail(((AT, Progress()),), (Announced(AT, AT),))
+FIRED = Progress(Status.ACTIVE, Side.HIGH, 5, "f", TRAIL)
 
 
 def test_a_paused_rule_keeps_all_else() -> None:
@@ -150,9 +161,9 @@ def test_only_an_active_rule_pauses(status: Status) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.PAUSED, Status.TRIGGERED])
-def test_a_resumed_rule_is_armed_and_keeps_its_cooldown(status: Status) -> None:
+def test_a_resumed_rule_is_armed_and_keeps_only_its_cooldown(status: Status) -> None:
     stopped = rule(progress=replace(FIRED, status=status))
-    assert resumed(stopped) == rule(progress=replace(FIRED, disarmed=None))
+    assert resumed(stopped) == rule(progress=replace(FIRED, disarmed=None, trail=Trail()))
 
 
 def test_an_active_rule_does_not_resume() -> None:

@@ -1,21 +1,28 @@
 from __future__ import annotations
 
-import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
+import pytest
 from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given
 
-from price_alerts.engine import MAX_CHANGES_PER_COMMIT
+from price_alerts.engine import most_changes
+from price_alerts.items import SCHEMA, UnreadableItem
+from price_alerts.progress import Announced, Trail
+from price_alerts.recent import Mark, Recent
 from price_alerts.rules import Progress, Status
-from price_alerts.state import Firing, Lease, Outbox, State, Step
+from price_alerts.state import Firing, Lease, Outbox, State, Step, Threshold
 from price_alerts.state_items import firing_item, state_attributes, state_of
 from price_alerts.terms import Condition, Distance, Side, Terms
 from price_alerts.ticks import Position
 from price_alerts.watches import Band
 from price_alerts.windows import BUCKETS, EXTREMES, lines_of
 from tests.unit.doubles import NOW, SECOND, as_stored, firing, told
-from tests.unit.strategies import states
+from tests.unit.strategies import recents, states
 
 LONGEST = Decimal("999999999999999999.999999999999999999")
 LONG = Decimal("111111111111111111.111111111111111111")
@@ -37,34 +44,44 @@ def test_a_symbol_that_has_only_got_rules_has_no_price() -> None:
 
 
 def test_a_state_is_stored_in_its_own_attributes() -> None:
+    before, last = Position(NOW - SECOND, "m-0", 0), Position(NOW, "m-1", 3)
     state = State(
         symbol="AAPL",
         version=7,
+        nonce="0a1b2c3d",
         price=Decimal("200.25"),
-        position=Position(NOW, "m-1", 3),
+        position=last,
         threshold=Decimal(150),
+        threshold_before=Threshold(Decimal(140), NOW),
         windows={"rise-1h": ((14_961, Decimal(149)),), "fall-1h": ()},
         bands={"price": Band(None, Decimal(210))},
         step=Step({"price": Decimal("149.5")}, "price", "2022#r-1"),
+        recent=Recent((Mark(before, Decimal("149.5")), Mark(last, Decimal("200.25")))),
         outbox=Outbox(
             version=6,
             firings=(firing(),),
             changes={"r-1": Progress(Status.ACTIVE, Side.LOW, NOW, "f-1")},
             checked_rule_ids=("r-2",),
+            spent=(("price", "2022#r-3"),),
         ),
         lease=Lease("a", 5),
     )
     assert state_attributes(state) == {
+        "schema": 2,
         "version": 7,
+        "nonce": "0a1b2c3d",
         "price": Decimal("200.25"),
         "timestamp_microseconds": NOW,
         "message_id": "m-1",
         "message_ordinal": 3,
         "threshold": 150,
+        "threshold_before": [140, NOW],
         "rise-1h": [[14_961, 149]],
         "fall-1h": [],
         "band": {"price": [None, 210]},
         "step": {"before": {"price": "149.5"}, "line": "price", "after_key": "2022#r-1"},
+        "recent": {"ticks": f'[[{NOW - SECOND},"=m-0",0,"149.5"]]'},
+        "recent_version": 7,
         "outbox": {
             "version": 6,
             "firings": [
@@ -90,16 +107,61 @@ def test_a_state_is_stored_in_its_own_attributes() -> None:
                 }
             },
             "checked_rule_ids": ["r-2"],
+            "spent": [["price", "2022#r-3"]],
         },
         "lease_owner": "a",
         "lease_until_microseconds": 5,
     }
 
 
-def test_a_firing_is_recorded_with_the_words_in_which_it_is_told() -> None:
-    assert firing_item(told()) == {
+# --- what other code wrote -------------------------------------------------------------------
+
+
+def test_a_state_of_the_release_before_has_no_nonce_and_remembers_no_recent_ticks() -> None:
+    former = {
+        "version": 7,
+        "price": Decimal(200),
+        "timestamp_microseconds": NOW,
+        "message_id": "m-1",
+        "message_ordinal": 0,
+        "past": {"ticks": "[]"},
+        "outbox": {"version": 6, "firings": [], "changes": {}, "checked_rule_ids": ["r-1"]},
+    }
+    assert state_of("AAPL", as_stored(former)) == State(
+        "AAPL",
+        version=7,
+        price=Decimal(200),
+        position=Position(NOW, "m-1", 0),
+        outbox=Outbox(6, checked_rule_ids=("r-1",)),
+    )
+
+
+@given(states, recents())
+def test_recent_ticks_are_forgotten_by_who_moves_a_symbol_without_knowing_of_them(
+    state: State, recent: Recent
+) -> None:
+    """Its rules, or its price, have changed since."""
+    position, price = recent.marks[-1]
+    state = replace(state, position=position, price=price, recent=recent)
+    moved = state_attributes(state) | {"version": state.version + 1}
+    assert state_of("AAPL", as_stored(moved)) == replace(
+        state, version=state.version + 1, recent=None
+    )
+
+
+def test_a_state_of_newer_code_is_not_read() -> None:
+    with pytest.raises(UnreadableItem, match="the format 3, and this code reads up to 2"):
+        state_of("AAPL", as_stored({"schema": SCHEMA + 1, "version": 1}))
+
+
+# --- firings ---------------------------------------------------------------------------------
+
+
+def test_a_firing_is_recorded_with_the_words_in_which_it_is_published() -> None:
+    assert firing_item(told(), NOW + 2 * SECOND) == {
         "pk": "FIRINGS#AAPL",
         "sk": "2026-11-22T15:04:05.250000Z#0123456789abcdef0123456789abcdef",
+        "schema": 2,
         "firing_id": "0123456789abcdef0123456789abcdef",
         "rule": "high-price-threshold",
         "symbol": "AAPL",
@@ -117,55 +179,96 @@ def test_a_firing_is_recorded_with_the_words_in_which_it_is_told() -> None:
         "owner": "stack",
         "note": "",
         "text": "AAPL is above 150: 200.25 at 2026-11-22T15:04:05.250000Z, 149.5 before.",
-        "sent": False,
+        "sent": True,
+        "sent_at": "2026-11-22T15:04:07.250000Z",
     }
 
 
+def test_a_firing_that_sns_rejects_for_good_is_recorded_with_the_reason_and_the_time() -> None:
+    published = firing_item(told(), NOW)
+    rejected = firing_item(told(), NOW, "InvalidParameter")
+    assert rejected == published | {"sent": False, "undeliverable": "InvalidParameter"}
+
+
 def test_the_day_of_a_firing_is_that_on_which_it_was_decided() -> None:
-    assert firing_item(told(position=Position(0, "m-1", 0)))["day"] == "2026-11-22"
+    assert firing_item(told(position=Position(0, "m-1", 0)), NOW)["day"] == "2026-11-22"
 
 
 def test_a_first_firing_has_no_previous_price() -> None:
-    assert "previous_price" not in firing_item(told(previous_price=None))
+    assert "previous_price" not in firing_item(told(previous_price=None), NOW)
 
 
 def test_the_index_of_rules_holds_no_firings() -> None:
-    assert "rule_id" not in firing_item(told())
+    assert "rule_id" not in firing_item(told(), NOW + 2 * SECOND)
 
 
-def largest_state() -> State:
+# --- how large a state can be ----------------------------------------------------------------
+
+
+def largest_state(kept_ticks: int) -> State:
+    """Build a state with as much of everything as there can be, after each tick fired each rule."""
     terms = Terms(Condition.EXITS, (LONG, LONGEST), rearm=Distance(LONG))
-    last = Position(NOW, "m" * 100, 499)
+    message_ids = [str(uuid.UUID(int=number)) for number in range(kept_ticks + 1)]
+    ticks = [Position(NOW + number, name, 499) for number, name in enumerate(message_ids)]
+    last = ticks[-1]
     fired = Firing("f" * 32, "r" * 64, "A" * 32, terms, LONGEST, LONGEST, last, NOW)
-    progress = Progress(Status.TRIGGERED, Side.HIGH, NOW, "f" * 32)
-    rule_ids = [f"{number:r>64}" for number in range(MAX_CHANGES_PER_COMMIT)]
+    before = Progress(Status.ACTIVE, Side.HIGH, NOW, "f" * 32)
+    announced = tuple(Announced(tick, tick) for tick in ticks[1:])
+    trail = Trail(tuple((tick, before) for tick in ticks[1:]), announced)
+    rule_ids = [f"{number:r>64}" for number in range(most_changes(kept_ticks))]
     windows = {
         name: tuple((NOW // SECOND + bucket, LONGEST) for bucket in range(BUCKETS))
         for name in EXTREMES
     }
     lines = lines_of(windows)
+    recent = Recent(
+        marks=tuple(Mark(tick, LONGEST) for tick in ticks),
+        windows=windows,
+        begun=dict.fromkeys(windows, last),
+        own=Trail(announced=announced),
+        own_since=last,
+        rules_since=last,
+    )
     return State(
         symbol="A" * 32,
         version=10**9,
         price=LONGEST,
         position=last,
         threshold=LONGEST,
+        threshold_before=Threshold(LONG, NOW),
         windows=windows,
         bands=dict.fromkeys(lines, Band(LONGEST, LONGEST)),
         step=Step(dict.fromkeys(lines, LONGEST_PERCENTAGE), lines[-1], "9" * 60 + "#" + "r" * 64),
+        recent=recent if kept_ticks else None,
         outbox=Outbox(
             version=10**9,
-            firings=(fired,) * (MAX_CHANGES_PER_COMMIT + 1),  # one of them the stack's own rule's
-            changes=dict.fromkeys(rule_ids, progress),
+            firings=(fired,) * (len(rule_ids) + 1),  # one of them the stack's own rule's
+            changes=dict.fromkeys(rule_ids, replace(before, trail=trail)),
             checked_rule_ids=tuple(rule_ids),
+            # One that fires once has no levels of re-arming.
+            spent=tuple((lines[-1], f"{'9' * 39}#{rule_id}") for rule_id in rule_ids * 2),
         ),
         lease=Lease("o" * 32, NOW),
+        nonce="n" * 8,
     )
 
 
-def test_the_largest_state_stays_far_below_what_an_item_may_hold() -> None:
-    attributes = state_attributes(largest_state())
+def size_of(value: Mapping[str, Any]) -> int:
+    """Measure a value as DynamoDB does: its developer guide, "Item sizes and formats"."""
+    ((kind, content),) = value.items()
+    if kind == "S":
+        return len(content.encode())
+    if kind == "N":
+        return len(content.replace(".", "")) // 2 + 2
+    if kind == "L":
+        return 3 + sum(1 + size_of(entry) for entry in content)
+    if kind == "M":
+        return 3 + sum(1 + len(name.encode()) + size_of(entry) for name, entry in content.items())
+    return 1
 
-    sent = {name: TypeSerializer().serialize(value) for name, value in attributes.items()}
 
-    assert 100_000 < len(json.dumps(sent)) < ITEM_LIMIT / 2
+@pytest.mark.parametrize("kept_ticks", [0, 16, 100])
+def test_the_largest_state_stays_below_what_an_item_may_hold(kept_ticks: int) -> None:
+    attributes = state_attributes(largest_state(kept_ticks))
+    size = size_of({"M": {name: TypeSerializer().serialize(v) for name, v in attributes.items()}})
+    assert 80_000 < size < ITEM_LIMIT

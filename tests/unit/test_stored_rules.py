@@ -1,9 +1,8 @@
-"""Rules of the table through the commit protocol, one delivery at a time."""
+"""Rules of the table through the commit protocol, one delivery after another."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from price_alerts import engine
 from price_alerts.rules import Trigger
 from price_alerts.state import Outbox, State
 from price_alerts.terms import Condition
+from price_alerts.ticks import format_timestamp
 from price_alerts.watches import ANYWHERE
 from tests.unit.doubles import (
     SECOND,
@@ -21,8 +21,10 @@ from tests.unit.doubles import (
     Container,
     Topic,
     add_rules,
+    before_updates,
     firing,
     items_of,
+    returning,
     rule,
     tick,
     ticks,
@@ -45,23 +47,16 @@ def recorded(table: Table) -> list[tuple[str, str, bool]]:
     return [(item["rule"], str(item["price"]), item["sent"]) for item in items]
 
 
-def refuse_once(table: Table, monkeypatch: pytest.MonkeyPatch, transaction: int) -> None:
-    """Let one transaction of those that follow be in somebody else's way."""
-    client = table.meta.client
-    write: Callable[..., Any] = client.transact_write_items
+def refuse_update(table: Table, place: int) -> None:
+    """Let one update of those that follow be in the way of somebody else's transaction."""
     made = itertools.count()
 
-    def refuse(TransactItems: list[Any]) -> Any:  # noqa: N803  # boto3's
-        if next(made) == transaction:
-            reasons = [{"Code": "TransactionConflict"} for _ in TransactItems]
-            answer: Any = {
-                "Error": {"Code": "TransactionCanceledException"},
-                "CancellationReasons": reasons,
-            }
-            raise ClientError(answer, "TransactWriteItems")
-        return write(TransactItems=TransactItems)
+    def refuse(**_: Any) -> None:
+        if next(made) == place:
+            code = "TransactionConflictException"
+            raise ClientError({"Error": {"Code": code}}, "UpdateItem")
 
-    monkeypatch.setattr(client, "transact_write_items", refuse)
+    table.meta.client.meta.events.register("before-call.dynamodb.UpdateItem", refuse)
 
 
 def test_a_rule_fires_with_its_owner_note_and_message(
@@ -74,14 +69,58 @@ def test_a_rule_fires_with_its_owner_note_and_message(
     assert topic.published == [item["firing_id"]]
 
 
+def test_a_firing_is_written_once_after_it_was_published(
+    container: Container, table: Table, topic: Topic, clock: Clock
+) -> None:
+    written: list[Any] = []
+    there_before: list[Any] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        entries = params["RequestItems"][table.name]
+        written.extend(entry["PutRequest"]["Item"] for entry in entries if "PutRequest" in entry)
+
+    def publish(when: str) -> None:
+        there_before.extend(items_of(table, "FIRINGS#"))
+        clock.now += SECOND
+
+    add_rules(table, rule("r-1", 150))
+    table.meta.client.meta.events.register("provide-client-params.dynamodb.BatchWriteItem", note)
+    topic.on_publish = publish
+    container.process(ticks(149, 151))
+    (item,) = items_of(table, "FIRINGS#")
+    assert there_before == []
+    assert [entry["firing_id"] for entry in written] == [item["firing_id"]]
+    assert (item["sent"], item["sent_at"]) == (True, format_timestamp(clock.now))
+
+
+def watches(table: Table) -> list[str]:
+    return [item["sk"] for item in items_of(table, "WATCH#")]
+
+
 def test_a_rule_that_fires_once_is_triggered_and_not_watched_any_more(
-    container: Container, table: Table
+    table: Table, clock: Clock, topic: Topic
 ) -> None:
     add_rules(table, rule("r-1", 150, trigger=Trigger.ONCE))
+    container = Container(table, clock, topic, high_price=None, kept_ticks=0)
     container.process(ticks(149, 151, 149, 151))
     assert recorded(table) == [("r-1", "151", True)]
     assert [item["status"] for item in items_of(table, "SYMBOL#AAPL", "RULE#")] == ["triggered"]
-    assert items_of(table, "WATCH#") == []
+    assert watches(table) == []
+
+
+def test_a_rule_that_has_triggered_is_watched_as_long_as_a_late_tick_may_change_that(
+    table: Table, clock: Clock, topic: Topic
+) -> None:
+    add_rules(table, rule("r-1", 150, trigger=Trigger.ONCE))
+    container = Container(table, clock, topic, high_price=None, kept_ticks=2)
+    container.process(ticks(149, 151))
+    add_rules(table, rule("other", 150, trigger=Trigger.ONCE))  # all around is read again
+    container.process([tick(149, 2)])
+    assert watches(table) == ["20215#other", "20215#r-1"]
+    add_rules(table, rule("another", 500))
+    container.process([tick(149, 3), tick(151, 4)])
+    assert watches(table) == ["20215#other", "2025#another"]
+    assert recorded(table) == [("r-1", "151", True), ("other", "151", True)]
 
 
 def test_a_rule_that_was_added_while_a_container_was_warm_is_seen(
@@ -93,45 +132,57 @@ def test_a_rule_that_was_added_while_a_container_was_warm_is_seen(
     assert recorded(table) == [("r-1", "151", True)]
 
 
-@pytest.mark.parametrize("transaction", [0, 1], ids=["delivery", "mark"])
-def test_a_conflict_during_a_delivery_loses_and_repeats_nothing(
-    container: Container,
-    table: Table,
-    topic: Topic,
-    monkeypatch: pytest.MonkeyPatch,
-    transaction: int,
+@pytest.mark.parametrize("place", range(4), ids=["commit", "first rule", "second rule", "clearing"])
+def test_a_transaction_in_the_way_of_any_update_loses_and_repeats_nothing(
+    container: Container, table: Table, topic: Topic, place: int
 ) -> None:
-    add_rules(table, rule("r-1", 150), rule("r-2", 150))
+    add_rules(table, rule("r-1", 150, rearm="1"), rule("r-2", 150, rearm="1"))
     container.process([tick(149, 0)])
-    refuse_once(table, monkeypatch, transaction)
+    refuse_update(table, place)
     batch = container.process([tick(151, 1)])
-    assert (batch.unfinished_message_ids, batch.conflicts, batch.failures) == (set(), 1, [])
+    assert (returning(batch), batch.conflicts) == (set(), 1)
     assert recorded(table) == [("r-1", "151", True), ("r-2", "151", True)]
     assert len(topic.published) == 2
+    state = container.store.load("AAPL")
+    assert (state.outbox, state.lease) == (None, None)
+    rules = items_of(table, "SYMBOL#AAPL", "RULE#")
+    assert [stored["disarmed"] for stored in rules] == ["high", "high"]
 
 
 def test_a_jump_over_more_rules_than_a_commit_takes_fires_them_all(
     container: Container, table: Table, topic: Topic
 ) -> None:
     add_rules(table, *(rule(f"r-{number}", 150) for number in range(250)))
-    assert container.process(ticks(149, 151)).unfinished_message_ids == set()
+    assert returning(container.process(ticks(149, 151))) == set()
     assert {(price, sent) for _, price, sent in recorded(table)} == {("151", True)}
     assert len({rule_id for rule_id, *_ in recorded(table)}) == 250
     assert len(topic.published) == len(set(topic.published)) == 250
 
 
-@pytest.fixture
+@pytest.fixture(params=["published", "cleared"])
 def unfinished(
-    table: Table, clock: Clock, topic: Topic, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    table: Table,
+    clock: Clock,
+    topic: Topic,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Container:
     """A container that ran out of time when a tick had fired one of three rules."""
     monkeypatch.setattr(engine, "MAX_CHANGES_PER_COMMIT", 1)
     add_rules(table, *(rule(f"r-{number}", 150) for number in range(3)))
     container = Container(table, clock, topic, high_price=None)
-    topic.on_publish = lambda when: setattr(clock, "now", clock.now + 5 * SECOND)
-    assert container.process(ticks(149, 151)).unfinished_message_ids == {"m-0", "m-1"}
+
+    def run_out_of_time(_: object = None) -> None:
+        clock.now += 10 * SECOND
+
+    if request.param == "published":
+        topic.on_publish = run_out_of_time
+    else:  # by the last of three updates: a commit, the rule, and that all of it is delivered
+        updates = itertools.count(1)
+        before_updates(table, lambda _: run_out_of_time() if next(updates) == 3 else None, times=3)
+    assert returning(container.process(ticks(149, 151))) == {"m-0", "m-1"}
     state = container.store.load("AAPL")
-    assert (state.outbox, state.price) == (None, Decimal(151))
+    assert (state.outbox is None, state.price) == (request.param == "cleared", Decimal(151))
     assert state.step
     topic.on_publish = lambda when: None
     return container
@@ -140,7 +191,7 @@ def unfinished(
 def test_a_step_is_finished_by_the_message_that_began_it(
     unfinished: Container, table: Table
 ) -> None:
-    assert unfinished.process(ticks(149, 151)).unfinished_message_ids == set()
+    assert returning(unfinished.process(ticks(149, 151))) == set()
     assert recorded(table) == [(f"r-{number}", "151", True) for number in range(3)]
 
 
@@ -172,7 +223,7 @@ def test_an_outbox_of_more_than_a_hundred_firings_is_delivered_after_a_crash(
     stuck = State("AAPL", 1, bands={"price": ANYWHERE}, outbox=Outbox(1, firings))
     container = Container(table, clock, topic)
     container.store.commit(State("AAPL"), stuck)
-    assert container.process([tick(149)]).unfinished_message_ids == set()
+    assert returning(container.process([tick(149)])) == set()
     assert len(recorded(table)) == len(topic.published) == 101
 
 

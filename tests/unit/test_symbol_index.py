@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from price_alerts.items import SCHEMA
+from price_alerts.rules import Rule
 from price_alerts.symbol_index import SymbolIndex
 from price_alerts.terms import Condition
-from tests.unit.doubles import add_rules, rule
+from tests.unit.doubles import add_rules, items_of, rule
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -22,6 +25,11 @@ def index(table: Table) -> SymbolIndex:
     """The index of AAPL, with a rule at each of 9, 10 and 200, and one of another symbol."""
     add_rules(table, rule("a", 9), rule("b", 10), rule("c", 200), rule("m", 10, symbol="MSFT"))
     return SymbolIndex(table, "AAPL")
+
+
+def added(rule: Rule) -> Rule:
+    """Return a rule as the first change of its symbol has stored it."""
+    return replace(rule, revision=1)
 
 
 def ids(watches: list[Watch]) -> list[str]:
@@ -58,7 +66,18 @@ def test_only_rules_that_can_be_so_at_once_are_new(table: Table, index: SymbolIn
 
 
 def test_rules_are_read_by_their_ids_as_far_as_they_are_there(index: SymbolIndex) -> None:
-    assert index.rules(["c", "gone", "a", "m"]) == {"a": rule("a", 9), "c": rule("c", 200)}
+    wanted = {"a": added(rule("a", 9)), "c": added(rule("c", 200))}
+    assert index.rules(["c", "gone", "a", "m"]) == wanted
+
+
+def test_all_rules_of_the_symbol_are_read(index: SymbolIndex) -> None:
+    wanted = [added(rule("a", 9)), added(rule("b", 10)), added(rule("c", 200))]
+    assert list(index.all_rules()) == wanted
+
+
+def test_what_was_read_is_known(index: SymbolIndex) -> None:
+    read = index.rules(["a", "gone"]) | index.rules(["c"])
+    assert (index.known, set(index.known)) == (read, {"a", "c"})
 
 
 def test_no_rules_are_not_asked_for(index: SymbolIndex, calls: list[str]) -> None:
@@ -71,7 +90,7 @@ def test_more_rules_than_one_request_can_hold_are_read_in_several(
     rules = {f"r-{number}": rule(f"r-{number}", 9) for number in range(250)}
     add_rules(table, *rules.values())
     calls.clear()
-    assert SymbolIndex(table, "AAPL").rules(rules) == rules
+    assert SymbolIndex(table, "AAPL").rules(rules).keys() == rules.keys()
     assert calls == ["BatchGetItem"] * 3
 
 
@@ -87,7 +106,8 @@ def test_every_read_shows_what_is_there_this_moment(table: Table, index: SymbolI
     index.watches("price", "0", upward=True, limit=9)
     index.new_rule_ids(9)
     index.rules(["a"])
-    assert consistent == [True, True, True]
+    index.all_rules()
+    assert consistent == [True, True, True, True]
 
 
 def cut_short(operation: Callable[..., Any], cut: Callable[[Answer], None]) -> Any:
@@ -110,8 +130,21 @@ def test_a_row_that_comes_in_parts_is_read_on(
         answer["Items"] = answer["Items"][:1]
         answer["LastEvaluatedKey"] = {name: answer["Items"][0][name] for name in ("pk", "sk")}
 
-    monkeypatch.setattr(table, "query", cut_short(table.query, cut))
+    client = table.meta.client
+    monkeypatch.setattr(client, "query", cut_short(client.query, cut))
     assert ids(index.watches("price", "0", upward=True, limit=9)) == ["a", "b", "c"]
+
+
+def test_rules_that_come_in_parts_are_read_on(
+    table: Table, index: SymbolIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(answer: Answer) -> None:
+        answer["Items"] = answer["Items"][:1]
+        answer["LastEvaluatedKey"] = {name: answer["Items"][0][name] for name in ("pk", "sk")}
+
+    client = table.meta.client
+    monkeypatch.setattr(client, "query", cut_short(client.query, cut))
+    assert [found.rule_id for found in index.all_rules()] == ["a", "b", "c"]
 
 
 def test_a_row_that_ends_with_a_part_has_been_read(
@@ -132,3 +165,43 @@ def test_rules_that_were_left_out_of_an_answer_are_asked_for_again(
     client = table.meta.client
     monkeypatch.setattr(client, "batch_get_item", cut_short(client.batch_get_item, cut))
     assert index.rules(["a", "b"]).keys() == {"a", "b"}
+
+
+# --- what cannot be read ---------------------------------------------------------------------
+
+
+def spoil(table: Table, pk: str, sk: str, **changes: Any) -> None:
+    """Change items as newer code, or somebody by hand, would."""
+    for item in items_of(table, pk, sk):
+        table.put_item(Item=item | changes)
+
+
+@pytest.mark.parametrize("changes", [{"schema": SCHEMA + 1}, {"levels": []}])
+@pytest.mark.parametrize("read", [lambda index: index.rules("abc"), SymbolIndex.all_rules])
+def test_a_rule_that_cannot_be_read_is_set_aside_with_the_reason(
+    table: Table, index: SymbolIndex, changes: dict[str, Any], read: Callable[[SymbolIndex], object]
+) -> None:
+    spoil(table, "SYMBOL#AAPL", "RULE#b", **changes)
+    read(index)
+    assert (set(index.known), set(index.unreadable)) == ({"a", "c"}, {"b"})
+    assert all(index.unreadable.values())
+
+
+@pytest.mark.parametrize("changes", [{"schema": SCHEMA + 1}, {"levels": []}])
+def test_a_watch_that_cannot_be_read_has_no_terms_and_its_rule_is_set_aside(
+    table: Table, index: SymbolIndex, changes: dict[str, Any]
+) -> None:
+    spoil(table, "WATCH#AAPL#price", "2011#b", **changes)
+    watches = index.watches("price", "0", upward=True, limit=9)
+    assert [(watch.rule_id, watch.terms is None) for watch in watches] == [
+        ("a", False),
+        ("b", True),
+        ("c", False),
+    ]
+    assert index.unreadable.keys() == {"b"}
+
+
+def test_where_all_can_be_read_nothing_is_set_aside(index: SymbolIndex) -> None:
+    index.watches("price", "0", upward=True, limit=9)
+    index.all_rules()
+    assert index.unreadable == {}

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from tests.unit.doubles import Clock, Container, Topic, items_of, tick
+from price_alerts.store import Store
+from tests.unit.doubles import Clock, Container, Topic, add_rules, items_of, rule, tick
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -56,6 +57,27 @@ def test_a_single_symbol_needs_no_thread(container: Container, table: Table) -> 
     assert threads == [threading.main_thread()]
 
 
+def test_the_rules_of_an_outbox_are_written_at_the_same_time(
+    table: Table, clock: Clock, topic: Topic
+) -> None:
+    with ThreadPoolExecutor(len(SYMBOLS)) as threads:
+        container = Container(table, clock, topic, high_price=None)
+        container.processor.store = Store(table, each=threads.map)
+        add_rules(table, *(rule(f"r-{number}", 105) for number in range(len(SYMBOLS))))
+        container.process([tick(100)])
+        all_are_here = threading.Barrier(len(SYMBOLS), timeout=PATIENCE_SECONDS)
+
+        def meet(params: Any, **_: Any) -> None:
+            if "RULE#" in params["Key"]["sk"]:
+                all_are_here.wait()
+
+        table.meta.client.meta.events.register_first(
+            "before-parameter-build.dynamodb.UpdateItem", meet
+        )
+        batch = container.process([tick(110, 1)])
+    assert (batch.failures, len(batch.published)) == ([], len(SYMBOLS))
+
+
 def test_what_comes_of_every_symbol_is_in_the_batch(
     container: Container, table: Table, topic: Topic
 ) -> None:
@@ -67,7 +89,7 @@ def test_what_comes_of_every_symbol_is_in_the_batch(
     prices = [tick(200, symbol=symbol, message_id=symbol) for symbol in SYMBOLS]
     batch = container.process(prices)
     assert [firing.symbol for firing in batch.published] == ["AAPL", "GOOG", "MSFT"]
-    assert (batch.unfinished_symbols, batch.unfinished_message_ids) == ({"IBM"}, {"IBM"})
+    assert (batch.unfinished_symbols, batch.unfinished_message_ids) == ({"IBM"}, set())
     assert [failure.message_ids for failure in batch.failures] == [("IBM",)]
     assert len(batch.lags_microseconds) == 3
 

@@ -42,6 +42,9 @@ class Row:
     def rules(self, rule_ids: Sequence[str]) -> dict[str, Rule]:
         raise NotImplementedError
 
+    def all_rules(self) -> list[Rule]:
+        raise NotImplementedError
+
 
 @pytest.fixture
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,7 +133,10 @@ def rule_of(item: Item) -> Rule:
         If it is no rule that this code can evaluate.
     """
     with _reading(item):
-        return _rule_of(item)
+        rule = _rule_of(item)
+        if rule_key(rule.symbol, rule.rule_id) != {name: item[name] for name in ("pk", "sk")}:
+            raise ValueError("it is not under its own key")
+        return rule
 
 
 def _rule_of(item: Item) -> Rule:
@@ -259,10 +262,10 @@ def setting(attributes: Item, gone: Sequence[str] = ()) -> dict[str, Any]:
 
 @contextmanager
 def _reading(item: Item) -> Iterator[None]:
-    check_schema(item)
     try:
+        check_schema(item)
         yield
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # Which attribute, but not its content: a log may show it.
         raise UnreadableItem(f"it cannot be read ({type(error).__name__})") from error
 

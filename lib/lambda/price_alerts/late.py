@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from price_alerts.engine import advanced, firing_of, most_changes
-from price_alerts.progress import NOWHERE, Announced, Progress, Status, Trail
+from price_alerts.progress import NOWHERE, Announced, Progress, Status, Trail, in_order
 from price_alerts.recent import Recent
 from price_alerts.rules import Rule, high_price_rule
 from price_alerts.state import Firing, Outbox, State
@@ -64,7 +64,7 @@ def evaluate_late(
         some of them, and the ticks are late still: the rest is for the next call.
     """
     before = state.recent or Recent.starting(state.last_tick, state.windows)
-    recent = before.with_ticks(late)
+    recent = before.with_late_ticks(late)
     way = _way(state.symbol, recent)
     rules = _rules_along(index, before, [*_way(state.symbol, before), *way])
     walked = [_walked(rule, way, fired_at_microseconds) for rule in rules]
@@ -248,8 +248,9 @@ def _compared(
     used = [each.name for each in (*taken, *stands_for)]
     new = unnamed[len(names) :]
     stands_for += [Announced(firing.position, firing.position) for firing in new]
-    in_order = sorted((*taken, *stands_for), key=lambda each: (each.name, each.at or NOWHERE))
-    return tuple(in_order), [_renamed(each, used.count(each.position)) for each in new]
+    return in_order((*taken, *stands_for)), [
+        _renamed(each, used.count(each.position)) for each in new
+    ]
 
 
 def _renamed(firing: Firing, taken: int) -> Firing:

@@ -68,7 +68,12 @@ class Notifier:
         for _ in range(_ATTEMPTS):
             if not published.waiting:
                 break
-            published = self._publish(published)
+            try:
+                published = self._publish(published)
+            except Exception:
+                if not published.accepted:
+                    raise
+                break  # what was accepted must not be forgotten
         return published
 
     def _publish(self, before: Published) -> Published:

@@ -18,8 +18,8 @@ from price_alerts.late import evaluate_late, late_ticks
 from price_alerts.notices import Notice, notice
 from price_alerts.notifier import MAX_NOTICES_PER_PUBLISH, Notifier
 from price_alerts.portions import portions
-from price_alerts.rules import Rule
-from price_alerts.state import Lease, Outbox, State
+from price_alerts.rules import HIGH_PRICE_RULE_ID, Rule, high_price_rule
+from price_alerts.state import Firing, Lease, Outbox, State
 from price_alerts.state_items import firing_item
 from price_alerts.store import Busy, Conflict, Store
 from price_alerts.ticks import Tick
@@ -29,10 +29,13 @@ __all__ = ["Processor"]
 # Clocks differ a little, and a request can be on its way for as long as its time-out.
 _LEASE_MARGIN_MICROSECONDS = 5_000_000
 _MAX_TICKS_PER_COMMIT = 1_000  # so that the time is looked at, and what is done is kept
+_MAX_LATE_TICKS_PER_COMMIT = 16  # so that what they do to a rule fits into an outbox
 _MAX_CONFLICTS = 100  # in a row: each means that somebody else got on
 _MEMORY_BYTES = 64 * 2**20  # for the states that a warm container remembers
 _STATE_BYTES, _MARK_BYTES, _ENTRY_BYTES = 2_400, 350, 150  # as measured, rounded up
-_RETRY_CEILINGS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 0.8)
+# Who waits for a delivery looks often, or too many later ticks go by meanwhile.
+_ROUNDS, _PAUSE_SECONDS = 60, (0.02, 0.06)
+_MAX_RETRIES = 5  # of a delivery that fails
 _BUSY_SECONDS = (0.01, 0.04)
 
 _NO_TICKS: list[Tick] = []
@@ -116,11 +119,11 @@ class Processor:
 
     def _rounds(self, batch: Batch) -> Iterator[None]:
         yield
-        for ceiling_seconds in _RETRY_CEILINGS_SECONDS:
+        for _ in range(_ROUNDS):
             if self.is_over(batch):
                 return
-            # Full jitter keeps those that wait for the same symbol apart.
-            self.sleep(ceiling_seconds * random.random())  # noqa: S311  # not cryptography
+            # Jitter keeps those that wait for the same symbol apart.
+            self.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311  # not cryptography
             yield
 
     def known(self, symbol: str) -> State | None:
@@ -172,6 +175,8 @@ class _Run:
         self._path = path
         self._pending = list(path)  # what is neither applied nor dropped
         self._error: Exception | None = None
+        self._retries = 0
+        self._is_current = False  # whether the state is not only remembered
         self._decided_version = 0  # of the last outbox that was decided here
         self._rules: Mapping[str, Rule] = {}
         self._published: set[str] = set()  # firings by their ids, here and now
@@ -184,8 +189,9 @@ class _Run:
             return self._advance()
         except Exception as error:  # noqa: BLE001  # one symbol's trouble must not touch the others
             self._processor.forget(self._symbol)
-            if self._published - self._recorded:  # or they would be announced again
-                self._error = error
+            self._retries += 1
+            if self._published - self._recorded and self._retries <= _MAX_RETRIES:
+                self._error = error  # to give up would announce them again
                 return False
             self.batch.failed(self._symbol, self._path, error)
             return True
@@ -197,11 +203,16 @@ class _Run:
             return
         state = self._processor.known(self._symbol)
         is_delivered = state is not None and not (state.outbox or state.step)
+        if state and state.lease and state.lease.owner == self.batch.deadline.owner:
+            self._store.release(state)
+            self._processor.forget(self._symbol)
         # Nothing is finished before all that it set off has been delivered.
         self.batch.unfinished(self._symbol, self._pending if is_delivered else self._path)
 
     def _advance(self) -> bool:
         processor, batch = self._processor, self.batch
+        if processor.is_over(batch):
+            return False
         state = processor.known(self._symbol)
         if state is None or not self._path or processor.is_delivered_elsewhere(state, batch):
             state = self._loaded()
@@ -216,21 +227,23 @@ class _Run:
                 # Who is told where the symbol is goes on from there, at once: a pause would
                 # only give others the time to move it again.
                 following = conflict.current
+                self._is_current = True
                 conflicts += 1
+                batch.conflicts += 1
             except Busy:
                 processor.sleep(random.uniform(*_BUSY_SECONDS))  # noqa: S311  # not cryptography
                 following = self._loaded()
                 conflicts += 1
+                batch.conflicts += 1
             if following is None:
-                batch.conflicts += conflicts
                 return True
             state = following
             processor.remember(state)
-        batch.conflicts += conflicts
         return False
 
     def _loaded(self) -> State:
         state = self._store.load(self._symbol)
+        self._is_current = True
         self._processor.remember(state)
         return state
 
@@ -240,28 +253,31 @@ class _Run:
             return self._deliver(state, state.outbox)
         if state.step:
             return self._evaluate(state, [])
-        late, following = self._sort(state)
+        late, following, too_late = self._sorted(state)
+        if too_late and not self._is_current:
+            return self._loaded()  # somebody may have applied them, and died before delivery
+        self.batch.dropped(too_late)
+        self._pending = [*late, *following]
         if late:
-            return self._commit(state, evaluate_late, late)
+            return self._place(state, late[:_MAX_LATE_TICKS_PER_COMMIT])
         if following:
             return self._evaluate(state, following[:_MAX_TICKS_PER_COMMIT])
         return None
 
-    def _sort(self, state: State) -> tuple[list[Tick], list[Tick]]:
-        """Tell late ticks from those that follow; leaves out what is applied, or too late."""
+    def _sorted(self, state: State) -> tuple[list[Tick], list[Tick], list[Tick]]:
+        """Return the pending ticks that are late, that follow, and that are too late."""
         position, recent = state.position, state.recent
         if position is None:
-            return [], self._pending
+            return [], self._pending, []
         following = [tick for tick in self._pending if tick.position > position]
         late = late_ticks(state, self._pending)
         left = {tick.position for tick in (*late, *following)}
-        self.batch.dropped(
+        too_late = [
             tick
             for tick in self._pending
             if tick.position not in left and not (recent and recent.has(tick.position))
-        )
-        self._pending = [*late, *following]
-        return late, following
+        ]
+        return late, following, too_late
 
     def _evaluate(self, state: State, ticks: Sequence[Tick]) -> State:
         forward = partial(evaluate, high_price=self._processor.high_price)
@@ -270,6 +286,12 @@ class _Run:
         self._pending = [
             tick for tick in self._pending if position is None or tick.position > position
         ]
+        return moved
+
+    def _place(self, state: State, late: Sequence[Tick]) -> State:
+        moved = self._commit(state, evaluate_late, late)
+        if state.recent and moved.recent and moved.recent.marks != state.recent.marks:
+            self._pending = [tick for tick in self._pending if tick not in late]
         return moved
 
     def _commit(
@@ -303,7 +325,7 @@ class _Run:
             recorded = self._recorded | self._store.recorded(outbox.firings)
             rules = self._rules_of(outbox)
         waiting = [
-            notice(firing, rules.get(firing.rule_id))
+            notice(firing, rules.get(firing.rule_id) or _own_rule(firing))
             for firing in outbox.firings
             if firing.firing_id not in recorded
         ]
@@ -350,6 +372,13 @@ class _Run:
         deadline = self.batch.deadline
         until = deadline.ends_at_microseconds + _LEASE_MARGIN_MICROSECONDS
         return replace(state, lease=Lease(deadline.owner, until))
+
+
+def _own_rule(firing: Firing) -> Rule | None:
+    """Return the stack's own rule, if it is the one that fired."""
+    if firing.rule_id != HIGH_PRICE_RULE_ID:
+        return None
+    return high_price_rule(firing.terms.levels[0])
 
 
 def _paths(ticks: Iterable[Tick]) -> dict[str, list[Tick]]:

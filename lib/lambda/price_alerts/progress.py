@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from price_alerts.terms import Side
 from price_alerts.ticks import Position
 
-__all__ = ["NOTHING_YET", "NOWHERE", "NO_TRAIL", "Announced", "Progress", "Status", "Trail"]
+__all__ = [
+    "NOTHING_YET",
+    "NOWHERE",
+    "NO_TRAIL",
+    "Announced",
+    "Progress",
+    "Status",
+    "Trail",
+    "in_order",
+]
 
 NOWHERE = Position(-1, "", 0)  # before all ticks
 
@@ -95,6 +105,11 @@ class Progress:
 
 
 NOTHING_YET = Progress()
+
+
+def in_order(announced: Iterable[Announced]) -> tuple[Announced, ...]:
+    """Sort announcements by their names."""
+    return tuple(sorted(announced, key=lambda each: (each.name, each.at or NOWHERE)))
 
 
 def _after(announced: Announced, base: Position) -> Announced | None:

@@ -66,9 +66,14 @@ class Recent:
         return place >= 0 and self.marks[place].position == position
 
     def with_ticks(self, ticks: Iterable[Tick]) -> Recent:
-        """Add ticks, each in its place."""
+        """Add ticks that follow."""
         marks = (*self.marks, *(Mark(tick.position, tick.price) for tick in ticks))
-        return replace(self, marks=tuple(sorted(marks, key=_position_of)))
+        return replace(self, marks=marks)
+
+    def with_late_ticks(self, ticks: Iterable[Tick]) -> Recent:
+        """Add ticks, each in its place."""
+        recent = self.with_ticks(ticks)
+        return replace(recent, marks=tuple(sorted(recent.marks, key=_position_of)))
 
     def beginning(self, windows: Mapping[str, Queue], position: Position) -> Recent:
         """Add windows that begin with a tick."""

@@ -6,6 +6,7 @@ which it was sent first, so that its ticks keep their positions and are recognis
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,8 @@ __all__ = ["Record", "carried_attributes", "with_followers"]
 
 _FIRST_ID, _FIRST_SENT_AT = "first_message_id", "first_sent_at_milliseconds"
 _HANDOVERS = "handovers"
-_MAX_ID_CHARACTERS = 100  # SQS: a message's id
+_ID = re.compile(r"[\w-]{1,40}", re.ASCII)  # SQS's are UUIDs
+_MAX_DIGITS = 18
 _MAX_ATTRIBUTES = 10  # SQS: message attributes of a message
 
 
@@ -56,11 +58,10 @@ class Record:
         attributes: Mapping[str, Any] = record.get("messageAttributes") or {}
         message_id = record.get("messageId", "")
         first_id = _text(attributes, _FIRST_ID)
-        if not first_id or len(first_id) > _MAX_ID_CHARACTERS or not first_id.isprintable():
+        if not _ID.fullmatch(first_id):
             first_id = message_id
-        sent_at = _whole(_text(attributes, _FIRST_SENT_AT)) or _whole(
-            system.get("SentTimestamp", "")
-        )
+        times = _whole(system.get("SentTimestamp", "")), _whole(_text(attributes, _FIRST_SENT_AT))
+        sent_at = min((time for time in times if time is not None), default=None)
         # In a standard queue, a group is about fairness.
         is_fifo = record.get("eventSourceARN", "").endswith(".fifo")
         count = _whole(system.get("ApproximateReceiveCount", ""))
@@ -101,20 +102,16 @@ def carried_attributes(
     Parameters
     ----------
     first_id, sent_at_microseconds
-        The id that it has, and when it was sent; unless it carries older ones already.
+        The id under which it was sent first, and when.
     others
         The attributes that it has, of which as many are kept as there is room for.
     """
-    attributes = {
-        _FIRST_ID: others.get(_FIRST_ID) or {"DataType": "String", "StringValue": first_id}
-    }
-    if _FIRST_SENT_AT in others:
-        attributes[_FIRST_SENT_AT] = others[_FIRST_SENT_AT]
-    elif sent_at_microseconds is not None:
+    attributes = {_FIRST_ID: {"DataType": "String", "StringValue": first_id}}
+    if sent_at_microseconds is not None:
         text = str(sent_at_microseconds // 1_000)
         attributes[_FIRST_SENT_AT] = {"DataType": "Number", "StringValue": text}
     room = _MAX_ATTRIBUTES - len(attributes) - 1  # for the number of handovers
-    kept = [name for name in others if name not in (*attributes, _HANDOVERS)][:room]
+    kept = [name for name in others if name not in (_FIRST_ID, _FIRST_SENT_AT, _HANDOVERS)][:room]
     return attributes | {name: others[name] for name in kept}
 
 
@@ -146,4 +143,5 @@ def _text(attributes: Mapping[str, Any], name: str) -> str:
 
 
 def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() else None
+    is_whole = text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
+    return int(text) if is_whole else None

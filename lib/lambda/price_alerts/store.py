@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from price_alerts.items import (
+    SCHEMA,
     Attributes,
     firing_key,
     line_key,
@@ -31,7 +33,14 @@ from price_alerts.symbol_index import SymbolIndex, read_all
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-__all__ = ["MAX_ACTIONS_PER_TRANSACTION", "PASSING_REASONS", "Busy", "Conflict", "Store"]
+__all__ = [
+    "MAX_ACTIONS_PER_TRANSACTION",
+    "PASSING_REASONS",
+    "Busy",
+    "Conflict",
+    "Overloaded",
+    "Store",
+]
 
 MAX_ACTIONS_PER_TRANSACTION = 100  # DynamoDB, TransactWriteItems
 # Why a transaction is cancelled that may succeed when it is tried again.
@@ -118,11 +127,12 @@ class Store:
         Busy
             If a change of the symbol's rules is under way; nothing was written then.
         """
-        after = replace(after, nonce=secrets.token_hex(4))
+        after = replace(after, nonce=uuid.uuid4().hex[:8])
         is_stored = before.version > 0 and not before.is_lost
         old = state_attributes(before) if is_stored else {}
         new = state_attributes(after)
         changed = {name: value for name, value in new.items() if value != old.get(name)}
+        changed["schema"] = SCHEMA  # the release before wrote none
         update = setting(changed, [*sorted(old.keys() - new.keys()), *_FORMER])
         condition = "attribute_not_exists(pk)"
         if is_stored:
@@ -149,7 +159,7 @@ class Store:
         """
         owner = state.lease and state.lease.owner
         decided = state.outbox and state.outbox.version
-        nonce = secrets.token_hex(4)
+        nonce = uuid.uuid4().hex[:8]
         update: dict[str, Any] = {
             "UpdateExpression": "SET #version = #version + :one, #nonce = :nonce",
             "ExpressionAttributeNames": {"#version": "version", "#nonce": "nonce"},
@@ -163,10 +173,21 @@ class Store:
         item = self._update_state(state.symbol, condition, update, nonce, "ALL_NEW")
         return state_of(state.symbol, item)
 
+    def release(self, state: State) -> None:
+        """Let others deliver at once; if that fails, they wait for the lease to run out."""
+        released = replace(
+            state,
+            version=state.version + 1,
+            lease=state.lease and replace(state.lease, until_microseconds=0),
+        )
+        with suppress(Conflict, Busy, BotoCoreError, ClientError):
+            self.commit(state, released)
+
     def recorded(self, firings: Iterable[Firing]) -> set[str]:
-        """Return the ids of those firings that are recorded: they need no more announcement."""
+        """Return the ids of those firings that are known to be published, or undeliverable."""
         items = read_all(self._table, map(firing_key, firings))
-        return {item["firing_id"] for item in items}
+        # The release before wrote an item before it published the firing.
+        return {item["firing_id"] for item in items if item["sent"] or "undeliverable" in item}
 
     def record(self, items: Iterable[Attributes]) -> None:
         """Write items of firings.
@@ -199,7 +220,7 @@ class Store:
     def _change(self, symbol: str, rule_id: str, progress: Progress, revision: int) -> None:
         attributes = progress_attributes(progress)
         gone = [name for name in ("disarmed", "trail") if name not in attributes]
-        update = setting({**attributes, "revision": revision}, gone)
+        update = setting({**attributes, "schema": SCHEMA, "revision": revision}, gone)
         # The rule may be gone, or be changed by somebody since; and to repeat this is harmless.
         condition = (
             "attribute_exists(pk) AND (attribute_not_exists(#revision) OR #revision < :revision)"
@@ -262,14 +283,15 @@ class Store:
     def _write_all(self, requests: Iterable[Mapping[str, Any]]) -> None:
         for portion in portions(requests, _MAX_ITEMS_PER_BATCH):
             left: Sequence[Mapping[str, Any]] = portion
-            for pause_seconds in (*_PAUSES_SECONDS, None):
+            pauses_seconds = iter(_PAUSES_SECONDS)
+            while left:
                 answer = self._client.batch_write_item(RequestItems={self._table.name: left})
                 left = answer.get("UnprocessedItems", {}).get(self._table.name, ())
-                if not left:
-                    break
-                if pause_seconds is None:
-                    raise Overloaded(f"{len(left)} items were not accepted")
-                time.sleep(pause_seconds)
+                if left:
+                    pause_seconds = next(pauses_seconds, None)
+                    if pause_seconds is None:
+                        raise Overloaded(f"{len(left)} items were not accepted")
+                    time.sleep(pause_seconds)
 
 
 def _is(update: dict[str, Any], name: str, value: object) -> str:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from price_alerts.progress import Announced, Progress, Status, Trail
+from price_alerts.progress import Announced, Progress, Status, Trail, in_order
 from price_alerts.terms import Side
 from price_alerts.ticks import Position
 
@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _REMEMBERED = 16_384
+_CHANGE_FIELDS = 7
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -42,24 +43,33 @@ def position_of_text(text: str) -> Position:
 def trail_text(progress: Progress) -> str | None:
     """Write a rule's trail with what it belongs to; ``None`` if there is none.
 
-    Who does not know of trails changes the rest of a rule's progress alone.
+    Who does not know of trails changes the rest of a rule's progress alone. Nearly all changes are
+    firings that were announced under their own name: these are written once.
     """
     trail = progress.trail
     if not (trail.changes or trail.announced):
         return None
-    changes = [[*_packed(position), *_state_of(before)] for position, before in trail.changes]
-    announced = json.loads(announced_text(trail.announced))
-    return json.dumps([_state_of(progress), changes, announced], separators=(",", ":"))
+    plain = {each.name for each in trail.announced if each.at == each.name}
+    plain &= {position for position, _ in trail.changes}
+    changes = [
+        [*_packed(position), *_state_of(before), *([1] if position in plain else [])]
+        for position, before in trail.changes
+    ]
+    others = [each for each in trail.announced if each.at != each.name or each.name not in plain]
+    document = [_state_of(progress), changes, json.loads(announced_text(others))]
+    return json.dumps(document, separators=(",", ":"))
 
 
 def trail_of(text: str, progress: Progress) -> Trail:
     """Read the trail that belongs to a progress; an empty one if it belongs to another."""
-    belongs_to, changes, announced = json.loads(text)
+    belongs_to, changes, others = json.loads(text)
     if belongs_to != _state_of(progress):
         return Trail()
+    plain = [_unpacked(entry[:3]) for entry in changes if len(entry) > _CHANGE_FIELDS]
+    announced = [*announced_of(others), *(Announced(name, name) for name in plain)]
     return Trail(
-        tuple((_unpacked(entry[:3]), _progress_of(entry[3:])) for entry in changes),
-        announced_of(announced),
+        tuple((_unpacked(entry[:3]), _progress_of(entry[3:_CHANGE_FIELDS])) for entry in changes),
+        in_order(announced),
     )
 
 

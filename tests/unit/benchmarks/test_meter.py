@@ -55,6 +55,19 @@ def get_batch(table: Table) -> None:
     )
 
 
+def write_batch(table: Table) -> None:
+    there: Any = {**KEY, "text": "short"}
+    table.meta.client.batch_write_item(
+        RequestItems={
+            table.name: [
+                {"PutRequest": {"Item": there}},
+                {"PutRequest": {"Item": {"pk": "P", "sk": "T", "day": "1", "fired_at": "2"}}},
+                {"DeleteRequest": {"Key": {"pk": "P", "sk": "nothing"}}},
+            ]
+        }
+    )
+
+
 def transact(table: Table) -> None:
     item: Any = {"pk": "P", "sk": "T"}
     check: Any = {
@@ -77,6 +90,7 @@ def transact(table: Table) -> None:
         (update, "UpdateItem", Units(0, 2)),
         (query, "Query", Units(1, 0)),
         (get_batch, "BatchGetItem", Units(2, 0)),
+        (write_batch, "BatchWriteItem", Units(0, 2 + (1 + 1) + 1)),
         (transact, "TransactWriteItems", Units(0, 2 + 4)),
     ],
 )

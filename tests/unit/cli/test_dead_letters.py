@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lib.cli.dead_letters import list_dead_letters
+from price_alerts.records import carried_attributes
 from tests.unit.cli.doubles import Answer, answer_with, refusal
 from tests.unit.doubles import NOW
 
@@ -47,6 +48,38 @@ def test_a_dead_letter_says_why_the_handler_refuses_it(sqs: SQSClient, url: str)
         "tick 0: price must be a JSON number, or a string that holds one",
         INVALID,
     )
+
+
+def test_a_dead_letter_that_was_sent_again_has_the_id_and_time_of_the_first_time(
+    sqs: SQSClient, url: str
+) -> None:
+    sqs.send_message(
+        QueueUrl=url,
+        MessageBody=VALID,
+        MessageAttributes=carried_attributes("first", 5_000, {}),
+    )
+    [letter] = list_dead_letters(sqs, url, NOW)
+    assert (letter.message_id, letter.sent_at_microseconds) == ("first", 5_000)
+
+
+def test_dead_letters_that_were_sent_first_as_one_are_listed_each(sqs: SQSClient, url: str) -> None:
+    for _ in range(2):
+        sqs.send_message(
+            QueueUrl=url,
+            MessageBody=VALID,
+            MessageAttributes=carried_attributes("first", 5_000, {}),
+        )
+    assert [each.message_id for each in list_dead_letters(sqs, url, NOW)] == ["first", "first"]
+
+
+def test_attributes_of_any_kind_are_passed_over(sqs: SQSClient, url: str) -> None:
+    message_id = sqs.send_message(
+        QueueUrl=url,
+        MessageBody=VALID,
+        MessageAttributes={"first_message_id": {"DataType": "Binary", "BinaryValue": b"x"}},
+    )["MessageId"]
+    [letter] = list_dead_letters(sqs, url, NOW)
+    assert letter.message_id == message_id
 
 
 def test_a_dead_letter_that_is_valid_now_is_to_be_redriven(sqs: SQSClient, url: str) -> None:

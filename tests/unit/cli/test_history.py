@@ -88,6 +88,7 @@ def test_a_firing_is_written_for_json(alerts: Table) -> None:
         "text": "AAPL crossed 200 upwards.",
         "sent": True,
         "sent_at": "2026-11-22T15:04:06.000000Z",
+        "undeliverable": None,
     }
 
 
@@ -101,6 +102,13 @@ def test_what_a_firing_does_not_have_is_none(alerts: Table) -> None:
     record(alerts, "f-1")
     [firing] = firings_of_symbol(alerts, "AAPL")
     assert (firing["previous_price"], firing["sent"], firing["sent_at"]) == (None, False, None)
+    assert firing["undeliverable"] is None
+
+
+def test_a_firing_that_cannot_be_delivered_says_why(alerts: Table) -> None:
+    record(alerts, "f-1", undeliverable="InvalidParameter")
+    [firing] = firings_of_symbol(alerts, "AAPL")
+    assert (firing["sent"], firing["undeliverable"]) == (False, "InvalidParameter")
 
 
 def test_a_symbols_firings_are_in_the_order_of_their_prices(alerts: Table) -> None:

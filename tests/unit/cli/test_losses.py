@@ -18,8 +18,11 @@ from lib.cli import losses as command
 from lib.cli.losses import Holdings, losses, read_holdings
 from lib.cli.status import QueueStatus, TableStatus
 from lib.cli.target import Target
+from price_alerts.items import rule_item
+from price_alerts.rules import Progress, Status
 from tests.unit.cli.doubles import CONFIGURATION, answer_with, refusal
 from tests.unit.doubles import NOW
+from tests.unit.rule_builders import rule
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -67,6 +70,13 @@ def test_recovery_and_protection_are_told_of_with_what_they_mean() -> None:
     ]
 
 
+def test_rules_that_cannot_be_read_are_counted_too() -> None:
+    some = TableStatus(rules=Counter(active=1), rules_set_aside=2)
+    only = TableStatus(rules_set_aside=2)
+    assert told(replace(FULL, table=some))[1] == "  rules          1 active, 2 set aside"
+    assert told(replace(FULL, table=only))[1] == "  rules          2 set aside"
+
+
 def test_of_a_new_stack_there_are_no_rules_to_keep() -> None:
     new = Holdings(
         account_id=ACCOUNT,
@@ -110,8 +120,9 @@ def test_where_nothing_is_deployed_one_line_says_so() -> None:
 def test_every_part_of_a_stack_is_read(
     target: Target, alerts: Table, sqs: SQSClient, queue_url: str, dlq_url: str
 ) -> None:
-    for number, status in enumerate(["active", "active", "paused"]):
-        alerts.put_item(Item={"pk": "SYMBOL#A", "sk": f"RULE#{number}", "status": status})
+    for number, status in enumerate([Status.ACTIVE, Status.ACTIVE, Status.PAUSED]):
+        item = rule_item(rule(rule_id=f"r-{number}", progress=Progress(status)))
+        alerts.put_item(Item=item)
     for number in range(2):
         alerts.put_item(Item={"pk": "FIRINGS#A", "sk": f"{number}", "fired_at": "2026"})
     sqs.send_message(QueueUrl=dlq_url, MessageBody="x")

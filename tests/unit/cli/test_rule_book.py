@@ -8,9 +8,9 @@ import pytest
 from lib.cli.rule_book import RuleBook
 from price_alerts.rules import Progress, Rule, Status
 from price_alerts.state import Outbox, State
-from price_alerts.watches import watches_of
 from price_alerts.terms import RuleError, Side
-from price_alerts.watches import ANYWHERE, level_key
+from price_alerts.ticks import Position
+from price_alerts.watches import ANYWHERE, level_key, watches_of
 from tests.unit.rule_builders import rule
 
 FIRST = "0"
@@ -122,6 +122,32 @@ def test_a_resumed_rule_is_new_again_and_armed() -> None:
     assert rule_ids(book) == ["r", "r"]
     assert book.new_rule_ids(9) == ["r"]
     assert book.rules(["r"])["r"].progress == replace(FIRED, disarmed=None)
+
+
+def test_a_triggered_rule_that_has_not_left_the_index_is_resumed_once() -> None:
+    """It stays there as long as a late tick may change that it has triggered."""
+    book = book_of(rule("above 100"))
+    book.deliver(Outbox(1, changes={"r": Progress(Status.TRIGGERED)}))
+    book.resume("r")
+    assert rule_ids(book) == ["r"]
+
+
+@pytest.mark.parametrize("change", ["add", "resume"])
+def test_a_rule_takes_effect_after_the_tick_that_is_given(change: str) -> None:
+    since = Position(5, "m", 0)
+    book = RuleBook()
+    book.add(rule(), since)
+    if change == "resume":
+        book.pause("r")
+        since = Position(6, "m", 0)
+        book.resume("r", since)
+    assert book.rules(["r"])["r"].since == since
+
+
+def test_all_rules_are_there_whatever_has_come_of_them() -> None:
+    book = book_of(rule(rule_id="a"), rule(rule_id="b"))
+    book.pause("a")
+    assert [each.rule_id for each in book.all_rules()] == ["a", "b"]
 
 
 def test_a_change_that_does_not_fit_is_refused() -> None:

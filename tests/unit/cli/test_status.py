@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from lib.cli.set_aside import SetAside, rule_in
 from lib.cli.status import FunctionStatus, QueueStatus, TableStatus, read_status
 from lib.cli.target import Target
+from price_alerts.items import rule_item, watch_items
+from price_alerts.progress import NOWHERE, Announced, Progress, Status, Trail
+from price_alerts.rules import Rule
+from price_alerts.terms import Side
+from price_alerts.ticks import Position
 from tests.unit.cli.doubles import CONFIGURATION, answer_with, refusal
 from tests.unit.doubles import NOW
+from tests.unit.rule_builders import rule
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -32,6 +40,12 @@ def _stack(target: Target, alerts: Table, queue_url: str, dlq_url: str) -> None:
 
 def put(table: Table, pk: str, sk: str, **attributes: Any) -> None:
     table.put_item(Item={"pk": pk, "sk": sk, **attributes})
+
+
+def put_rule(table: Table, added: Rule) -> None:
+    """Put a rule, with its watches."""
+    for item in (rule_item(added), *watch_items(added)):
+        table.put_item(Item=item)
 
 
 def table_of(target: Target) -> TableStatus:
@@ -61,11 +75,46 @@ def test_rules_are_counted_by_their_status_and_symbols_by_their_state(
 ) -> None:
     put(alerts, "SYMBOL#AAPL", "STATE", version=1)
     put(alerts, "SYMBOL#IBM", "STATE", version=1)
-    for number, status in enumerate(["active", "active", "paused"]):
-        put(alerts, "SYMBOL#AAPL", f"RULE#{number}", status=status)
-        put(alerts, "WATCH#AAPL#price", f"2022#{number}", rule=str(number))
+    for number, status in enumerate([Status.ACTIVE, Status.ACTIVE, Status.PAUSED]):
+        put_rule(alerts, rule(rule_id=f"r-{number}", progress=Progress(status)))
     found = table_of(target)
     assert (found.symbols, found.rules) == (2, {"active": 2, "paused": 1})
+    assert found.rules_set_aside == 0
+
+
+FULL = rule(
+    "rises 5% within 1h rearm 1%",
+    cooldown_seconds=60,
+    expires_at_microseconds=NOW,
+    owner="me",
+    note="n",
+    message="{symbol}",
+    since=Position(NOW, "m-1", 0),
+    progress=Progress(
+        Status.ACTIVE,
+        Side.HIGH,
+        NOW,
+        "f-1",
+        Trail(((Position(NOW, "m-1", 0), Progress()),), (Announced(NOWHERE, NOWHERE),)),
+    ),
+)
+
+
+def test_a_rule_that_has_all_that_a_rule_can_have_is_counted(target: Target, alerts: Table) -> None:
+    put_rule(alerts, FULL)
+    assert table_of(target).rules == {"active": 1}
+
+
+@pytest.mark.parametrize("name", sorted(rule_item(FULL).keys() - {"pk", "sk"}))
+def test_those_rules_are_set_aside_that_cannot_be_read(
+    target: Target, alerts: Table, name: str
+) -> None:
+    """Whichever of its attributes is the reason."""
+    item = rule_item(FULL) | {name: Decimal(999)}
+    alerts.put_item(Item=item)
+    is_set_aside = isinstance(rule_in(item), SetAside)
+    assert table_of(target).rules_set_aside == is_set_aside
+    assert table_of(target).rules.total() == (not is_set_aside)
 
 
 def test_symbols_with_an_outbox_are_stuck_once_nobody_holds_them(
@@ -89,11 +138,21 @@ def test_firings_are_counted_and_the_last_is_the_one_decided_last(
         put(alerts, f"FIRINGS#{symbol}", "2000", fired_at=fired_at, day=fired_at[:10])
     found = table_of(target)
     assert (found.firings, found.last_fired_at) == (2, "2026-11-22T15:04:06Z")
+    assert found.undeliverable_firings == 0
+
+
+def test_firings_that_cannot_be_delivered_are_counted(target: Target, alerts: Table) -> None:
+    fired_at = "2026-11-22T15:04:06Z"
+    for name, more in (("f-1", {"undeliverable": "InvalidParameter"}), ("f-2", {})):
+        put(alerts, "FIRINGS#A", name, fired_at=fired_at, day=fired_at[:10], **more)
+    found = table_of(target)
+    assert (found.firings, found.undeliverable_firings) == (2, 1)
 
 
 def test_the_table_may_fill_many_pages(target: Target, alerts: Table) -> None:
     for number in range(4):
-        put(alerts, "SYMBOL#A", f"RULE#{number}", status="active", padding="x" * 390_000)
+        item = rule_item(rule(rule_id=f"r-{number}"))
+        alerts.put_item(Item={**item, "padding": "x" * 390_000})
     assert table_of(target).rules == {"active": 4}
 
 

@@ -132,6 +132,21 @@ def test_a_threshold_follows_the_settings(
     assert alarms[alarm].threshold == threshold
 
 
+@pytest.mark.parametrize(
+    ("alarm", "metric"),
+    [
+        ("dead-letters", "ApproximateNumberOfMessagesVisible"),
+        ("function-errors", "Errors"),
+        ("publish-failures", "PublishFailures"),
+        ("undeliverable-alerts", "UndeliverableFirings"),
+        ("rules-set-aside", "RulesSetAside"),
+    ],
+)
+def test_what_should_never_happen_sets_an_alarm_off_at_once(alarm: str, metric: str) -> None:
+    found = {each.name: each for each in alarms_of(NAMES, SETTINGS)}[alarm]
+    assert (found.metric.name, found.threshold, found.minutes) == (metric, 0, 1)
+
+
 def sections() -> Iterator[tuple[str, str]]:
     """The runbook's sections: title and text."""
     text = (PROJECT / "docs" / "runbook.md").read_text("utf-8")

@@ -65,6 +65,10 @@ def test_what_lambda_gives_up_goes_to_ops_for_it_takes_no_fifo_queue(stack: Stac
     assert (give_up["Action"], give_up["Resource"]) == (["sns:Publish"], ACCOUNT.ops_topic)
 
 
+def test_the_function_does_not_know_where_it_could_send_messages(stack: Stack) -> None:
+    assert "QUEUE_URL" not in resource(stack, FUNCTION)["environment"]["variables"]
+
+
 def test_the_mapping_waits_for_no_window(stack: Stack) -> None:
     mapping = resource(stack, MAPPING)
     assert (mapping["batch_size"], mapping["maximum_batching_window_in_seconds"]) == (10, 0)

@@ -161,8 +161,8 @@ def test_only_lambda_takes_the_role() -> None:
 PLAIN_GRANTS = {
     *((f"sqs:{action}", QUEUE) for action in ("DeleteMessage", "GetQueueAttributes")),
     ("sqs:ReceiveMessage", QUEUE),
-    *((f"dynamodb:{action}", TABLE) for action in ("BatchGetItem", "ConditionCheckItem")),
-    *((f"dynamodb:{action}", TABLE) for action in ("DeleteItem", "PutItem")),
+    ("sqs:SendMessage", QUEUE),
+    *((f"dynamodb:{action}", TABLE) for action in ("BatchGetItem", "BatchWriteItem")),
     *((f"dynamodb:{action}", TABLE) for action in ("Query", "UpdateItem")),
     ("sns:Publish", TOPIC),
     ("sqs:SendMessage", DLQ),
@@ -173,6 +173,12 @@ PLAIN_GRANTS = {
 
 def test_the_role_may_do_this_and_nothing_more() -> None:
     assert granted(function_policy(ACCOUNT, SETTINGS, None)) == PLAIN_GRANTS
+
+
+def test_the_role_may_not_send_to_a_queue_that_keeps_an_order() -> None:
+    fifo = replace(ACCOUNT, names=Names("qa", is_fifo=True))
+    actions = {action for action, _ in granted(function_policy(fifo, SETTINGS, None))}
+    assert "sqs:SendMessage" not in actions
 
 
 def test_with_a_key_the_role_may_use_it() -> None:

@@ -91,7 +91,7 @@ def test_a_stack_holds_these_resources_and_nothing_more(settings: Settings, stac
     assert {kind: len(found) for kind, found in stack["resource"].items()} == {
         "aws_cloudwatch_dashboard": 1,
         "aws_cloudwatch_log_group": 1,
-        "aws_cloudwatch_metric_alarm": 8,
+        "aws_cloudwatch_metric_alarm": 10,
         "aws_dynamodb_table": 1,
         "aws_iam_policy": 1,
         "aws_iam_role": 1,
@@ -158,7 +158,7 @@ def test_every_name_begins_with_the_prefix(settings: Settings, stack: Stack) -> 
 
 
 def test_every_resource_that_has_a_name_was_looked_at(stack: Stack) -> None:
-    assert len(physical_names(stack)) == 18 + ("aws_kms_alias" in stack["resource"])
+    assert len(physical_names(stack)) == 20 + ("aws_kms_alias" in stack["resource"])
 
 
 def test_two_environments_share_no_name(stacks: dict[str, Stack]) -> None:
@@ -349,6 +349,7 @@ def test_the_function_is_told(
         "LATE_TICKS": str(VARIANTS[variant].late_ticks),
         "TABLE_NAME": f"${{{TABLE}.name}}",
         "TOPIC_ARN": f"${{{TOPIC}.arn}}",
+        "QUEUE_URL": f"${{{QUEUE}.url}}",
         "POWERTOOLS_LOG_LEVEL": VARIANTS[variant].log_level,
         "POWERTOOLS_METRICS_NAMESPACE": "PriceAlerts",
         "POWERTOOLS_SERVICE_NAME": f"tap-{variant}-price-alerts",

@@ -85,7 +85,7 @@ def test_an_interruption_is_told_in_one_line(run: Run, monkeypatch: pytest.Monke
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(RuleStore, "find", interrupted)
+    monkeypatch.setattr(RuleStore, "look_up", interrupted)
     ended = run("show", "mine")
     assert (ended.exit_code, ended.out, ended.err) == (130, "", "interrupted\n")
 
@@ -94,7 +94,7 @@ def test_a_full_disk_is_told_in_one_line(run: Run, monkeypatch: pytest.MonkeyPat
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(RuleStore, "find", full)
+    monkeypatch.setattr(RuleStore, "look_up", full)
     ended = run("show", "mine")
     assert (ended.exit_code, ended.error) == (1, "[Errno 28] No space left on device")
 

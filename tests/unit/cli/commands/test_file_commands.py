@@ -85,6 +85,30 @@ def test_the_status_is_not_exported(run: Run, write: Write) -> None:
     assert run("export").out == RULES
 
 
+def test_rules_that_are_set_aside_are_not_exported(run: Run, write: Write, alerts: Table) -> None:
+    run("import", write(RULES))
+    for symbol, rule_id in (("AAPL", "low"), ("IBM", "gone")):
+        alerts.put_item(Item={"pk": f"SYMBOL#{symbol}", "sk": f"RULE#{rule_id}"})
+    first, *_ = RULES.split("\n\n")
+    warning = "warning: left out what is set aside, for it cannot be read: low, gone\n"
+    exported = run("export")
+    assert (exported.exit_code, exported.out, exported.err) == (0, f"{first}\n", warning)
+    exported = run("export", "--json")
+    assert [rule["id"] for rule in json.loads(exported.out)] == ["high"]
+    assert exported.err == warning
+
+
+def test_a_file_with_a_rule_that_is_set_aside_adds_nothing(
+    run: Run, write: Write, alerts: Table
+) -> None:
+    alerts.put_item(Item={"pk": "SYMBOL#AAPL", "sk": "RULE#low"})
+    ended = run("import", write(RULES))
+    assert ended.exit_code == 1
+    assert ended.error.startswith("low is set aside, it cannot be read (KeyError): ")
+    assert ended.error.endswith("(0 of 3 rules were added)")
+    assert [rule["id"] for rule in run("list", "--json").json] == ["low"]
+
+
 def test_one_rule_is_told_of_as_one(run: Run, write: Write) -> None:
     first, *_ = RULES.split("\n\n")
     assert run("import", write(first)).text == "added 1 rule"

@@ -72,6 +72,7 @@ def test_an_added_rule_may_be_told_as_json(run: Run) -> None:
         "armed": True,
         "last_fired_at": None,
         "last_firing_id": None,
+        "unreadable": None,
     }
 
 
@@ -202,6 +203,68 @@ def test_a_rule_that_has_never_fired_is_shown_so(run: Run) -> None:
         "last fired never",
         "last firing none",
     ]
+
+
+@pytest.fixture
+def _aside(run: Run, alerts: Table) -> None:
+    """A rule that can be read, and one that cannot."""
+    run("add", "AAPL", "above", "200", "--id", "fine")
+    run("add", "AAPL", "above", "200", "--id", "aside")
+    alerts.update_item(
+        Key={"pk": "SYMBOL#AAPL", "sk": "RULE#aside"},
+        AttributeUpdates={"trigger": {"Value": "often", "Action": "PUT"}},
+    )
+
+
+REASON = "it cannot be read (ValueError)"
+ASIDE = {
+    **dict.fromkeys(("condition", "levels", "within", "trigger", "cooldown", "rearm", "expires")),
+    **dict.fromkeys(("owner", "note", "message", "armed", "last_fired_at", "last_firing_id")),
+    "id": "aside",
+    "symbol": "AAPL",
+    "status": "set aside",
+    "unreadable": REASON,
+}
+
+
+@pytest.mark.usefixtures("_aside")
+def test_a_rule_that_is_set_aside_is_listed_with_the_reason(run: Run) -> None:
+    *_, first, second = run("list").text.splitlines()
+    assert first == f"aside AAPL {REASON} set aside"
+    assert second == "fine AAPL above 200 once active never"
+    assert run("list", "--json").json[0] == ASIDE
+    assert ids(run("list", "--status", "set aside", "--json")) == ["aside"]
+    assert ids(run("list", "--status", "active", "--json")) == ["fine"]
+
+
+@pytest.mark.usefixtures("_aside")
+def test_a_rule_that_is_set_aside_is_shown_with_the_reason(run: Run) -> None:
+    assert run("show", "aside").text.strip().splitlines() == [
+        "id aside",
+        "symbol AAPL",
+        "status set aside",
+        f"reason {REASON}",
+    ]
+    assert run("show", "aside", "--json").json == ASIDE
+
+
+@pytest.mark.usefixtures("_aside")
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_a_rule_that_is_set_aside_does_not_change(run: Run, command: str) -> None:
+    ended = run(command, "aside")
+    assert ended.exit_code == 1
+    assert ended.error.startswith(f"aside is set aside, {REASON}: ./alerts remove aside")
+
+
+@pytest.mark.usefixtures("_aside")
+def test_a_rule_that_is_set_aside_is_removed(run: Run) -> None:
+    assert run("remove", "aside").text == f"removed aside: AAPL, set aside: {REASON}"
+    assert ids(run("list", "--json")) == ["fine"]
+
+
+@pytest.mark.usefixtures("_aside")
+def test_the_removal_of_a_rule_that_is_set_aside_may_be_told_as_json(run: Run) -> None:
+    assert run("remove", "aside", "--json").json == ASIDE
 
 
 @pytest.mark.parametrize("command", ["show", "pause", "resume", "remove"])

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lib.cli.target import Target
+from price_alerts.items import rule_item
+from price_alerts.rules import Progress, Status
 from tests.unit.cli import test_repair
-from tests.unit.cli.doubles import answer_with
+from tests.unit.cli.doubles import answer_with, refusal
 from tests.unit.cli.test_history import record
 from tests.unit.doubles import NOW, SECOND
+from tests.unit.rule_builders import rule
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -63,8 +67,10 @@ def test_the_history_is_a_table(run: Run, alerts: Table) -> None:
         previous_price=190,
         sent=True,
     )
-    head, _, first, second = run("history", "AAPL").text.splitlines()
+    record(alerts, "f-3", at=NOW + SECOND, undeliverable="InvalidParameter")
+    head, _, first, second, third = run("history", "AAPL").text.splitlines()
     assert head == "price of symbol condition before price rule announced"
+    assert third.endswith(" 200.25 r-1 no: InvalidParameter")
     assert first == "2026-11-22T15:04:05Z AAPL rises 5% within 1h 190 200.25 r-1 yes"
     assert second == ("2026-11-22T15:04:05.250000Z AAPL crosses-up 200 none 200.25 r-1 not yet")
 
@@ -102,8 +108,9 @@ def _stack(target: Target, alerts: Table, queue_url: str, dlq_url: str) -> None:
     )
     answer_with(target.functions, "ListEventSourceMappings", lambda _: {"EventSourceMappings": []})
     alerts.put_item(Item={"pk": "SYMBOL#A", "sk": "STATE", "version": 1, "outbox": {}})
-    for number, status in enumerate(["active", "active", "paused"]):
-        alerts.put_item(Item={"pk": "SYMBOL#A", "sk": f"RULE#{number}", "status": status})
+    for number, status in enumerate([Status.ACTIVE, Status.ACTIVE, Status.PAUSED]):
+        item = rule_item(rule(rule_id=f"r-{number}", symbol="A", progress=Progress(status)))
+        alerts.put_item(Item=item)
 
 
 @pytest.mark.usefixtures("_stack")
@@ -118,10 +125,12 @@ def test_the_status_tells_of_the_queues_the_table_and_the_function(
         "",
         "tap-test in us-east-1",
         "rules 2 active, 1 paused",
+        "rules set aside none",
         "symbols 1",
         "delivering now none",
         "stuck A (./alerts repair)",
         "firings 0",
+        "undeliverable none",
         "last firing none",
         "function Active, last update Successful",
         "fed by the queue no",
@@ -137,14 +146,25 @@ def test_the_status_may_be_told_as_json(run: Run) -> None:
         "dead_letter_queue": {"waiting": 0, "in_flight": 0, "delayed": 0},
         "table": {
             "rules": {"active": 2, "paused": 1},
+            "rules_set_aside": 0,
             "symbols": 1,
             "delivering": [],
             "stuck": ["A"],
             "firings": 0,
+            "undeliverable_firings": 0,
             "last_fired_at": None,
         },
         "function": {"state": "Active", "last_update": "Successful", "mapping": None},
     }
+
+
+@pytest.mark.usefixtures("_stack")
+def test_the_status_tells_of_what_cannot_be_read_or_delivered(run: Run, alerts: Table) -> None:
+    alerts.put_item(Item={"pk": "SYMBOL#A", "sk": "RULE#r-9"})
+    record(alerts, "f-1", undeliverable="InvalidParameter")
+    lines = run("status").text.splitlines()
+    assert "rules set aside 1 (./alerts list says why)" in lines
+    assert "undeliverable 1 (./alerts history says why)" in lines
 
 
 def test_dead_letters_are_listed_with_why_they_were_refused(
@@ -180,20 +200,42 @@ def test_an_empty_dead_letter_queue_says_so(run: Run) -> None:
 
 @pytest.mark.usefixtures("queue_url")
 def test_dead_letters_are_sent_back(run: Run, sqs: SQSClient, dlq_url: str) -> None:
-    answer_with(
-        sqs,
-        "ListMessageMoveTasks",
-        lambda _: {
-            "Error": {"Code": "InvalidAction", "Message": ""},
-            "ResponseMetadata": {"HTTPStatusCode": 400},
-        },
-    )
     assert run("dlq", "redrive").text == "moved 0 messages back"
     sqs.send_message(QueueUrl=dlq_url, MessageBody='{"symbol": "AAPL", "price": 1}')
     assert run("dlq", "redrive").text == "moved 1 message back"
     sqs.send_message(QueueUrl=dlq_url, MessageBody="x")
     assert run("dlq", "redrive").text == "moved 1 message back; 1 will be refused again"
-    assert run("dlq", "redrive", "--json").json == {"moved": 0, "refused": 0}
+    assert run("dlq", "redrive", "--json").json == {"moved": 0, "refused": 0, "unsent": {}}
+
+
+@pytest.mark.usefixtures("queue_url")
+def test_a_dead_letter_that_cannot_be_sent_back_is_told_in_one_line(
+    run: Run, sqs: SQSClient, dlq_url: str
+) -> None:
+    message_id = sqs.send_message(QueueUrl=dlq_url, MessageBody="x")["MessageId"]
+    answer_with(sqs, "SendMessage", lambda _: refusal("InvalidParameterValue", "too long"))
+    ended = run("dlq", "redrive")
+    assert (ended.exit_code, ended.out) == (1, "moved 0 messages back\n")
+    assert ended.err == (
+        f"error: SQS rejects what stays in the dead-letter queue: {message_id}: too long\n"
+    )
+    ended = run("dlq", "redrive", "--json")
+    assert json.loads(ended.out) == {"moved": 0, "refused": 0, "unsent": {message_id: "too long"}}
+    assert ended.exit_code == 1
+
+
+@pytest.mark.usefixtures("queue_url")
+def test_a_redrive_that_ends_early_says_how_far_it_has_come(
+    run: Run, sqs: SQSClient, dlq_url: str
+) -> None:
+    for _ in range(2):
+        sqs.send_message(QueueUrl=dlq_url, MessageBody="x")
+    answers = [None, refusal("ExpiredToken")]
+    answer_with(sqs, "SendMessage", lambda _: answers.pop(0))
+    assert run("dlq", "redrive").error == (
+        "the AWS credentials have expired: log in again (aws sso login), or set new keys "
+        "(moved 1 message back)"
+    )
 
 
 @pytest.fixture

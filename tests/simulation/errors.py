@@ -1,0 +1,45 @@
+"""What AWS answers when it refuses a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["AwsError", "condition_failed", "invalid"]
+
+
+class AwsError(Exception):
+    """A refusal: a code, a status, and what else stands in the answer."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str = "",
+        status: int = 400,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.more = dict(more or {})
+
+    def answer(self) -> dict[str, Any]:
+        """Write it as botocore parses it."""
+        return {
+            "Error": {"Code": self.code, "Message": self.message},
+            "ResponseMetadata": {"HTTPStatusCode": self.status, "RequestId": "", "HTTPHeaders": {}},
+            "message": self.message,
+            **self.more,
+        }
+
+
+def invalid(message: str) -> AwsError:
+    """Refuse a request that makes no sense."""
+    return AwsError("ValidationException", message)
+
+
+def condition_failed(item: Mapping[str, Any] | None = None) -> AwsError:
+    """Refuse a write whose condition does not hold."""
+    more = {} if item is None else {"Item": dict(item)}
+    return AwsError("ConditionalCheckFailedException", "The conditional request failed", more=more)

@@ -1,0 +1,81 @@
+"""An SNS of one topic: what it takes is kept, in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.simulation.errors import AwsError
+
+__all__ = ["Announcement", "Topic"]
+
+Params = Mapping[str, Any]
+_MAX_ENTRIES, _MAX_BYTES = 10, 262_144
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What a subscriber gets: the firing that it names, and of which rule and symbol it is."""
+
+    firing_id: str
+    rule_id: str
+    symbol: str
+
+
+@dataclass
+class Topic:
+    """Takes what is published; ``refuses`` tells of which entries it does not, and why not."""
+
+    refuses: Callable[[Announcement], str | None] = lambda _: None
+    swallows: bool = False
+    offered: list[Announcement] = field(default_factory=list)
+    taken: list[Announcement] = field(default_factory=list)
+    _number: int = 0
+
+    def call(self, operation: str, params: Params) -> Any:
+        """Answer a request."""
+        if operation == "PublishBatch":
+            return self._publish_batch(params)
+        if operation == "Publish":
+            announcement = _read(params["Message"])
+            self.offered.append(announcement)
+            return {"MessageId": self._take(announcement)}
+        raise AwsError("InvalidAction", operation)
+
+    def _publish_batch(self, params: Params) -> dict[str, Any]:
+        entries = params["PublishBatchRequestEntries"]
+        if not entries:
+            raise AwsError("EmptyBatchRequest")
+        if len(entries) > _MAX_ENTRIES:
+            raise AwsError("TooManyEntriesInBatchRequest")
+        if len({entry["Id"] for entry in entries}) < len(entries):
+            raise AwsError("BatchEntryIdsNotDistinct")
+        if sum(len(entry["Message"].encode()) for entry in entries) > _MAX_BYTES:
+            raise AwsError("BatchRequestTooLong")
+        answer: dict[str, Any] = {"Successful": [], "Failed": []}
+        for entry in entries:
+            announcement = _read(entry["Message"])
+            self.offered.append(announcement)
+            fault = self.refuses(announcement)
+            if fault:
+                failure = {"Id": entry["Id"], "Code": fault, "Message": fault}
+                answer["Failed"].append({**failure, "SenderFault": fault == "InvalidParameter"})
+            else:
+                taken = {"Id": entry["Id"], "MessageId": self._take(announcement)}
+                answer["Successful"].append(taken)
+        return answer
+
+    def _take(self, announcement: Announcement) -> str:
+        self._number += 1
+        if not self.swallows:
+            self.taken.append(announcement)
+        return f"message-{self._number}"
+
+
+def _read(message: str) -> Announcement:
+    body = json.loads(message)
+    if "default" in body:
+        body = json.loads(body["default"])
+    return Announcement(body["firing_id"], body["rule_id"], body["symbol"])

@@ -1,0 +1,287 @@
+"""An SQS of a queue of prices and its dead-letter queue, and its event source for Lambda."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from botocore import xform_name
+
+from tests.simulation.errors import AwsError
+
+__all__ = ["DEAD_URL", "QUEUE_URL", "Message", "Queue", "Queues"]
+
+Params = Mapping[str, Any]
+QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/prices"
+DEAD_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/prices-dlq"
+_ARN = "arn:aws:sqs:us-east-1:123456789012:"
+_SECOND = 1_000_000
+_DEDUPLICATION = 300 * _SECOND  # a FIFO queue takes the same message once in five minutes
+
+
+@dataclass
+class Message:
+    """A message; ``visible_at`` is when it can be received next."""
+
+    message_id: str
+    body: str
+    sent_at: int  # in microseconds, of which SQS tells whole milliseconds
+    group: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    visible_at: int = 0
+    receives: int = 0
+    number: int = 0  # in the order in which messages were sent
+
+    def record(self, arn: str) -> dict[str, Any]:
+        """Write it as Lambda's event source does."""
+        attributes = {
+            "SentTimestamp": str(self.sent_at // 1_000),
+            "ApproximateReceiveCount": str(self.receives),
+            **({"MessageGroupId": self.group} if self.group is not None else {}),
+        }
+        return {
+            "messageId": self.message_id,
+            "receiptHandle": self.message_id,
+            "body": self.body,
+            "attributes": attributes,
+            "messageAttributes": {
+                name: {
+                    "stringValue": value["StringValue"],
+                    "stringListValues": [],
+                    "binaryListValues": [],
+                    "dataType": value["DataType"],
+                }
+                for name, value in self.attributes.items()
+            },
+            "eventSource": "aws:sqs",
+            "eventSourceARN": arn,
+            "awsRegion": "us-east-1",
+        }
+
+
+@dataclass
+class Queue:
+    """A queue; one that keeps order holds up a group while a message of it is being worked on.
+
+    Parameters
+    ----------
+    random
+        Decides in which order a standard queue gives messages, and which of them twice.
+    disorder
+        Among so many messages a standard queue takes any as the next.
+    duplicates
+        How many of a standard queue's messages come twice, from 0 to 1.
+    """
+
+    name: str
+    random: Random
+    is_fifo: bool = False
+    visibility: int = 60 * _SECOND
+    max_receives: int | None = None
+    dead: Queue | None = None
+    disorder: int = 1
+    duplicates: float = 0.0
+    messages: dict[str, Message] = field(default_factory=dict)
+    has_doubled: bool = False
+    has_buried: bool = False
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def arn(self) -> str:
+        return f"{_ARN}{self.name}{'.fifo' if self.is_fifo else ''}"
+
+    def put(self, message: Message) -> None:
+        message.number = next(self._numbers)
+        self.messages[message.message_id] = message
+
+    def delete(self, message_id: str) -> None:
+        self.messages.pop(message_id, None)
+
+    def ready_at(self) -> int | None:
+        """Tell when the next message can be received; ``None`` if there is none."""
+        heads = self._heads() if self.is_fifo else self.messages.values()
+        return min((message.visible_at for message in heads), default=None)
+
+    def _heads(self) -> list[Message]:
+        heads: dict[str | None, Message] = {}
+        for message in self.messages.values():
+            heads.setdefault(message.group, message)
+        return list(heads.values())
+
+    def take(self, limit: int, now: int, visibility: int | None = None) -> list[Message]:
+        """Receive up to so many messages; a standard queue may give one twice."""
+        hidden_for = self.visibility if visibility is None else visibility
+        taken: list[Message] = []
+        for message in self._order(now):
+            if len(taken) >= limit:
+                break
+            message.receives += 1
+            if self.dead and self.max_receives and message.receives > self.max_receives:
+                self.has_buried = True
+                del self.messages[message.message_id]
+                message.visible_at = now
+                self.dead.put(message)
+                continue
+            message.visible_at = now + hidden_for
+            taken.append(message)
+            if self.duplicates and self.random.random() < self.duplicates:
+                self.has_doubled = True
+                if self.random.random() < 0.5 and len(taken) < limit:
+                    taken.append(message)
+                else:
+                    message.visible_at = now + self.random.randrange(30_000)
+        return taken
+
+    def _order(self, now: int) -> list[Message]:
+        if self.is_fifo:
+            held: set[str | None] = set()
+            order: list[Message] = []
+            for message in self.messages.values():
+                if message.visible_at > now:
+                    held.add(message.group)
+                if message.group not in held:
+                    order.append(message)
+            return order
+        waiting = [message for message in self.messages.values() if message.visible_at <= now]
+        order = []
+        while waiting:
+            reach = min(self.disorder, len(waiting))
+            order.append(waiting.pop(self.random.randrange(reach)))
+        return order
+
+
+class Queues:
+    """Both queues, for their clients.
+
+    Parameters
+    ----------
+    can_move
+        Whether SQS moves messages itself, or says that it cannot.
+    """
+
+    def __init__(
+        self, prices: Queue, dead: Queue, now: Callable[[], int], *, can_move: bool
+    ) -> None:
+        self._by_url = {QUEUE_URL: prices, DEAD_URL: dead}
+        self._prices, self._dead = prices, dead
+        self._now = now
+        self._can_move = can_move
+        self._tasks: list[dict[str, Any]] = []
+        self._sent: dict[tuple[str, str], tuple[int, str]] = {}  # by queue and deduplication id
+
+    def call(self, operation: str, params: Params) -> Any:
+        """Answer a request."""
+        answer = getattr(self, f"_{xform_name(operation)}", None)
+        if answer is None:
+            raise AwsError("AWS.SimpleQueueService.UnsupportedOperation", operation)
+        return answer(params)
+
+    def _get_queue_url(self, params: Params) -> dict[str, Any]:
+        for url, queue in self._by_url.items():
+            if queue.name == params["QueueName"].removesuffix(".fifo"):
+                return {"QueueUrl": url}
+        raise AwsError("AWS.SimpleQueueService.NonExistentQueue")
+
+    def _get_queue_attributes(self, params: Params) -> dict[str, Any]:
+        queue = self._by_url[params["QueueUrl"]]
+        hidden = sum(message.visible_at > self._now() for message in queue.messages.values())
+        return {
+            "Attributes": {
+                "QueueArn": queue.arn,
+                "ApproximateNumberOfMessages": str(len(queue.messages) - hidden),
+                "ApproximateNumberOfMessagesNotVisible": str(hidden),
+            }
+        }
+
+    def _send_message(self, params: Params) -> dict[str, Any]:
+        queue, name = self._by_url[params["QueueUrl"]], params.get("MessageDeduplicationId")
+        if queue.is_fifo and name is not None:
+            sent_at, message_id = self._sent.get((queue.name, name), (-_DEDUPLICATION, ""))
+            if self._now() - sent_at < _DEDUPLICATION:
+                return {"MessageId": message_id}
+        message = self._new(
+            params["MessageBody"], params.get("MessageGroupId"), params.get("MessageAttributes", {})
+        )
+        queue.put(message)
+        if name is not None:
+            self._sent[queue.name, name] = (message.sent_at, message.message_id)
+        return {"MessageId": message.message_id}
+
+    def _send_message_batch(self, params: Params) -> dict[str, Any]:
+        return {
+            "Successful": [
+                {"Id": entry["Id"], **self._send_message({**entry, "QueueUrl": params["QueueUrl"]})}
+                for entry in params["Entries"]
+            ],
+            "Failed": [],
+        }
+
+    def _new(self, body: str, group: str | None, attributes: Mapping[str, Any]) -> Message:
+        now = self._now()
+        return Message(str(uuid.uuid4()), body, now, group, attributes, visible_at=now)
+
+    def _receive_message(self, params: Params) -> dict[str, Any]:
+        queue = self._by_url[params["QueueUrl"]]
+        hidden_for = params.get("VisibilityTimeout", 30) * _SECOND
+        taken = queue.take(params.get("MaxNumberOfMessages", 1), self._now(), hidden_for)
+        messages = []
+        for message in taken:
+            record = message.record(queue.arn)
+            entry: dict[str, Any] = {
+                "MessageId": message.message_id,
+                "ReceiptHandle": message.message_id,
+                "Body": message.body,
+                "Attributes": record["attributes"],
+            }
+            if message.attributes and params.get("MessageAttributeNames"):
+                entry["MessageAttributes"] = dict(message.attributes)
+            messages.append(entry)
+        return {"Messages": messages} if messages else {}
+
+    def _delete_message(self, params: Params) -> dict[str, Any]:
+        self._by_url[params["QueueUrl"]].delete(params["ReceiptHandle"])
+        return {}
+
+    def _delete_message_batch(self, params: Params) -> dict[str, Any]:
+        for entry in params["Entries"]:
+            self._by_url[params["QueueUrl"]].delete(entry["ReceiptHandle"])
+        return {"Successful": [{"Id": entry["Id"]} for entry in params["Entries"]], "Failed": []}
+
+    def _change_message_visibility(self, params: Params) -> dict[str, Any]:
+        message = self._by_url[params["QueueUrl"]].messages.get(params["ReceiptHandle"])
+        if message:
+            message.visible_at = self._now() + params["VisibilityTimeout"] * _SECOND
+        return {}
+
+    def _change_message_visibility_batch(self, params: Params) -> dict[str, Any]:
+        for entry in params["Entries"]:
+            self._change_message_visibility({**entry, "QueueUrl": params["QueueUrl"]})
+        return {"Successful": [{"Id": entry["Id"]} for entry in params["Entries"]], "Failed": []}
+
+    def _list_message_move_tasks(self, params: Params) -> dict[str, Any]:
+        self._refuse_moving("ListMessageMoveTasks")
+        return {"Results": self._tasks[::-1][: params.get("MaxResults", 1)]}
+
+    def _start_message_move_task(self, params: Params) -> dict[str, Any]:
+        self._refuse_moving("StartMessageMoveTask")
+        letters = list(self._dead.messages.values())
+        self._dead.messages.clear()
+        for letter in letters:
+            self._prices.put(self._new(letter.body, letter.group, letter.attributes))
+        self._tasks.append(
+            {
+                "Status": "COMPLETED",
+                "SourceArn": params["SourceArn"],
+                "ApproximateNumberOfMessagesMoved": len(letters),
+                "StartedTimestamp": self._now() // 1_000,
+            }
+        )
+        return {"TaskHandle": f"task-{len(self._tasks)}"}
+
+    def _refuse_moving(self, operation: str) -> None:
+        if not self._can_move:
+            raise AwsError("AWS.SimpleQueueService.UnsupportedOperation", operation)

@@ -1,0 +1,152 @@
+"""A rule or a watch that cannot be read is set aside and counted; its neighbours fire."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from price_alerts.batch import Batch
+from price_alerts.items import SCHEMA
+from price_alerts.terms import Condition
+from tests.unit.doubles import Clock, Container, Topic, add_rules, items_of, returning, rule, tick
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+RULE = {"pk": "SYMBOL#AAPL", "sk": "RULE#broken"}
+WATCH = {"pk": "WATCH#AAPL#price", "sk": "202105#broken"}
+JUNK: dict[str, Any] = {
+    "text": "x",
+    "empty text": "",
+    "number": Decimal(-7),
+    "null": None,
+    "boolean": True,
+    "list": ["x"],
+    "map": {"x": "y"},
+}
+ATTRIBUTES = (
+    *("schema", "rule_id", "symbol", "condition", "levels", "percent", "window", "rearm"),
+    *("trigger", "cooldown_seconds", "expires_at_microseconds", "owner", "note", "message"),
+    *("since", "revision", "status", "disarmed", "last_fired_at_microseconds", "trail"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _rules(container: Container, table: Table) -> None:
+    add_rules(table, rule("broken", 105), rule("whole", 105))
+    container.process([tick(100)])
+
+
+def set_attribute(table: Table, key: dict[str, str], name: str, value: Any) -> None:
+    table.update_item(
+        Key=key,
+        UpdateExpression="SET #name = :value",
+        ExpressionAttributeNames={"#name": name},
+        ExpressionAttributeValues={":value": value},
+    )
+
+
+def remove_attribute(table: Table, key: dict[str, str], name: str) -> None:
+    table.update_item(
+        Key=key, UpdateExpression="REMOVE #name", ExpressionAttributeNames={"#name": name}
+    )
+
+
+def fired(batch: Batch) -> list[str]:
+    return sorted(firing.rule_id for firing in batch.published)
+
+
+def test_a_rule_that_is_incomplete_is_set_aside_and_its_neighbour_fires(
+    container: Container, table: Table
+) -> None:
+    remove_attribute(table, RULE, "levels")
+    batch = container.process([tick(110, 1)])
+    assert (returning(batch), set(batch.unreadable), fired(batch)) == (
+        set(),
+        {"broken"},
+        ["whole"],
+    )
+
+
+def test_a_watch_that_is_incomplete_is_set_aside_and_its_neighbour_fires(
+    table: Table, clock: Clock, topic: Topic
+) -> None:
+    remove_attribute(table, WATCH, "levels")
+    batch = Container(table, clock, topic, high_price=None).process([tick(110, 1)])
+    assert (returning(batch), set(batch.unreadable), fired(batch)) == (
+        set(),
+        {"broken"},
+        ["whole"],
+    )
+
+
+def test_a_new_rule_that_cannot_be_read_is_set_aside(container: Container, table: Table) -> None:
+    add_rules(table, rule("new", 90, condition=Condition.ABOVE))
+    remove_attribute(table, {"pk": "SYMBOL#AAPL", "sk": "RULE#new"}, "trigger")
+    batch = container.process([tick(110, 1)])
+    assert (returning(batch), set(batch.unreadable), fired(batch)) == (
+        set(),
+        {"new"},
+        ["broken", "whole"],
+    )
+
+
+def test_what_newer_code_wrote_is_left_as_it_is(container: Container, table: Table) -> None:
+    set_attribute(table, RULE, "schema", SCHEMA + 1)
+    (before,) = items_of(table, "SYMBOL#AAPL", "RULE#broken")
+    batch = container.process([tick(110, 1)])
+    assert (fired(batch), set(batch.unreadable)) == (["whole"], {"broken"})
+    assert items_of(table, "SYMBOL#AAPL", "RULE#broken") == [before]
+
+
+@pytest.mark.parametrize("kind", JUNK)
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_whatever_is_changed_by_hand_harms_no_neighbour(
+    container: Container, table: Table, name: str, kind: str
+) -> None:
+    set_attribute(table, RULE, name, JUNK[kind])
+    batch = container.process([tick(110, 1)])
+    assert returning(batch) == set()
+    assert "whole" in fired(batch)
+
+
+@pytest.mark.parametrize("kind", JUNK)
+@pytest.mark.parametrize("name", ["schema", "rule", "condition", "levels", "rearm", "window"])
+def test_whatever_is_changed_by_hand_in_a_watch_harms_no_neighbour(
+    table: Table, clock: Clock, topic: Topic, name: str, kind: str
+) -> None:
+    set_attribute(table, WATCH, name, JUNK[kind])
+    batch = Container(table, clock, topic, high_price=None).process([tick(110, 1)])
+    assert returning(batch) == set()
+    assert "whole" in fired(batch)
+
+
+def test_a_late_tick_sets_a_rule_aside_as_others_do(container: Container, table: Table) -> None:
+    container.process([tick(101, 2)])
+    remove_attribute(table, RULE, "levels")
+    batch = container.process([tick(110, 1)])
+    assert (returning(batch), set(batch.unreadable), fired(batch)) == (
+        set(),
+        {"broken"},
+        ["whole"],
+    )
+
+
+def test_a_rule_that_was_mended_fires_again(container: Container, table: Table) -> None:
+    set_attribute(table, RULE, "trigger", "sometimes")
+    container.process([tick(110, 1)])
+    set_attribute(table, RULE, "trigger", "every")
+    assert fired(container.process([tick(100, 2), tick(111, 3)])) == ["broken", "whole"]
+
+
+def test_what_is_set_aside_in_several_symbols_is_in_the_batch(
+    container: Container, table: Table
+) -> None:
+    add_rules(table, rule("other", 105, symbol="MSFT"))
+    container.process([tick(100, 1, "MSFT")])
+    for key in (RULE, {"pk": "SYMBOL#MSFT", "sk": "RULE#other"}):
+        remove_attribute(table, key, "levels")
+    batch = container.process([tick(110, 2), tick(110, 2, "MSFT")])
+    assert set(batch.unreadable) == {"broken", "other"}
