@@ -190,9 +190,9 @@ def time_out(deployed: Deployed, seconds: int) -> Iterator[None]:
 def eventually(is_so: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> bool:
     """Poll until something is so: the emulator raises no event."""
     give_up_at = time.monotonic() + patience_seconds
-    while not is_so() and time.monotonic() < give_up_at:
+    while not (found := is_so()) and time.monotonic() < give_up_at:
         time.sleep(0.05)
-    return is_so()
+    return found
 
 
 def invoke(deployed: Deployed, *records: tuple[str, str]) -> Any:

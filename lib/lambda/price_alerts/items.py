@@ -180,11 +180,12 @@ def watch_items(rule: Rule) -> list[Attributes]:
 
 def watch_of(item: Item) -> Watch:
     """Read a watch's item; without terms if they cannot be read."""
+    rule_id = item["sk"].partition("#")[2]
     try:
         with _reading(item):
-            return Watch(item["sk"], item["rule"], terms_of(item))
+            return Watch(item["sk"], rule_id, terms_of(item))
     except UnreadableItem:
-        return Watch(item["sk"], item["sk"].partition("#")[2], None)
+        return Watch(item["sk"], rule_id, None)
 
 
 def progress_attributes(progress: Progress) -> Attributes:
