@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from price_alerts import engine
 from price_alerts.state import Firing, Lease, Outbox, State
@@ -234,6 +235,18 @@ def test_a_change_of_rules_between_claim_and_clearing_leaves_late_ticks_their_pl
     assert prices(batch.published) == ["110"]
 
 
+def refuse_updates(table: Table, after: int) -> None:
+    """Let one update fail, after some that do not."""
+
+    def refuse(_: object) -> None:
+        updates.append(_)
+        if len(updates) > after:
+            raise ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")
+
+    updates: list[object] = []
+    before_updates(table, refuse, times=after + 1)
+
+
 def pass_time_after(topic: Topic, clock: Clock, requests: int) -> None:
     def pass_time(when: str) -> None:
         if when == "after" and len(topic.requests) == requests:
@@ -283,3 +296,39 @@ def test_who_has_no_time_left_to_clear_an_outbox_leaves_it(
     clock.now += SECOND + MARGIN
     assert returning(container.process([tick(200)])) == set()
     assert (len(topic.published), recorded(table)) == (1, [("200", True)])
+
+
+def test_who_runs_out_of_time_lets_others_deliver_at_once(
+    container: Container, clock: Clock, topic: Topic, table: Table
+) -> None:
+    path = ticks(*[149, 151] * 25)
+    pass_time_after(topic, clock, requests=2)
+    container.process(path)
+    again = Container(table, clock, topic).process(path)
+    assert (returning(again), clock.naps) == (set(), [])
+    assert len(set(topic.published)) == len(topic.published) == 25
+
+
+def test_where_letting_go_of_a_lease_fails_it_runs_out(
+    container: Container, clock: Clock, topic: Topic, table: Table
+) -> None:
+    pass_time_after(topic, clock, requests=1)
+    refuse_updates(table, after=1)
+    assert container.process([tick(200)]).unfinished_message_ids == {"m-0"}
+    assert container.process([tick(200)]).unfinished_message_ids == {"m-0"}
+    clock.now += SECOND + MARGIN
+    assert returning(container.process([tick(200)])) == set()
+    assert (len(topic.published), recorded(table)) == (1, [("200", True)])
+
+
+def test_a_change_of_rules_while_a_lease_is_let_go_is_kept(
+    container: Container, clock: Clock, topic: Topic, table: Table
+) -> None:
+    container.process([tick(100)])
+    pass_time_after(topic, clock, requests=1)
+    updates = iter([lambda: None, lambda: add_rules(table, rule("new", 210))])
+    before_updates(table, lambda _: next(updates)(), times=2)
+    container.process([tick(200, 1)])
+    clock.now += SECOND + MARGIN
+    fired = container.process([tick(220, 2)]).published
+    assert [firing.rule_id for firing in fired] == ["new"]
