@@ -5,44 +5,72 @@ from __future__ import annotations
 import gc
 import sys
 import uuid
+from dataclasses import replace
 from enum import Enum
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lib.cli.rule_book import RuleBook
+from price_alerts.engine import evaluate
 from price_alerts.rules import Rule
 from price_alerts.state import State
+from price_alerts.state_items import state_attributes, state_of
 from price_alerts.terms import WINDOWS_SECONDS, Condition
 from price_alerts.ticks import Tick
-from tests.unit.doubles import ABOVE_150, Clock, Container, Topic, add_rules, returning, rule, tick
+from tests.unit.doubles import ABOVE_150, NOW, Clock, Container, Topic, as_stored, rule, tick
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 MOST_LATE_TICKS = 100
-BUDGET = 400_000
-SYMBOLS = [f"S{number}" for number in range(20)]
+ROOM_BYTES = 2**20
+SYMBOLS = [f"S{number}" for number in range(300)]
 # What is there once, whoever refers to it.
 SHARED = (type, ModuleType, FunctionType, Enum)
+# Seconds between ticks, so that the short windows fill and the long ones, too.
+GAPS = (2, 10, 30, 120, 480, 2_880, 20_160)
+TOO_LITTLE = pytest.mark.xfail(reason="bug: windows and announcements are counted too small")
 
 
-def path(symbol: str, count: int) -> list[Tick]:
-    """Build ticks, each of a message of its own, that pass 150 time and again."""
+def rising_and_falling(count: int) -> list[Tick]:
+    """Build ticks whose prices stay in many windows' queues, each of a message of its own."""
+    path, second = [], 0
+    for number in range(count):
+        second += GAPS[number * len(GAPS) // count]
+        price = f"{150 + number if number < count // 2 else 150 + count - number}.25"
+        path.append(tick(price, second, message_id=str(uuid.uuid4())))
+    return path
+
+
+def to_and_fro(count: int) -> list[Tick]:
+    """Build ticks of which each second one passes 150, each of a message of its own."""
+    prices = ("149.25", "151.5")
     return [
-        tick(("149.25", "151.5")[number % 2], 7 * number, symbol, str(uuid.uuid4()))
-        for number in range(count)
+        tick(prices[number % 2], number, message_id=str(uuid.uuid4())) for number in range(count)
     ]
 
 
-def moves(symbol: str) -> list[Rule]:
+def all_windows() -> list[Rule]:
     """Build rules that never fire and need every window."""
     return [
-        rule(f"{symbol}-{condition}-{window}", 10**6, condition=condition, window=window,
-             symbol=symbol)
+        rule(f"{condition}-{window}", 10**6, condition=condition, window=window)
         for condition in (Condition.RISES, Condition.FALLS)
         for window in WINDOWS_SECONDS
     ]
+
+
+def moved(path: list[Tick], rules: list[Rule], kept_ticks: int) -> State:
+    """Take a symbol with these rules along a path, a tick at a time."""
+    book, state = RuleBook(), State("AAPL")
+    for each in rules:
+        book.add(each)
+    state = book.changed(state)
+    for each in path:
+        state = evaluate(state, [each], book, ABOVE_150, NOW, kept_ticks=kept_ticks)
+        state = replace(state, outbox=None)
+    return state
 
 
 def bytes_of(states: list[State]) -> int:
@@ -57,39 +85,40 @@ def bytes_of(states: list[State]) -> int:
     return sum(map(sys.getsizeof, seen.values()))
 
 
-def known(container: Container) -> list[State]:
-    states = (container.processor.known(symbol) for symbol in SYMBOLS)
-    return [state for state in states if state]
+@pytest.fixture
+def container(table: Table, clock: Clock, topic: Topic) -> Container:
+    return Container(table, clock, topic, memory_bytes=ROOM_BYTES)
 
 
+def remembered(container: Container, state: State) -> list[State]:
+    """Let it remember the state of many symbols; returns those that there was room for."""
+    item = state_attributes(state)
+    for symbol in SYMBOLS:
+        container.processor.remember(state_of(symbol, as_stored(item)))
+    container.process([])
+    states = map(container.processor.known, SYMBOLS)
+    return [known for known in states if known]
+
+
+@pytest.mark.parametrize("kept_ticks", [16, MOST_LATE_TICKS])
 @pytest.mark.parametrize(
-    ("high_price", "has_windows", "kept_ticks"),
+    ("path", "rules"),
     [
-        pytest.param(None, False, MOST_LATE_TICKS, id="late ticks"),
-        pytest.param(ABOVE_150, False, MOST_LATE_TICKS, id="late ticks that fired"),
-        pytest.param(None, True, 0, id="windows"),
-        pytest.param(ABOVE_150, True, MOST_LATE_TICKS, id="all of it"),
+        pytest.param(rising_and_falling, [], id="late ticks"),
+        pytest.param(to_and_fro, [], id="late ticks that fired", marks=TOO_LITTLE),
+        pytest.param(rising_and_falling, all_windows(), id="late ticks and windows", marks=TOO_LITTLE),
+        pytest.param(to_and_fro, all_windows(), id="all of it", marks=TOO_LITTLE),
     ],
 )
-def test_what_a_container_remembers_stays_within_its_room(
-    table: Table,
-    clock: Clock,
-    topic: Topic,
-    high_price: Rule | None,
-    has_windows: bool,
-    kept_ticks: int,
+def test_what_a_container_remembers_stays_within_its_room_and_uses_it(
+    container: Container, path: Any, rules: list[Rule], kept_ticks: int
 ) -> None:
-    room = BUDGET if kept_ticks else BUDGET // 5
-    container, another = (
-        Container(table, clock, topic, high_price, kept_ticks=kept_ticks, memory_bytes=room)
-        for _ in range(2)
-    )
-    for symbol in SYMBOLS:
-        if has_windows:
-            add_rules(table, *moves(symbol))
-        ticks = path(symbol, MOST_LATE_TICKS + 10)
-        assert returning(container.process(ticks[:-1])) == set()
-        # It reads the state first: nothing of that is shared with what made it.
-        assert returning(another.process(ticks[-1:])) == set()
-    assert room / 3 < bytes_of(known(another)) <= room
-    assert 2 < len(known(another)) < len(SYMBOLS)
+    states = remembered(container, moved(path(300), rules, kept_ticks))
+    assert ROOM_BYTES / 2 < bytes_of(states) <= ROOM_BYTES
+    assert states[-1].symbol == SYMBOLS[-1]
+
+
+@TOO_LITTLE
+def test_without_late_ticks_windows_are_within_the_room_too(container: Container) -> None:
+    states = remembered(container, moved(rising_and_falling(300), all_windows(), 0))
+    assert ROOM_BYTES / 2 < bytes_of(states) <= ROOM_BYTES

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from price_alerts.batch import Batch
-from price_alerts.items import SCHEMA
+from price_alerts.items import SCHEMA, UnreadableItem, rule_item, rule_of, watch_items, watch_of
 from price_alerts.terms import Condition
 from tests.unit.doubles import Clock, Container, Topic, add_rules, items_of, returning, rule, tick
 
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
 
 RULE = {"pk": "SYMBOL#AAPL", "sk": "RULE#broken"}
 WATCH = {"pk": "WATCH#AAPL#price", "sk": "202105#broken"}
+# By symbol.
 JUNK: dict[str, Any] = {
-    "text": "x",
-    "empty text": "",
-    "number": Decimal(-7),
-    "null": None,
-    "boolean": True,
-    "list": ["x"],
-    "map": {"x": "y"},
+    "TEXT": "x",
+    "EMPTY": "",
+    "NUMBER": Decimal(-7),
+    "NULL": None,
+    "BOOLEAN": True,
+    "LIST": ["x"],
+    "MAP": {"x": "y"},
 }
 ATTRIBUTES = (
     *("schema", "rule_id", "symbol", "condition", "levels", "percent", "window", "rearm"),
@@ -101,26 +103,50 @@ def test_what_newer_code_wrote_is_left_as_it_is(container: Container, table: Tab
     assert items_of(table, "SYMBOL#AAPL", "RULE#broken") == [before]
 
 
+def fired_beside(junk: str, name: str, table: Table, container: Container) -> set[str]:
+    """Change an attribute of something in many symbols, in each in another way.
+
+    Returns the symbols in which the rule beside it fires.
+    """
+    for symbol in JUNK:
+        rules = [rule(f"{symbol}-broken", 105, symbol=symbol), rule(symbol, 105, symbol=symbol)]
+        add_rules(table, *rules)
+    container.process([tick(100, 0, symbol) for symbol in JUNK])
+    for symbol, value in JUNK.items():
+        (item,) = [each for each in items_of(table, junk.format(symbol)) if "broken" in each["sk"]]
+        set_attribute(table, {"pk": item["pk"], "sk": item["sk"]}, name, value)
+    batch = container.process([tick(110, 1, symbol) for symbol in JUNK])
+    assert returning(batch) == set()
+    return {firing.rule_id for firing in batch.published} & JUNK.keys()
+
+
 @pytest.mark.parametrize("kind", JUNK)
 @pytest.mark.parametrize("name", ATTRIBUTES)
-def test_whatever_is_changed_by_hand_harms_no_neighbour(
-    container: Container, table: Table, name: str, kind: str
-) -> None:
-    set_attribute(table, RULE, name, JUNK[kind])
-    batch = container.process([tick(110, 1)])
-    assert returning(batch) == set()
-    assert "whole" in fired(batch)
+def test_a_rule_is_read_or_found_unreadable(name: str, kind: str) -> None:
+    with suppress(UnreadableItem):
+        rule_of({**rule_item(rule("r-1", 105, rearm="1")), name: JUNK[kind]})
 
 
 @pytest.mark.parametrize("kind", JUNK)
-@pytest.mark.parametrize("name", ["schema", "rule", "condition", "levels", "rearm", "window"])
-def test_whatever_is_changed_by_hand_in_a_watch_harms_no_neighbour(
-    table: Table, clock: Clock, topic: Topic, name: str, kind: str
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_a_watch_is_read_or_found_unreadable(name: str, kind: str) -> None:
+    (item, *_) = watch_items(rule("r-1", 105, rearm="1"))
+    assert watch_of({**item, name: JUNK[kind]}).rule_id == "r-1"
+
+
+@pytest.mark.parametrize("name", ["schema", "levels", "since", "trail"])
+def test_whatever_is_changed_by_hand_in_a_rule_harms_no_neighbour(
+    table: Table, container: Container, name: str
 ) -> None:
-    set_attribute(table, WATCH, name, JUNK[kind])
-    batch = Container(table, clock, topic, high_price=None).process([tick(110, 1)])
-    assert returning(batch) == set()
-    assert "whole" in fired(batch)
+    assert fired_beside("SYMBOL#{}", name, table, container) == JUNK.keys()
+
+
+@pytest.mark.parametrize("name", ["schema", "rule", "levels"])
+def test_whatever_is_changed_by_hand_in_a_watch_harms_no_neighbour(
+    table: Table, clock: Clock, topic: Topic, name: str
+) -> None:
+    container = Container(table, clock, topic, high_price=None)
+    assert fired_beside("WATCH#{}#price", name, table, container) == JUNK.keys()
 
 
 def test_a_late_tick_sets_a_rule_aside_as_others_do(container: Container, table: Table) -> None:
