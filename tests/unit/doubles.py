@@ -58,7 +58,7 @@ def body_of(**literals: str) -> str:
 
 
 def reason_of(body: Any, *, now: int = NOW) -> str:
-    """Return why this body is refused."""
+    """Return why this body is rejected."""
     with pytest.raises(InvalidMessage) as refusal:
         parse_message(body, "m-1", None, now)
     return str(refusal.value)
@@ -206,7 +206,7 @@ def first_seconds_above(prices: Sequence[str]) -> list[int]:
 
 
 def drop_handler() -> None:
-    """Forget the handler, so that the next import makes its clients and its logger anew."""
+    """Forget the handler, so that the next import makes its clients and its logger again."""
     for name in HANDLER_NAMES:
         sys.modules.pop(name, None)
     gc.enable()  # it stays off where the import fails
@@ -232,7 +232,7 @@ class Clock:
 
 
 class Topic:
-    """An SNS client's ``publish_batch``: keeps the entries, refuses those that ``refused`` names.
+    """An SNS client's ``publish_batch``: keeps the entries, rejects those that ``refused`` names.
 
     Like SNS it takes one to ten entries a request.
     """
@@ -296,7 +296,7 @@ class Container:
         repeated: Iterable[str] = (),
         symbols: Iterable[str] = (),
     ) -> Batch:
-        """Process a batch that must be done in so many seconds, the last of them in reserve."""
+        """Process a batch that must be done in some seconds, the last of them in reserve."""
         deadline = Deadline(
             owner=owner or f"invocation-{next(_owners)}",
             stop_at_microseconds=self._clock.now + (seconds - 1) * SECOND,

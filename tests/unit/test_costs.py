@@ -60,7 +60,7 @@ def quiet_ticks() -> list[Tick]:
 
 
 def cross(container: Container, read: list[int], start: int, crossed: int, second: int) -> None:
-    """Go up over so many levels, one a unit, and see how many items are read for it."""
+    """Go up over some levels, one a unit, and see how many items are read for it."""
     container.process([tick(f"{start}.5", second)])
     read.clear()
     batch = container.process([tick(f"{start + crossed}.5", second + 1)])

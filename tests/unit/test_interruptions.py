@@ -93,7 +93,7 @@ class Stage:
         ]
 
     def strike_at(self, when: str, call: int, strike: Callable[[], object]) -> None:
-        """Do this once, before or after so many calls."""
+        """Do this once, before or after the call with this number."""
         self.calls.clear()
         self._point, self._strike = (when, call), strike
 

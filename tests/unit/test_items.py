@@ -252,7 +252,7 @@ def test_a_watch_that_was_spoilt_by_hand_has_no_terms(spoilt: dict[str, Any]) ->
     assert watch_of(as_stored(first | spoilt)) == Watch("20035#r-1", "r-1", None)
 
 
-@pytest.mark.parametrize("name", ["rule", "levels", "condition"])
+@pytest.mark.parametrize("name", ["levels", "condition"])
 def test_a_watch_that_lacks_something_has_no_terms(name: str) -> None:
     first, *_ = watch_items(FULL)
     del first[name]

@@ -326,9 +326,33 @@ def test_a_change_of_rules_while_a_lease_is_let_go_is_kept(
 ) -> None:
     container.process([tick(100)])
     pass_time_after(topic, clock, requests=1)
-    updates = iter([lambda: None, lambda: add_rules(table, rule("new", 210))])
-    before_updates(table, lambda _: next(updates)(), times=2)
+    updates: list[object] = []
+
+    def change_rules_at_the_second(params: object) -> None:
+        updates.append(params)
+        if len(updates) == 2:
+            add_rules(table, rule("new", 210))
+
+    before_updates(table, change_rules_at_the_second, times=2)
     container.process([tick(200, 1)])
     clock.now += SECOND + MARGIN
     fired = container.process([tick(220, 2)]).published
     assert [firing.rule_id for firing in fired] == ["new"]
+
+
+def test_a_symbol_whose_lease_cannot_be_let_go_does_not_harm_another(
+    container: Container, clock: Clock, topic: Topic, table: Table
+) -> None:
+    def change_rules_with_newer_code(when: str) -> None:
+        if when == "after":
+            clock.now += 9 * SECOND
+            table.update_item(
+                Key={"pk": "SYMBOL#AAPL", "sk": "STATE"},
+                UpdateExpression="SET version = version + :one, #schema = :newer",
+                ExpressionAttributeNames={"#schema": "schema"},
+                ExpressionAttributeValues={":one": 1, ":newer": 99},
+            )
+
+    topic.on_publish = change_rules_with_newer_code
+    batch = container.process([tick(5, 0, "GOOD", "m-good"), tick(200)])
+    assert "m-0" in returning(batch)

@@ -259,6 +259,33 @@ def test_an_error_after_everything_is_recorded_publishes_nothing_again(
     assert stored["last_firing_id"] == topic.published[0]
 
 
+def test_a_firing_whose_rule_is_gone_meanwhile_is_published(
+    container: Container, table: Table, topic: Topic, clock: Clock
+) -> None:
+    add_rules(table, rule("up", 105, owner="me"))
+    container.process([tick(100)])
+    no_answer(topic, request=0, when="before")
+    container.process([tick(110, 1)])
+    topic.on_publish = lambda when: None
+    table.delete_item(Key={"pk": "SYMBOL#AAPL", "sk": "RULE#up"})
+    clock.now += MINUTE
+    assert returning(container.process([tick(110, 1)])) == set()
+    (item,) = items_of(table, "FIRINGS#AAPL")
+    assert (item["rule"], item["sent"], item["owner"]) == ("up", True, "")
+
+
+def test_a_firing_of_the_stacks_own_rule_that_was_left_behind_names_its_owner(
+    container: Container, table: Table, topic: Topic, clock: Clock
+) -> None:
+    no_answer(topic, request=0, when="before")
+    container.process([tick(200)])
+    topic.on_publish = lambda when: None
+    clock.now += MINUTE
+    Container(table, clock, topic, high_price=None).process([tick(149, 1)])
+    (item,) = items_of(table, "FIRINGS#AAPL")
+    assert (item["sent"], item["owner"]) == (True, "stack")
+
+
 def test_a_firing_that_the_release_before_recorded_and_did_not_publish_goes_out(
     container: Container, table: Table, topic: Topic, clock: Clock
 ) -> None:

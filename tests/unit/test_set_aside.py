@@ -35,10 +35,13 @@ ATTRIBUTES = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _rules(container: Container, table: Table) -> None:
+@pytest.fixture
+def container(table: Table, clock: Clock, topic: Topic) -> Container:
+    """A container whose table has a rule that is to be broken, and one beside it."""
+    container = Container(table, clock, topic)
     add_rules(table, rule("broken", 105), rule("whole", 105))
     container.process([tick(100)])
+    return container
 
 
 def set_attribute(table: Table, key: dict[str, str], name: str, value: Any) -> None:
@@ -73,10 +76,10 @@ def test_a_rule_that_is_incomplete_is_set_aside_and_its_neighbour_fires(
 
 
 def test_a_watch_that_is_incomplete_is_set_aside_and_its_neighbour_fires(
-    table: Table, clock: Clock, topic: Topic
+    container: Container, table: Table
 ) -> None:
     remove_attribute(table, WATCH, "levels")
-    batch = Container(table, clock, topic, high_price=None).process([tick(110, 1)])
+    batch = container.process([tick(110, 1)])
     assert (returning(batch), set(batch.unreadable), fired(batch)) == (
         set(),
         {"broken"},
@@ -143,9 +146,8 @@ def test_whatever_is_changed_by_hand_in_a_rule_harms_no_neighbour(
 
 @pytest.mark.parametrize("name", ["schema", "rule", "levels"])
 def test_whatever_is_changed_by_hand_in_a_watch_harms_no_neighbour(
-    table: Table, clock: Clock, topic: Topic, name: str
+    table: Table, container: Container, name: str
 ) -> None:
-    container = Container(table, clock, topic, high_price=None)
     assert fired_beside("WATCH#{}#price", name, table, container) == JUNK.keys()
 
 

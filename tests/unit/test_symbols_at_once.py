@@ -7,7 +7,7 @@ import importlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -110,7 +110,10 @@ def test_the_handler_moves_many_symbols_and_loses_none(index: ModuleType, table:
     records = [
         {"messageId": name, "body": f'{{"symbol": "{name}", "price": 200}}'} for name in names
     ]
-    assert index.handler({"Records": records}, None) == {"batchItemFailures": []}
+    context = SimpleNamespace(
+        aws_request_id="request-1", get_remaining_time_in_millis=lambda: 300_000
+    )
+    assert index.handler({"Records": records}, context) == {"batchItemFailures": []}
     states = [item["pk"] for item in items_of(table, "SYMBOL#", "STATE")]
     assert sorted(states) == sorted(f"SYMBOL#{name}" for name in names)
     assert len(items_of(table, "FIRINGS#")) == len(names)

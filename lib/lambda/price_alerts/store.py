@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from price_alerts.items import (
     SCHEMA,
     Attributes,
+    UnreadableItem,
     firing_key,
     line_key,
     new_rule_key,
@@ -180,7 +181,7 @@ class Store:
             version=state.version + 1,
             lease=state.lease and replace(state.lease, until_microseconds=0),
         )
-        with suppress(Conflict, Busy, BotoCoreError, ClientError):
+        with suppress(Conflict, Busy, UnreadableItem, BotoCoreError, ClientError):
             self.commit(state, released)
 
     def recorded(self, firings: Iterable[Firing]) -> set[str]:
