@@ -26,6 +26,7 @@ from lib.local.virtual_environment import virtual_environment
 THRESHOLD = 150
 FEED = "feed"  # a user who may send prices
 PATIENCE_SECONDS = 60.0
+USUAL_TIMEOUT_SECONDS = 10  # for what must not be killed because this machine is slow
 # Of an alarm it keeps neither the actions nor the description: every plan changes them.
 FORGOTTEN = "aws_cloudwatch_metric_alarm"
 

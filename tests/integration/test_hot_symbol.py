@@ -9,12 +9,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.conftest import Deployed, counted, eventually, time_out
+from tests.integration.conftest import (
+    USUAL_TIMEOUT_SECONDS,
+    Deployed,
+    counted,
+    eventually,
+    time_out,
+)
 
 PRICES = 200
 PRICES_PER_SECOND = 20
 SEVERAL = 50  # messages at once, for which all containers that there may be are started
-USUAL_TIMEOUT_SECONDS = 10
 
 
 def send(deployed: Deployed, symbol: str, price: int) -> None:

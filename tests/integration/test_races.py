@@ -17,7 +17,14 @@ import pytest
 import yaml
 
 from lib.local.command_line import CommandLine
-from tests.integration.conftest import Deployed, counted, eventually, invoke
+from tests.integration.conftest import (
+    USUAL_TIMEOUT_SECONDS,
+    Deployed,
+    counted,
+    eventually,
+    invoke,
+    time_out,
+)
 from tests.oracle import Oracle, Spec
 
 TICKS = 15  # as many as may swap places
@@ -25,6 +32,12 @@ SYMBOLS = 6
 INVOCATIONS_AT_ONCE = 8
 SECOND = 1_000_000
 BEGIN = 1_767_225_600  # 2026-01-01
+
+
+@pytest.fixture(autouse=True)
+def _time_enough(deployed: Deployed) -> Iterator[None]:
+    with time_out(deployed, USUAL_TIMEOUT_SECONDS):
+        yield
 
 
 def message(symbol: str, price: int, second: int) -> tuple[str, str]:
