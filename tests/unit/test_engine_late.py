@@ -9,8 +9,11 @@ from random import Random
 
 import pytest
 
+from lib.cli.rule_book import RuleBook
 from price_alerts import engine
-from price_alerts.late import late_ticks
+from price_alerts.late import evaluate_late, late_ticks
+from price_alerts.progress import Announced, Progress, Status, Trail
+from price_alerts.recent import Mark, Recent
 from price_alerts.rules import Rule, Trigger
 from price_alerts.state import State
 from price_alerts.ticks import Tick
@@ -325,3 +328,34 @@ def test_a_firing_that_stands_for_a_forgotten_one_lends_its_name_to_no_other(
     )
     assert len(in_order) == count
     assert len({firing.firing_id for firing in firings}) == len(firings) == count
+
+
+def test_a_rule_with_many_firings_on_a_detour_has_a_commit_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "MAX_CHANGES_PER_COMMIT", 3)
+    driver = driven(rule("crosses 105", "one"), rule("crosses 105", "other"))
+    fired(driver, tick(100), tick(100, 9))
+    assert len(fired(driver, tick(110, 1), tick(100, 2), tick(110, 3))) == 8
+
+
+def test_a_rule_that_fired_once_and_would_not_fire_on_the_detour_stays_triggered() -> None:
+    path = [tick(110), tick(100, 2)]
+    trail = Trail(
+        changes=((path[1].position, Progress()),),
+        announced=(Announced(path[1].position, path[1].position),),
+    )
+    progress = Progress(Status.TRIGGERED, None, 2_000_000, "f", trail)
+    book = RuleBook()
+    book.add(rule("crosses_up 105", "r", trigger=Trigger.ONCE, progress=progress))
+    marks = tuple(Mark(each.position, each.price) for each in path)
+    state = State("AAPL", 3, Decimal(100), path[1].position, recent=Recent(marks))
+    moved = evaluate_late(state, [tick(106, 1)], book, 0, kept_ticks=KEPT_TICKS)
+    assert moved.outbox is None
+
+
+def test_a_window_can_begin_with_the_first_tick_that_is_remembered() -> None:
+    only = tick(100)
+    recent = Recent((Mark(only.position, only.price),))
+    queue = ((1, Decimal(100)),)
+    assert recent.beginning({"rise-1m": queue}, only.position).windows == {"rise-1m": queue}

@@ -264,3 +264,7 @@ def test_in_a_standard_queue_nobody_waits_for_a_message_that_fails() -> None:
 def test_a_message_that_was_sent_again_fails_under_its_first_id() -> None:
     again = Record.of(record("m-2", first_message_id=("String", "m-1")))
     assert with_followers([again], {"m-1"}) == {"m-1"}
+
+
+def test_a_message_of_unknown_age_carries_no_time() -> None:
+    assert carried_attributes("m-1", None, {}).keys() == {"first_message_id"}
