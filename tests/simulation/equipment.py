@@ -22,10 +22,11 @@ __all__ = ["ENVIRONMENT", "TABLE", "THRESHOLD", "Equipment", "equipped"]
 
 TABLE = "tap-simulation-alerts"
 THRESHOLD = 108
+NOBODY = "simulation"
 _HANDLER = Path(__file__).parents[2] / "lib" / "lambda" / "index.py"
 ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "simulation",
-    "AWS_SECRET_ACCESS_KEY": "simulation",
+    "AWS_ACCESS_KEY_ID": NOBODY,
+    "AWS_SECRET_ACCESS_KEY": NOBODY,
     "AWS_DEFAULT_REGION": "us-east-1",
     "TABLE_NAME": TABLE,
     "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/prices",
