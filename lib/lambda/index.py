@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 _DEFAULT_TIME_MILLISECONDS = 10_000
 # No work is begun in the last second, or in the last quarter of a shorter time.
 _RESERVE_MILLISECONDS = 1_000
-# Time that is left for the answer when messages have been handed over.
-_HANDOVER_RESERVE_MICROSECONDS = 300_000
 
 config = Config.from_environment(os.environ)
 logger = Logger(service=config.service_name, level=config.log_level, utc=True, use_rfc3339=True)
@@ -178,7 +176,9 @@ def _hand_over(records: Sequence[Record], batch: Batch) -> set[str]:
     their places: there they are tried again.
     """
     handed_over: set[str] = set()
-    stop_at = batch.deadline.ends_at_microseconds - _HANDOVER_RESERVE_MICROSECONDS
+    deadline = batch.deadline
+    # Half of what was kept in reserve is for the answer.
+    stop_at = (deadline.stop_at_microseconds + deadline.ends_at_microseconds) // 2
     # Those that have the fewest tries left come first; time may not suffice for all.
     for record in sorted(records, key=lambda record: -record.receive_count):
         if record.group is not None or record.handovers >= _MAX_HANDOVERS or not config.queue_url:

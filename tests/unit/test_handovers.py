@@ -290,7 +290,7 @@ def test_what_fails_is_not_sent_again(
 
 @pytest.mark.usefixtures("given")
 def test_without_time_nothing_is_sent_again(index: ModuleType, sent: Sent) -> None:
-    assert handle(index, record("m-1"), remaining=300) == ["m-1"]
+    assert handle(index, record("m-1"), remaining=0) == ["m-1"]
     assert sent == []
 
 
