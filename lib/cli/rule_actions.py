@@ -95,7 +95,6 @@ class RuleActions:
         rules
             The rules that become active.
         """
-        is_stored = state.version > 0 and not state.is_lost
         values: dict[str, Any] = {
             ":next": state.version + 1,
             ":nonce": nonce,
@@ -112,7 +111,7 @@ class RuleActions:
             names[f"#window{number}"] = window
             values[":empty"] = []
         condition = "attribute_not_exists(pk)"
-        if is_stored:
+        if state.is_stored:
             condition = "#version = :version"
             values[":version"] = state.version
         if state.nonce:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +21,7 @@ from price_alerts.portions import portions
 from price_alerts.progress import NOTHING_YET, Status
 from price_alerts.rules import Rule, paused, resumed
 from price_alerts.state import State
-from price_alerts.store import MAX_ACTIONS_PER_TRANSACTION, PASSING_REASONS, Store
+from price_alerts.store import Store, new_nonce
 from price_alerts.symbol_index import read_all
 from price_alerts.windows import EXTREMES, lines_of
 
@@ -38,7 +37,10 @@ _CEILINGS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, *(1.6,) * 20)
 _MAX_ATTEMPTS = 200
 # Long enough for a price that waits for a change of rules to get its turn.
 _TURN_SECONDS = (0.02, 0.04)
-_MAX_RULES_PER_TRANSACTION = (MAX_ACTIONS_PER_TRANSACTION - 1) // MAX_ACTIONS_PER_RULE
+_MAX_ACTIONS_PER_TRANSACTION = 100  # DynamoDB, TransactWriteItems
+_MAX_RULES_PER_TRANSACTION = (_MAX_ACTIONS_PER_TRANSACTION - 1) // MAX_ACTIONS_PER_RULE
+# Why a transaction is cancelled that may succeed when it is tried again.
+_PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 # All lines on which a rule can have watches.
 _LINES = lines_of(dict.fromkeys(EXTREMES, ()))
 
@@ -312,7 +314,7 @@ class RuleStore:
                     )
                 self._sleep(ceiling_seconds * random.uniform(0.5, 1))  # noqa: S311  # no secret
                 continue
-            telling = self._actions.telling_state(state, uuid.uuid4().hex[:8], active)
+            telling = self._actions.telling_state(state, new_nonce(), active)
             items: Any = [*actions(state), telling]
             try:
                 self._table.meta.client.transact_write_items(TransactItems=items)
@@ -325,7 +327,7 @@ class RuleStore:
                     return None
                 if reason_of_state == "ConditionalCheckFailed":
                     continue  # a price has come since: read where the symbol is now
-                if PASSING_REASONS.isdisjoint([*reasons, reason_of_state]):
+                if _PASSING_REASONS.isdisjoint([*reasons, reason_of_state]):
                     raise
                 self._sleep(random.uniform(*_TURN_SECONDS))  # noqa: S311  # no secret
             else:

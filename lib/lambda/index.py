@@ -47,8 +47,7 @@ config = Config.from_environment(os.environ)
 logger = Logger(service=config.service_name, level=config.log_level, utc=True, use_rfc3339=True)
 metrics = Metrics(namespace=config.metrics_namespace, service=config.service_name)
 
-# So many symbols, and so many rules, wait for DynamoDB at a time; more threads only wait for
-# each other.
+# How many symbols, and rules, wait for DynamoDB at once: more threads only wait for each other.
 _AT_ONCE = 8
 # A message that is not finished is sent again so often, and then tried as often as all others.
 _MAX_HANDOVERS = 15

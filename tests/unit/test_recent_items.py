@@ -15,8 +15,8 @@ from price_alerts.recent_items import recent_attributes, recent_of
 from price_alerts.terms import Side
 from price_alerts.ticks import Position
 from price_alerts.trail_items import (
+    announced_entries,
     announced_of,
-    announced_text,
     lengthened,
     position_of_text,
     position_text,
@@ -119,7 +119,7 @@ def test_a_trail_that_belongs_to_another_progress_is_ignored(other: Progress) ->
     ],
 )
 def test_an_announcement_comes_back_with_what_it_stands_for(announced: Announced) -> None:
-    text = announced_text([announced])
+    text = json.dumps(announced_entries([announced]))
     assert announced_of(json.loads(text)) == (announced,)
 
 

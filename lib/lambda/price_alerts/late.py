@@ -73,8 +73,8 @@ def evaluate_late(
     own = _walked_own(state.threshold, before, way, fired_at_microseconds)
     outbox = None
     if fitting or own:
-        told = fitting if own is None else [own, *fitting]
-        firings = [firing for each in told for firing in each.firings]
+        walkers = fitting if own is None else [own, *fitting]
+        firings = [firing for each in walkers for firing in each.firings]
         outbox = Outbox(
             state.version + 1,
             firings=tuple(sorted(firings, key=lambda firing: firing.position)),
@@ -176,8 +176,7 @@ def _walked(rule: Rule, way: Sequence[_Place], fired_at_microseconds: int) -> _W
     """Take a rule along the way, and compare with what it did and what was announced."""
     base = way[0].position
     metric = rule.terms.metric
-    before_all = rule.progress.at(base)
-    progress = before_all
+    progress = rule.progress.at(base)
     changes: list[tuple[Position, Progress]] = []
     firings: list[Firing] = []
     for last, place in pairwise(way):

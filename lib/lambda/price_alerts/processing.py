@@ -111,9 +111,9 @@ class Processor:
             ]
             if not waiting:
                 break
-        for symbol, run in runs.items():
-            if symbol in waiting:
-                run.give_up()
+        for symbol in waiting:
+            runs[symbol].give_up()
+        for run in runs.values():
             batch.include(run.batch)
         self._make_room()  # here, where no thread is at work
 

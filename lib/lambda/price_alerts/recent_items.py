@@ -11,8 +11,8 @@ from price_alerts.progress import Trail
 from price_alerts.recent import Mark, Recent
 from price_alerts.ticks import Position
 from price_alerts.trail_items import (
+    announced_entries,
     announced_of,
-    announced_text,
     lengthened,
     position_of_text,
     position_text,
@@ -31,7 +31,8 @@ def recent_attributes(recent: Recent) -> Attributes:
         "begun": {name: position_text(position) for name, position in recent.begun.items()},
     }
     if recent.own.announced:
-        attributes["own"] = announced_text(recent.own.announced)
+        entries = announced_entries(recent.own.announced)
+        attributes["own"] = json.dumps(entries, separators=(",", ":"))
     if recent.own_since is not None:
         attributes["own_since"] = position_text(recent.own_since)
     if recent.rules_since is not None:

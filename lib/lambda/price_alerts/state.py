@@ -165,6 +165,11 @@ class State:
     is_lost: bool = False
 
     @property
+    def is_stored(self) -> bool:
+        """Whether there is an item of it that a write must replace."""
+        return self.version > 0 and not self.is_lost
+
+    @property
     def last_tick(self) -> Tick | None:
         """The last tick that counted."""
         if self.price is None or self.position is None:

@@ -35,17 +35,13 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 __all__ = [
-    "MAX_ACTIONS_PER_TRANSACTION",
-    "PASSING_REASONS",
     "Busy",
     "Conflict",
     "Overloaded",
     "Store",
+    "new_nonce",
 ]
 
-MAX_ACTIONS_PER_TRANSACTION = 100  # DynamoDB, TransactWriteItems
-# Why a transaction is cancelled that may succeed when it is tried again.
-PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 _MAX_ITEMS_PER_BATCH = 25  # DynamoDB, BatchWriteItem
 _PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4)  # after which what DynamoDB left over is written again
 # What other code kept here of the recent ticks; it must not outlive a change that it did not see.
@@ -128,15 +124,14 @@ class Store:
         Busy
             If a change of the symbol's rules is under way; nothing was written then.
         """
-        after = replace(after, nonce=uuid.uuid4().hex[:8])
-        is_stored = before.version > 0 and not before.is_lost
-        old = state_attributes(before) if is_stored else {}
+        after = replace(after, nonce=new_nonce())
+        old = state_attributes(before) if before.is_stored else {}
         new = state_attributes(after)
         changed = {name: value for name, value in new.items() if value != old.get(name)}
         changed["schema"] = SCHEMA  # the release before wrote none
         update = setting(changed, [*sorted(old.keys() - new.keys()), *_FORMER])
         condition = "attribute_not_exists(pk)"
-        if is_stored:
+        if before.is_stored:
             condition = _is(update, "version", before.version)
             if before.nonce:
                 condition += f" AND {_is(update, 'nonce', before.nonce)}"
@@ -160,7 +155,7 @@ class Store:
         """
         owner = state.lease and state.lease.owner
         decided = state.outbox and state.outbox.version
-        nonce = uuid.uuid4().hex[:8]
+        nonce = new_nonce()
         update: dict[str, Any] = {
             "UpdateExpression": "SET #version = #version + :one, #nonce = :nonce",
             "ExpressionAttributeNames": {"#version": "version", "#nonce": "nonce"},
@@ -234,10 +229,7 @@ class Store:
                 **update,
             )
         except ClientError as error:
-            if _code(error) == "TransactionConflictException":
-                raise Busy from error
-            if _code(error) != "ConditionalCheckFailedException":
-                raise
+            _item_in_the_way(error)
 
     def _update_state(
         self,
@@ -257,8 +249,6 @@ class Store:
                 **update,
             )
         except ClientError as error:
-            if _code(error) == "TransactionConflictException":
-                raise Busy from error
             item = _item_in_the_way(error)
             if item and item.get("nonce") == nonce:
                 return item  # it was written: the answer got lost, and the client tried again
@@ -295,6 +285,11 @@ class Store:
                     time.sleep(pause_seconds)
 
 
+def new_nonce() -> str:
+    """Return something that no other write of a state has."""
+    return uuid.uuid4().hex[:8]
+
+
 def _is(update: dict[str, Any], name: str, value: object) -> str:
     """Add a condition's name and value to an update; returns the condition."""
     update["ExpressionAttributeNames"][f"#{name}"] = name
@@ -303,8 +298,11 @@ def _is(update: dict[str, Any], name: str, value: object) -> str:
 
 
 def _item_in_the_way(error: ClientError) -> dict[str, Any] | None:
-    """Return the item for which a condition failed; re-raise any other error."""
-    if _code(error) != "ConditionalCheckFailedException":
+    """Return the item for which a condition failed; raise `Busy`, or any other error again."""
+    code = error.response["Error"]["Code"]
+    if code == "TransactionConflictException":
+        raise Busy from error
+    if code != "ConditionalCheckFailedException":
         raise error
     # boto3's resource layer converts the items of answers, not those of errors.
     item: Mapping[str, Any] | None = error.response.get("Item")  # type: ignore[assignment]  # stubs lack it
@@ -313,7 +311,3 @@ def _item_in_the_way(error: ClientError) -> dict[str, Any] | None:
         if item is None
         else {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
     )
-
-
-def _code(error: ClientError) -> str:
-    return error.response["Error"]["Code"]

@@ -15,8 +15,8 @@ from price_alerts.terms import Side
 from price_alerts.ticks import Position
 
 __all__ = [
+    "announced_entries",
     "announced_of",
-    "announced_text",
     "lengthened",
     "position_of_text",
     "position_text",
@@ -56,7 +56,7 @@ def trail_text(progress: Progress) -> str | None:
         for position, before in trail.changes
     ]
     others = [each for each in trail.announced if each.at != each.name or each.name not in plain]
-    document = [_state_of(progress), changes, json.loads(announced_text(others))]
+    document = [_state_of(progress), changes, announced_entries(others)]
     return json.dumps(document, separators=(",", ":"))
 
 
@@ -88,13 +88,12 @@ def _progress_of(entry: Sequence[Any]) -> Progress:
     return Progress(Status(status), side, last_fired_at, last_firing_id)
 
 
-def announced_text(announced: Iterable[Announced]) -> str:
+def announced_entries(announced: Iterable[Announced]) -> list[list[Any]]:
     """Write announcements: each its name, and what it stands for if that is another tick."""
-    entries = [
+    return [
         _packed(name) if at == name else [*_packed(name), at and _packed(at)]
         for name, at in ((each.name, each.at) for each in announced)
     ]
-    return json.dumps(entries, separators=(",", ":"))
 
 
 def announced_of(entries: Iterable[Sequence[Any]]) -> tuple[Announced, ...]:
