@@ -93,7 +93,7 @@ deploy: setup $(if $(filter no,$(PREFLIGHT)),,preflight) ## deploy to your AWS a
 
 .PHONY: destroy
 destroy: setup ## tell what will be lost, and destroy what deploy made (ENV=dev)
-	@$(venv)/python -m lib.cli.losses $(ENV)
+	@PYTHONPATH=.:lib/lambda $(venv)/python -m lib.cli.losses $(ENV)
 	@$(cdktf) destroy tap-$(ENV) $(ARGS)
 
 .PHONY: migrate

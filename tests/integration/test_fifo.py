@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,12 @@ def test_a_bad_message_holds_up_nothing_that_comes_with_it_and_is_given_up(
         alerts.run("publish", "AAPL=99", "MSFT=99", "AAPL=101", "MSFT=101")
         assert eventually(lambda: fired("AAPL") == fired("MSFT") == ["101"])
 
-        bodies = [POISON, *(f'{{"symbol": "AAPL", "price": {price}}}' for price in (98, 102))]
+        now_milliseconds = time.time_ns() // 1_000_000
+        ticks = (
+            {"symbol": "AAPL", "price": price, "timestamp": now_milliseconds + place}
+            for place, price in enumerate((98, 102))
+        )
+        bodies = [POISON, *map(json.dumps, ticks)]
         sqs.send_message_batch(
             QueueUrl=outputs["queue_url"],
             Entries=[

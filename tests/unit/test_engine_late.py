@@ -20,7 +20,7 @@ from price_alerts.ticks import Tick
 from tests.engine_driver import Driver
 from tests.histories import History, play, random_history, rule_of, tick_of
 from tests.oracle import Oracle
-from tests.unit.rule_builders import rule, tick
+from tests.unit.rule_builders import path, rule, tick
 from tests.unit.test_engine_oracle import assert_survives, random_cut
 
 KEPT_TICKS = 16
@@ -359,3 +359,16 @@ def test_a_window_can_begin_with_the_first_tick_that_is_remembered() -> None:
     recent = Recent((Mark(only.position, only.price),))
     queue = ((1, Decimal(100)),)
     assert recent.beginning({"rise-1m": queue}, only.position).windows == {"rise-1m": queue}
+
+
+def test_a_window_is_dropped_with_its_last_active_rule_whatever_late_ticks_still_need() -> None:
+    driver = Driver(kept_ticks=KEPT_TICKS)
+    for name, rise in (("small", 1), ("large", 3)):
+        driver.add(rule(f"rises {rise} within 15m", name, trigger=Trigger.ONCE))
+    driver.ticks(path(50, 52))
+    driver.add(rule("above 500", "other"))  # now all that is around is read again
+    assert [firing.rule_id for firing in driver.ticks([tick(54, 2)])] == ["large"]
+    assert driver.states["AAPL"].windows == {}
+    driver.resume("small")
+    assert driver.ticks([tick("53.5", 4)]) == []  # it rose from 50, but not since the last price
+    assert len(driver.ticks([tick("54.5", 5)])) == 1

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
+MAKEFILE = PROJECT / "Makefile"
 
 
 def commands(target: str, *variables: str) -> list[str]:
@@ -21,7 +24,8 @@ def commands(target: str, *variables: str) -> list[str]:
         text=True,
         check=True,
     )
-    return [line for line in done.stdout.splitlines() if line.startswith((".venv", "node_modules"))]
+    lines = (line.removeprefix("PYTHONPATH=.:lib/lambda ") for line in done.stdout.splitlines())
+    return [line for line in lines if line.startswith((".venv", "node_modules"))]
 
 
 DEPLOYMENT = [
@@ -43,3 +47,28 @@ def test_what_will_be_lost_is_told_before_it_is_destroyed() -> None:
         ".venv/bin/python -m lib.cli.losses blue",
         "node_modules/.bin/cdktf destroy tap-blue --auto-approve",
     ]
+
+
+def test_each_target_finds_what_it_imports() -> None:
+    found = re.findall(r"(?:PYTHONPATH=(\S+) )?\$\(venv\)/python -m ([\w.]+)", MAKEFILE.read_text())
+    modules = {(path, name) for path, name in found if name.startswith(("lib.", "tests."))}
+    assert ("", "lib.preflight") in modules
+    failed = [
+        done.stderr
+        for path, name in sorted(modules)
+        for done in (imported(name, path),)
+        if done.returncode
+    ]
+    assert failed == []
+
+
+def imported(name: str, path: str) -> subprocess.CompletedProcess[str]:
+    """Import a module in a Python of its own, as a target's command does."""
+    return subprocess.run(
+        [sys.executable, "-c", f"import {name}"],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -19,7 +19,7 @@ from price_alerts.recent import Recent
 from price_alerts.rules import Rule, Trigger
 from price_alerts.state import Firing, Outbox, State, Step, Threshold
 from price_alerts.ticks import Position, Tick
-from price_alerts.watches import ANYWHERE, NEW, Index, Line, Watch, watches_of
+from price_alerts.watches import ANYWHERE, NEW, Index, Line, Watch, pages, watches_of
 from price_alerts.windows import PRICE, begun, lines_of, metrics_of, numbers_of, pushed
 
 __all__ = ["MAX_CHANGES_PER_COMMIT", "advanced", "evaluate", "firing_of", "most_changes"]
@@ -123,6 +123,7 @@ class _Walk:
         self._changes: dict[str, Progress] = {}
         self._checked: dict[str, None] = {}
         self._spent: dict[str, Rule] = {}
+        self._has_triggered = False
 
         self._kept_ticks = kept_ticks
         self._most_changes = most_changes(kept_ticks)
@@ -198,12 +199,7 @@ class _Walk:
         version = self._start.version + 1
         windows, bands = self._windows, self._bands
         if bands is not None:
-            # A window that no rule needs any more has no watches on either of its lines.
-            windows = {
-                name: queue
-                for name, queue in windows.items()
-                if any(bands[line] != ANYWHERE for line in metrics_of(name))
-            }
+            windows = {name: queue for name, queue in windows.items() if self._is_needed(name)}
             bands = {line: bands[line] for line in lines_of(windows)}
         return State(
             symbol=self._start.symbol,
@@ -218,6 +214,27 @@ class _Walk:
             outbox=self._outbox(version),
             recent=self._recent_ticks(list(windows)) if self._kept_ticks else None,
         )
+
+    def _is_needed(self, window: str) -> bool:
+        """Tell whether an active rule stands on one of a window's lines.
+
+        Where one may have gone, its neighbours are read: rules that triggered before, and whose
+        watches are left for late ticks, need no window.
+        """
+        watched = [
+            line for line in metrics_of(window) if self._bands and self._bands[line] != ANYWHERE
+        ]
+        if self._start.bands is not None and not self._has_triggered:
+            return bool(watched)
+        return any(self._has_active_rule(line) for line in watched)
+
+    def _has_active_rule(self, line: str) -> bool:
+        for page in pages(self._index, line):
+            unread = {watch.rule_id for watch in page} - self._rules.keys()
+            self._rules.update(self._index.rules(sorted(unread)))
+            if any(watch.rule_id in self._rules and self._counts(watch) for watch in page):
+                return True
+        return False
 
     def _outbox(self, version: int) -> Outbox | None:
         if not (self._firings or self._changes or self._checked or self._spent):
@@ -315,6 +332,7 @@ class _Walk:
         self._changes[rule.rule_id] = progress
         self._rules[rule.rule_id] = after = replace(rule, progress=progress)
         if progress.status is Status.TRIGGERED:
+            self._has_triggered = True
             self._spend(after)
 
     def _spend(self, rule: Rule) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "band_around",
     "level_key",
     "level_of",
+    "pages",
     "stretch",
     "watches_of",
 ]
@@ -35,6 +36,7 @@ NEW = "new"
 # A price has 18 digits on each side of the point, a percentage up to 39 before it.
 _EXPONENT_BIAS = 200
 _FIRST_PAGE, _NEXT_PAGES = 16, 128
+_LOWEST = "0"  # the key of zero
 _INFINITY = Decimal("Infinity")
 
 
@@ -116,16 +118,22 @@ def watches_of(rule: Rule) -> list[Watch]:
 
 def stretch(index: Index, line: str, low: Decimal, high: Decimal) -> Iterator[Watch]:
     """Yield the watches between two levels of a line, both included, ascending."""
-    start, end = level_key(low), _past(high)
-    while True:
-        found = index.watches(line, start, upward=True, limit=_NEXT_PAGES)
-        for watch in found:
+    end = _past(high)
+    for page in pages(index, line, level_key(low)):
+        for watch in page:
             if watch.key > end:
                 return
             yield watch
+
+
+def pages(index: Index, line: str, start: str = _LOWEST) -> Iterator[Sequence[Watch]]:
+    """Yield the watches of a line after a key, ascending, as many at a time as one read returns."""
+    found = index.watches(line, start, upward=True, limit=_NEXT_PAGES)
+    while found:
+        yield found
         if len(found) < _NEXT_PAGES:
             return
-        start = found[-1].key
+        found = index.watches(line, found[-1].key, upward=True, limit=_NEXT_PAGES)
 
 
 def band_around(index: Index, line: str, number: Decimal, is_active: Mapping[str, bool]) -> Band:
