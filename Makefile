@@ -23,13 +23,20 @@ help: ## list the targets
 demo: setup ## deploy to an embedded AWS and watch prices become alerts
 	@$(venv)/python -m lib.local.demo
 
+# As many tests at a time as there are cores; those of one group one after the other.
+pytest := $(venv)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
+
 .PHONY: test
-test: setup ## run all tests; coverage of lib/ must be complete
-	@$(venv)/python -m pytest --cov --cov-report=term
+test: setup ## run all tests that a change needs; coverage of lib/ must be complete
+	@$(pytest) --cov --cov-report=term
 
 .PHONY: unit
 unit: setup ## run the tests that need no deployment
-	@$(venv)/python -m pytest --cov --cov-report=term tests/unit
+	@$(pytest) --cov --cov-report=term tests/unit
+
+.PHONY: deep
+deep: setup ## run the tests that take minutes: new random histories, scanners, soak, successor
+	@$(pytest) -m deep
 
 .PHONY: check
 check: lint test ## run all that CI runs
@@ -58,7 +65,7 @@ bench: setup ## measure speed and cost beside three others (ARGS=--write: into d
 
 .PHONY: scan
 scan: setup ## have scanners look at the stack, its policies, the code and what it needs
-	@$(venv)/python -m pytest tests/integration/test_scans.py
+	@$(venv)/python -m pytest -m deep tests/integration/test_scans.py
 
 .PHONY: successor
 successor: setup ## synthesize with cdktn, which goes on after cdktf, and show what differs

@@ -43,9 +43,15 @@ class Deployed:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is here; what destroys the deployment comes last."""
+    """Mark what is here; what destroys the deployment comes last.
+
+    All that use the session's deployment run in one worker, so that there is one.
+    """
     for item in items:
         if Path(__file__).parent in item.path.parents:
+            fixtures = getattr(item, "fixturenames", ())
+            group = "deployed" if "deployed" in fixtures else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
             item.add_marker(pytest.mark.integration)
     items.sort(key=lambda item: item.get_closest_marker("destroys") is not None)
 

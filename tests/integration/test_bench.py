@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.deep
+
 PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "docs" / "performance.md"
 FIGURE = re.compile(r"\d[\d,]*(\.\d+)?")

@@ -20,6 +20,8 @@ from lib.local.toolchain import Toolchain
 from lib.local.virtual_environment import virtual_environment
 from tests.integration.conftest import needed
 
+pytestmark = pytest.mark.deep
+
 PROJECT = Path(__file__).parents[2]
 # They cost a user something real, and are settings: a VPC, and code signing.
 LEFT = {"prod": {"CKV_AWS_117", "CKV_AWS_272"}, "compliance": set[str]()}

@@ -9,6 +9,8 @@ import pytest
 from lib.local.emulator import running_emulator
 from tests.soak import Plan, soak
 
+pytestmark = pytest.mark.deep
+
 
 @pytest.mark.no_cover
 def test_while_invocations_are_killed_nothing_is_lost_and_nothing_doubled(ministack: Path) -> None:

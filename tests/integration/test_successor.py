@@ -22,6 +22,8 @@ from lib.local.toolchain import Toolchain
 from lib.local.virtual_environment import virtual_environment
 from tests.integration.conftest import FORGOTTEN, Deployed, changed_by, needed
 
+pytestmark = pytest.mark.deep
+
 
 @pytest.fixture(scope="module")
 def cdktn() -> Path:

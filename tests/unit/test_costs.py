@@ -89,6 +89,7 @@ def test_a_crossing_reads_as_many_items_as_it_crosses_levels(
     cross(container, read, 1_050, crossed, 0)
 
 
+@pytest.mark.deep
 @pytest.mark.no_cover  # tracing what moto does with 200,000 items would take minutes
 def test_all_that_is_the_same_with_a_hundred_thousand_rules(
     table: Table, container: Container, calls: list[str], read: list[int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from decimal import Decimal
 from random import Random
@@ -29,7 +30,7 @@ from tests.histories import (
 )
 from tests.oracle import Fired, Oracle
 
-HISTORIES_PER_SHARD = 1_000
+HISTORIES_PER_SHARD = 100
 # Short histories are fast, long ones have more in them.
 RECORDS = (12, 12, 12, 12, 12, 12, 12, 24, 24, 48)
 
@@ -108,10 +109,16 @@ def thresholds_within(history: History, random: Random) -> tuple[Decimal | None,
     return tuple(drawn)
 
 
-def run_shard(seed: object, *, has_threshold: bool = False, kept_ticks: int = 0) -> None:
+def run_shard(
+    seed: object,
+    *,
+    has_threshold: bool = False,
+    kept_ticks: int = 0,
+    histories: int = HISTORIES_PER_SHARD,
+) -> None:
     """Play histories as they are, and with their ticks cut into batches."""
     random = Random(str(seed))
-    for _ in range(HISTORIES_PER_SHARD):
+    for _ in range(histories):
         history = random_history(random, random.choice(RECORDS))
         thresholds = thresholds_within(history, random) if has_threshold else (None,)
         for cut in (uncut, random_cut(random)):
@@ -119,7 +126,7 @@ def run_shard(seed: object, *, has_threshold: bool = False, kept_ticks: int = 0)
 
 
 @_untraced
-@settings(max_examples=1_500, deadline=None, suppress_health_check=_heavy)
+@settings(max_examples=150, deadline=None, suppress_health_check=_heavy)
 @given(histories(32), st.data())
 def test_engine_and_oracle_agree_however_ticks_are_cut(
     history: History, data: st.DataObject
@@ -158,6 +165,27 @@ def test_engine_and_oracle_agree_on_a_threshold_beside_portions(
     run_shard(("threshold", limits), has_threshold=True)
 
 
+@pytest.mark.deep
+@_untraced
+@pytest.mark.parametrize("shard", range(10))
+@pytest.mark.parametrize("has_threshold", [False, True])
+@pytest.mark.parametrize(
+    "limits", [None, (1, 1, 1, 1), (1, 2, 1, 1), (2, 3, 1, 2), LIMITS], ids=str
+)
+def test_engine_and_oracle_agree_on_histories_that_nobody_has_played(
+    monkeypatch: pytest.MonkeyPatch, limits: Limits | None, has_threshold: bool, shard: int
+) -> None:
+    if limits:
+        limit(monkeypatch, limits)
+    seed = secrets.token_hex(8)
+    kept_ticks = Random(seed).choice((0, 3, 16))
+    try:
+        run_shard(seed, has_threshold=has_threshold, kept_ticks=kept_ticks, histories=500)
+    except AssertionError as error:
+        error.add_note(f"seed {seed!r}")
+        raise
+
+
 def stored(attributes: dict[str, Any]) -> dict[str, Any]:
     """Write and read attributes as the table does."""
     wire = TypeSerializer().serialize(attributes)
@@ -169,7 +197,7 @@ def assert_survives(state: State) -> None:
     assert state_of(state.symbol, stored(state_attributes(state))) == state
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=_heavy)
+@settings(max_examples=50, deadline=None, suppress_health_check=_heavy)
 @given(histories(), st.sampled_from([LIMITS, (100, 5_000, 16, 128)]))
 def test_every_state_survives_the_table(history: History, limits: Limits) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -67,7 +67,7 @@ class Pipeline:
             start = end
 
 
-@pytest.mark.parametrize(("changes_per_commit", "histories"), [(100, 8), (1, 4)])
+@pytest.mark.parametrize(("changes_per_commit", "histories"), [(100, 3), (1, 2)])
 def test_what_is_recorded_is_what_the_oracle_says(
     aws: None, monkeypatch: pytest.MonkeyPatch, changes_per_commit: int, histories: int
 ) -> None:

@@ -22,6 +22,7 @@ from tests.workflows import (
 )
 
 DEPLOY = read(PROJECT / ".github" / "workflows" / "deploy.yml")
+NIGHTLY = read(PROJECT / ".github" / "workflows" / "nightly.yml")
 PULL_REQUEST = read(PROJECT / ".github" / "workflows" / "pull-request.yml")
 TARGETS = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE))
 OF_WORKFLOWS = [
@@ -35,7 +36,7 @@ FILES = [
 
 
 def test_there_are_workflows_and_jobs() -> None:
-    assert (len(WORKFLOWS), len(ACTIONS), len(OF_WORKFLOWS)) == (2, 1, 5)
+    assert (len(WORKFLOWS), len(ACTIONS), len(OF_WORKFLOWS)) == (3, 1, 6)
 
 
 # --- every workflow ----------------------------------------------------------------------
@@ -138,6 +139,14 @@ def test_a_fork_gets_no_credentials() -> None:
     assert taking == {"plan"}
     same = "github.event.pull_request.head.repo.full_name == github.repository"
     assert jobs(PULL_REQUEST)["plan"]["if"] == f"{same} && vars.AWS_PLAN_ROLE != ''"
+
+
+# --- every night -------------------------------------------------------------------------
+
+
+def test_what_takes_minutes_runs_every_night_and_on_demand() -> None:
+    assert NIGHTLY[True].keys() == {"schedule", "workflow_dispatch"}
+    assert {name: commands(job) for name, job in jobs(NIGHTLY).items()} == {"deep": ["make deep"]}
 
 
 # --- main --------------------------------------------------------------------------------
