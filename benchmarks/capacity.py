@@ -96,6 +96,8 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
             return len(content.encode())
         case "N":
             return _number_bytes(content)
+        case "B":
+            return len(content)
         case "BOOL" | "NULL":
             return 1
         case "L":

@@ -109,7 +109,7 @@ class Settings:
     age_alarm_seconds
         A message has waited too long, 1 to 86,400.
     subnet_ids
-        The VPC that the function is connected to; it must lead to DynamoDB and SNS.
+        The VPC that the function is connected to; it must lead to DynamoDB, SNS and SQS.
     security_group_ids
         What holds for the function's connections there; both, or neither.
     code_signing_config_arn

@@ -339,6 +339,7 @@ class Worker:
         """Have a new container, in which nothing outlives an invocation that is killed."""
         processor = self._index.build_processor()
         processor._each, processor.store._each = map(_together, self._pools)
+        processor.each_call = processor.store._each
         self._index._processor = processor
         self._index.metrics.clear_metrics()
 

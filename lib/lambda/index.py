@@ -73,14 +73,16 @@ def _now_microseconds() -> int:
 def build_processor() -> Processor:
     """Build what a container keeps from one batch to the next."""
     high_price = config.high_price_threshold
+    each_call = ThreadPoolExecutor(_AT_ONCE).map
     return Processor(
-        store=Store(table, each=ThreadPoolExecutor(_AT_ONCE).map),
+        store=Store(table, each=each_call),
         notifier=Notifier(sns, config.topic_arn),
         high_price=high_price_rule(high_price) if high_price else None,
         clock=_now_microseconds,
         sleep=time.sleep,
         kept_ticks=config.late_ticks,
         each=ThreadPoolExecutor(_AT_ONCE).map,
+        each_call=each_call,
         memory_bytes=config.memory_mebibytes * 2**20 // 4,
     )
 

@@ -76,7 +76,7 @@ def begin_cold(module: Any) -> None:
     else:
         module._processor._states.clear()
     if hasattr(module._processor, "_each"):
-        module._processor._each = map
+        module._processor._each = module._processor.each_call = map
     if hasattr(module._processor, "store"):
         module._processor.store._each = map
     module.metrics.clear_metrics()

@@ -341,7 +341,7 @@ def _firings_in(outcome: Outcome) -> Iterable[_Firing]:
             yield _Firing(
                 firing_id=item["firing_id"]["S"],
                 rule_id=item["rule"]["S"],
-                symbol=pk.removeprefix("FIRINGS#"),
+                symbol=pk.split("#")[1],
                 position=(
                     int(item["timestamp_microseconds"]["N"]),
                     item["message_id"]["S"],

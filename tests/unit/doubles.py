@@ -157,7 +157,12 @@ def items_of(table: Table, pk: str, sk: str = "") -> list[dict[str, Any]]:
     pages = table.meta.client.get_paginator("scan").paginate(TableName=table.name)
     items: list[dict[str, Any]] = [item for page in pages for item in page["Items"]]
     found = [item for item in items if item["pk"].startswith(pk) and item["sk"].startswith(sk)]
-    return sorted(found, key=lambda item: (item["pk"], item["sk"]))
+    return sorted(found, key=lambda item: (_unsharded(item["pk"]), item["sk"]))
+
+
+def _unsharded(pk: str) -> str:
+    kind, *names = pk.split("#")
+    return f"{kind}#{names[0]}" if kind == "FIRINGS" else pk
 
 
 def returning(batch: Batch) -> set[str]:

@@ -8,6 +8,7 @@ their types, to sort all items for each query: all are text here.
 
 from __future__ import annotations
 
+import base64
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,9 +62,18 @@ def _holds(backend: DynamoDBBackend, action: dict[str, Any]) -> bool:
 
 def _serialize_quickly(serializer: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
     if shape.name == "AttributeValue":
-        serialized[key] = value
+        serialized[key] = _as_sent(value)
     else:
         _serialize(serializer, serialized, value, shape, key)
+
+
+def _as_sent(value: dict[str, Any]) -> dict[str, Any]:
+    ((kind, content),) = value.items()
+    if kind == "B":
+        return {"B": base64.b64encode(content).decode()}
+    if kind == "M":
+        return {"M": {name: _as_sent(entry) for name, entry in content.items()}}
+    return value
 
 
 def _all_items(table: Table) -> list[Item]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,7 +17,7 @@ from price_alerts.items import rule_item, watch_items
 from price_alerts.rules import Rule, Trigger
 from price_alerts.store import Store
 from price_alerts.ticks import Tick
-from tests.unit.doubles import Clock, Container, Topic, rule, tick
+from tests.unit.doubles import Clock, Container, Topic, items_of, rule, tick
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -155,6 +156,31 @@ def test_a_firing_takes_at_most_six_write_units(
     with meter.connected(table.meta.client):
         assert len(container.process([tick(101, 1)]).published) == 1
     assert meter.units.write <= 6
+
+
+@pytest.mark.parametrize("firings", [10, 100, 400])
+def test_a_firing_among_many_takes_at_most_six_write_units(
+    table: Table, container: Container, firings: int
+) -> None:
+    """Its share of the state twice, itself with its index, its rule, and its watch later on."""
+    fill(table, [rule(f"r-{n}", 100, trigger=Trigger.ONCE) for n in range(firings)])
+    container.process([tick(99, 0)])
+    meter = Meter(boto3.client("dynamodb"))
+    with meter.connected(table.meta.client):
+        assert len(container.process([tick(101, 1)]).published) == firings
+    assert meter.units.write + firings <= 6 * firings
+
+
+def test_firings_of_a_symbol_and_a_day_are_spread_over_partitions(
+    table: Table, container: Container
+) -> None:
+    fill(table, [rule(f"r-{n}", 100) for n in range(400)])
+    container.process([tick(99, 0), tick(101, 1)])
+    recorded = items_of(table, "FIRINGS#AAPL")
+    assert len(recorded) == 400
+    for attribute in ("pk", "day"):
+        partitions = Counter(item[attribute] for item in recorded)
+        assert (len(partitions), max(partitions.values()) < 400 / 5) == (8, True)
 
 
 def test_ten_firings_at_once_are_published_and_recorded_in_one_request_each(

@@ -263,3 +263,25 @@ def test_an_error_of_a_batch_goes_through(
     refuse(table, monkeypatch, "batch_write_item", "ThrottlingException")
     with pytest.raises(ClientError, match="ThrottlingException"):
         store.apply("AAPL", outbox(checked_rule_ids=("r-1",)))
+
+
+# --- in parts --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_the_parts_of_an_outbox_do_together_what_it_does(limit: int) -> None:
+    whole = outbox(
+        changes={f"r-{number}": TRIGGERED for number in range(5)},
+        checked_rule_ids=("r-1", "r-2", "r-3"),
+        spent=tuple(WATCHES),
+    )
+    parts = list(whole.parts(limit))
+    assert {each.version for each in parts} == {whole.version}
+    assert [entry for each in parts for entry in each.changes.items()] == list(
+        whole.changes.items()
+    )
+    assert [watch for each in parts for watch in each.spent] == list(whole.spent)
+    assert [rule_id for each in parts for rule_id in each.checked_rule_ids] == list(
+        whole.checked_rule_ids
+    )
+    assert max(max(len(each.changes), len(each.spent)) for each in parts) <= limit

@@ -7,13 +7,15 @@ from collections.abc import Iterable
 
 import pytest
 
+from price_alerts.engine import MAX_CHANGES_PER_COMMIT
 from price_alerts.rules import Rule, Trigger
 from price_alerts.state import State
 from price_alerts.ticks import Tick
 from tests.engine_driver import Driver
 from tests.unit.rule_builders import path, rule, tick
 
-HUNDREDS = [100] * 100
+MOST = MAX_CHANGES_PER_COMMIT
+PORTIONS = [MOST] * (10_000 // MOST)
 
 
 def thousands(text: str, trigger: Trigger, count: int = 10_000) -> list[Rule]:
@@ -33,23 +35,23 @@ def sizes(commits: list[State]) -> list[int]:
 
 @pytest.mark.parametrize("prices", [(99, 101), (101, 99)], ids=["up", "down"])
 @pytest.mark.parametrize("trigger", Trigger)
-def test_ten_thousand_rules_on_one_level_fire_once_a_hundred_at_a_time(
+def test_ten_thousand_rules_on_one_level_fire_once_a_portion_at_a_time(
     driver: Driver, commits: list[State], prices: tuple[int, int], trigger: Trigger
 ) -> None:
     driver.add(*thousands("crosses 100", trigger))
     driver.ticks([tick(prices[0])])
     assert times_fired(driver, [tick(prices[1], 1)]) == {1}
-    assert sizes(commits) == HUNDREDS
+    assert sizes(commits) == PORTIONS
 
 
 @pytest.mark.parametrize("trigger", Trigger)
-def test_ten_thousand_new_rules_fire_once_a_hundred_at_a_time(
+def test_ten_thousand_new_rules_fire_once_a_portion_at_a_time(
     driver: Driver, commits: list[State], trigger: Trigger
 ) -> None:
     driver.ticks([tick(99)])
     driver.add(*thousands("above 100", trigger))
     assert times_fired(driver, path(101, 102, first_second=1)) == {1}
-    assert sizes(commits) == HUNDREDS
+    assert sizes(commits) == PORTIONS
 
 
 def test_a_commit_passes_five_thousand_watches(driver: Driver, commits: list[State]) -> None:

@@ -45,6 +45,7 @@ def limit(patch: pytest.MonkeyPatch, limits: Limits) -> None:
     """Make steps, portions and pages very small."""
     changes, passed, first_page, next_pages = limits
     patch.setattr(engine, "MAX_CHANGES_PER_COMMIT", changes)
+    patch.setattr(engine, "MAX_ENTRIES_PER_COMMIT", 4 * changes)
     patch.setattr(engine, "MAX_WATCHES_PER_COMMIT", passed)
     patch.setattr(watches, "_FIRST_PAGE", first_page)
     patch.setattr(watches, "_NEXT_PAGES", next_pages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 from itertools import chain
 
@@ -15,6 +16,7 @@ from tests.engine_driver import Driver
 from tests.unit.rule_builders import path, rule, step, tick
 
 THRESHOLD = Decimal(150)
+MOST = engine.MAX_CHANGES_PER_COMMIT
 
 
 @pytest.fixture
@@ -38,17 +40,17 @@ def fired(states: list[State]) -> list[list[str]]:
     return [[f.rule_id for f in outbox.firings] if outbox else [] for outbox in outboxes]
 
 
-def test_a_portion_ends_at_the_hundredth_firing() -> None:
-    batch = path(*[149, 151] * 101)
+def test_a_portion_ends_when_its_outbox_is_full() -> None:
+    batch = path(*[149, 151] * (MOST + 1))
     state = step(State("AAPL"), batch, high_price=high_price_rule(THRESHOLD))
     assert (fired([state]), state.position) == (
-        [["high-price-threshold"] * 100],
-        batch[199].position,
+        [["high-price-threshold"] * MOST],
+        batch[2 * MOST - 1].position,
     )
 
 
-def test_ninety_nine_firings_do_not_end_the_portion() -> None:
-    batch = path(*[149, 151] * 99, 149)
+def test_one_firing_less_does_not_end_the_portion() -> None:
+    batch = path(*[149, 151] * (MOST - 1), 149)
     state = step(State("AAPL"), batch, high_price=high_price_rule(THRESHOLD))
     assert state.position == batch[-1].position
 
@@ -238,3 +240,22 @@ def test_a_window_is_dropped_at_the_end_of_the_last_portion(
     started(driver, *rules, prices=(100, 100))
     driver.ticks([tick(105, 2)])
     assert [list(state.windows) for state in commits[-2:]] == [["rise-1m"], []]
+
+
+@pytest.mark.parametrize("text", ["crosses 100", "falls 1 within 15m"])
+def test_rules_that_recent_ticks_changed_often_take_more_room(
+    monkeypatch: pytest.MonkeyPatch, commits: list[State], text: str
+) -> None:
+    monkeypatch.setattr(engine, "MAX_ENTRIES_PER_COMMIT", 12)
+    driver = Driver(on_commit=commits.append, kept_ticks=8)
+    started(driver, *named(text, "abcd"), prices=(99, 101, 99, 101, 99))
+    commits.clear()
+    firings = driver.ticks(path(101, 99, first_second=5))
+    assert Counter(firing.rule_id for firing in firings).keys() == set("abcd")
+    assert all(
+        len(state.outbox.firings) + sum(change.entries for change in state.outbox.changes.values())
+        <= 12
+        or len(state.outbox.changes) == 1
+        for state in commits
+        if state.outbox
+    )

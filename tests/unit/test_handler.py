@@ -71,7 +71,7 @@ def fail_calls_for(index: ModuleType, symbol: str) -> None:
 
 def test_a_high_price_is_recorded_in_the_table(index: ModuleType, table: Table) -> None:
     assert index.handler(event(record(body_of(price="200.0"))), None) == failures()
-    items = [item for item in table.scan()["Items"] if item["pk"] == "FIRINGS#AAPL"]
+    items = items_of(table, "FIRINGS#AAPL#")
     assert [(item["price"], item["sent"]) for item in items] == [(200, True)]
 
 

@@ -166,7 +166,7 @@ def test_what_fires_is_announced_and_a_rule_ends(wanted: list[dict[str, Any]]) -
     rules = {item["rule_id"]: item["status"] for item in wanted if "rule_id" in item}
     watched = {item["rule"] for item in wanted if item["pk"] == "WATCH#AAPL#price"}
     (state,) = [item for item in wanted if item["sk"] == "STATE"]
-    assert [item["sent"] for item in wanted if item["pk"] == "FIRINGS#AAPL"] == [True] * FIRED
+    assert [item["sent"] for item in wanted if "sent" in item] == [True] * FIRED
     assert (rules.pop("once"), set(rules.values())) == ("triggered", {"active"})
     assert watched - {"once"} == rules.keys()
     assert state.keys().isdisjoint({"outbox", "lease_owner", "step"})

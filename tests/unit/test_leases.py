@@ -23,6 +23,7 @@ from tests.unit.doubles import (
     add_rules,
     before_updates,
     firing,
+    items_of,
     returning,
     rule,
     tick,
@@ -60,8 +61,7 @@ def stuck(store: Store) -> State:
 
 def recorded(table: Table) -> list[tuple[str, Any]]:
     """Return price and sent of AAPL's firings in the order of their times."""
-    items = sorted(table.scan()["Items"], key=lambda item: str(item["sk"]))
-    return [(str(item["price"]), item["sent"]) for item in items if item["pk"] == "FIRINGS#AAPL"]
+    return [(str(item["price"]), item["sent"]) for item in items_of(table, "FIRINGS#AAPL")]
 
 
 def prices(firings: Sequence[Firing]) -> list[str]:

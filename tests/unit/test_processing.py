@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -9,18 +10,23 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from price_alerts.notices import Notice
 from price_alerts.state import State
 from price_alerts.store import Conflict
+from price_alerts.ticks import Position
 from tests.unit.doubles import (
     NOW,
     SECOND,
     Clock,
     Container,
     Topic,
+    add_rules,
     before_updates,
     fail_calls,
     first_seconds_above,
+    items_of,
     returning,
+    rule,
     tick,
     ticks,
 )
@@ -37,12 +43,7 @@ def another(table: Table, clock: Clock, topic: Topic) -> Container:
 
 
 def firings_of(table: Table, symbol: str = "AAPL") -> list[dict[str, Any]]:
-    pages = table.meta.client.get_paginator("query").paginate(
-        TableName=table.name,
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": f"FIRINGS#{symbol}"},
-    )
-    return [item for page in pages for item in page["Items"]]
+    return items_of(table, f"FIRINGS#{symbol}#")
 
 
 def fail_calls_for(table: Table, symbol: str) -> None:
@@ -269,8 +270,44 @@ def test_over_a_hundred_firings_are_all_recorded_and_published_once(
     assert returning(batch) == set()
     items = firings_of(table)
     assert (len(items), all(item["sent"] for item in items)) == (101, True)
-    assert topic.published == [item["firing_id"] for item in items]
+    in_order = sorted(items, key=lambda item: item["timestamp"])
+    assert topic.published == [item["firing_id"] for item in in_order]
     assert {len(request["PublishBatchRequestEntries"]) for request in topic.requests} == {10, 1}
+
+
+def test_only_firings_of_one_tick_are_published_at_the_same_time(
+    table: Table, clock: Clock, topic: Topic
+) -> None:
+    waves: list[list[set[Position]]] = []
+
+    def each_call(do: Callable[[Sequence[Notice]], Any], requests: Any) -> Iterator[Any]:
+        waves.append([{each.firing.position for each in request} for request in requests])
+        return map(do, requests)
+
+    container = Container(table, clock, topic, high_price=None, each_call=each_call)
+    add_rules(table, *(rule(f"r-{n}", 105 + n // 25) for n in range(50)))
+    first, second = tick(105, 1), tick(106, 2)
+    container.process([tick(100), first, second])
+    assert waves == [
+        [{first.position}] * 2,
+        [{first.position, second.position}],
+        [{second.position}] * 2,
+    ]
+
+
+def test_no_more_than_eight_requests_are_under_way_for_a_symbol(
+    table: Table, clock: Clock, topic: Topic
+) -> None:
+    at_once: list[int] = []
+
+    def each_call(do: Callable[[Sequence[Notice]], Any], requests: Any) -> Iterator[Any]:
+        at_once.append(len(requests))
+        return map(do, requests)
+
+    container = Container(table, clock, topic, high_price=None, each_call=each_call)
+    add_rules(table, *(rule(f"r-{n}", 105) for n in range(101)))
+    container.process([tick(100), tick(105, 1)])
+    assert at_once == [8, 3]
 
 
 def test_the_state_written_longest_ago_is_forgotten_first(

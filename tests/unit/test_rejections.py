@@ -210,6 +210,26 @@ def test_the_same_holds_where_the_symbol_must_be_read_again_first(
     assert len(recorded(table)) == 3
 
 
+def test_an_error_in_one_of_several_requests_loses_nothing_of_the_others(
+    table: Table, topic: Topic, clock: Clock
+) -> None:
+    container = Container(table, clock, topic, high_price=None)
+    add_rules(table, *(rule(f"r-{number}", 105) for number in range(30)))
+    container.process([tick(100)])
+
+    def fail_once(when: str) -> None:
+        if when == "before" and len(topic.requests) == 1:
+            topic.on_publish = lambda when: None
+            raise ConnectionError("no answer")
+
+    topic.on_publish = fail_once
+    assert returning(container.process([tick(110, 1)])) == {"m-1"}
+    assert len(recorded(table)) == len(topic.published) == 20
+    clock.now += MINUTE
+    assert returning(container.process([tick(110, 1)])) == set()
+    assert len(recorded(table)) == len(topic.published) == len(set(topic.published)) == 30
+
+
 def test_an_error_after_publishing_that_stays_fails(
     container: Container, table: Table, topic: Topic, clock: Clock
 ) -> None:

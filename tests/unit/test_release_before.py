@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -80,7 +80,16 @@ def played(mixed: MixedEquipment, case: Case, *, first_is_former: bool) -> list[
     mixed.are_former = {
         number: number % 2 == (0 if first_is_former else 1) for number in range(case.containers)
     }
-    return list(judged(play(case, mixed)))
+    outcome = play(case, mixed)
+    # What one release recorded and the other repeats is under the keys of both.
+    items = {_name_of(item): item for item in outcome.items}
+    return list(judged(replace(outcome, items=list(items.values()))))
+
+
+def _name_of(item: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(item[name]["S"] for name in ("pk", "sk") if "firing_id" not in item) or (
+        item["firing_id"]["S"],
+    )
 
 
 # What the release before gets wrong when SNS rejects a firing, or in an outage, stays wrong.

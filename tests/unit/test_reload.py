@@ -70,7 +70,7 @@ def test_a_high_price_is_recorded_through_the_mocks(reloaded: ModuleType) -> Non
     (call,) = reloaded.table.meta.client.batch_write_item.call_args_list
     (requests,) = call.kwargs["RequestItems"].values()
     (written,) = [request["PutRequest"]["Item"] for request in requests]
-    assert (written["pk"], written["price"], written["sent"]) == ("FIRINGS#AAPL", 200, True)
+    assert (written["symbol"], written["price"], written["sent"]) == ("AAPL", 200, True)
 
 
 def test_a_low_price_records_nothing(reloaded: ModuleType) -> None:

@@ -146,9 +146,9 @@ def test_no_tick_is_dropped_beside_an_import_of_rules(equipment: Equipment) -> N
 def test_a_message_that_needs_many_invocations_does_not_use_up_its_tries(
     equipment: Equipment,
 ) -> None:
-    played = burst(equipment, 2_500)
+    played = burst(equipment, 4_000)
     assert played.handed_over >= 1
-    assert (played.firings, played.failed_messages, played.dead) == (2_500, 0, 0)
+    assert (played.firings, played.failed_messages, played.dead) == (4_000, 0, 0)
     assert played.findings == ()
 
 

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import json
+import string
 import uuid
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given
 
-from price_alerts.engine import most_changes
+from price_alerts.engine import MAX_CHANGES_PER_COMMIT, MAX_ENTRIES_PER_COMMIT
 from price_alerts.items import SCHEMA, UnreadableItem
 from price_alerts.progress import Announced, Trail
 from price_alerts.recent import Mark, Recent
@@ -114,6 +118,33 @@ def test_a_state_is_stored_in_its_own_attributes() -> None:
     }
 
 
+def test_an_outbox_of_many_rules_is_compressed() -> None:
+    changes = {f"r-{number}": Progress() for number in range(101)}
+    state = State("AAPL", 7, outbox=Outbox(6, firings=(firing(),), changes=changes))
+    outbox = state_attributes(state)["outbox"]
+    assert outbox.keys() == {"version", "content"}
+    assert json.loads(zlib.decompress(outbox["content"])) == {
+        "firings": [
+            {
+                "firing_id": "0123456789abcdef0123456789abcdef",
+                "rule": "high-price-threshold",
+                "condition": "above",
+                "levels": [{"N": "150"}],
+                "previous_price": {"N": "149.5"},
+                "price": {"N": "200.25"},
+                "timestamp_microseconds": NOW,
+                "message_id": "m-1",
+                "message_ordinal": 0,
+                "fired_at_microseconds": NOW + SECOND,
+            }
+        ],
+        "changes": {rule_id: {"status": "active"} for rule_id in changes},
+        "checked_rule_ids": [],
+        "spent": [],
+    }
+    assert state_of("AAPL", as_stored(state_attributes(state))) == state
+
+
 # --- what other code wrote -------------------------------------------------------------------
 
 
@@ -159,7 +190,7 @@ def test_a_state_of_newer_code_is_not_read() -> None:
 
 def test_a_firing_is_recorded_with_the_words_in_which_it_is_published() -> None:
     assert firing_item(told(), NOW + 2 * SECOND) == {
-        "pk": "FIRINGS#AAPL",
+        "pk": "FIRINGS#AAPL#6",
         "sk": "2026-11-22T15:04:05.250000Z#0123456789abcdef0123456789abcdef",
         "schema": 2,
         "firing_id": "0123456789abcdef0123456789abcdef",
@@ -175,7 +206,7 @@ def test_a_firing_is_recorded_with_the_words_in_which_it_is_published() -> None:
         "message_ordinal": 0,
         "fired_at": "2026-11-22T15:04:06.250000Z",
         "fired_at_microseconds": NOW + SECOND,
-        "day": "2026-11-22",
+        "day": "2026-11-22#6",
         "owner": "stack",
         "note": "",
         "text": "AAPL is above 150: 200.25 at 2026-11-22T15:04:05.250000Z, 149.5 before.",
@@ -191,7 +222,7 @@ def test_a_firing_that_sns_rejects_for_good_is_recorded_with_the_reason_and_the_
 
 
 def test_the_day_of_a_firing_is_that_on_which_it_was_decided() -> None:
-    assert firing_item(told(position=Position(0, "m-1", 0)), NOW)["day"] == "2026-11-22"
+    assert firing_item(told(position=Position(0, "m-1", 0)), NOW)["day"].startswith("2026-11-22#")
 
 
 def test_a_first_firing_has_no_previous_price() -> None:
@@ -205,27 +236,66 @@ def test_the_index_of_rules_holds_no_firings() -> None:
 # --- how large a state can be ----------------------------------------------------------------
 
 
-def largest_state(kept_ticks: int) -> State:
-    """Build a state with as much of everything as there can be, after each tick fired each rule."""
-    terms = Terms(Condition.EXITS, (LONG, LONGEST), rearm=Distance(LONG))
-    message_ids = [str(uuid.UUID(int=number)) for number in range(kept_ticks + 1)]
-    ticks = [Position(NOW + number, name, 499) for number, name in enumerate(message_ids)]
+def largest_state(kept_ticks: int, trail_ticks: int) -> State:
+    """Build a state with as much of everything as there can be, and hardly anything twice."""
+    random = Random(kept_ticks)
+
+    def name(length: int, characters: str = string.ascii_letters + string.digits + "._-") -> str:
+        return "".join(random.choices(characters, k=length))
+
+    def number(first: int = 5) -> Decimal:
+        return Decimal(f"{first}{name(17, string.digits)}.{name(18, string.digits)}")
+
+    def position() -> Position:
+        message_id = str(uuid.UUID(int=random.getrandbits(128)))
+        return Position(NOW + random.randrange(10**13), message_id, random.randrange(500))
+
+    ticks = sorted(position() for _ in range(kept_ticks + 1))
     last = ticks[-1]
-    fired = Firing("f" * 32, "r" * 64, "A" * 32, terms, LONGEST, LONGEST, last, NOW)
-    before = Progress(Status.ACTIVE, Side.HIGH, NOW, "f" * 32)
-    announced = tuple(Announced(tick, tick) for tick in ticks[1:])
-    trail = Trail(tuple((tick, before) for tick in ticks[1:]), announced)
-    rule_ids = [f"{number:r>64}" for number in range(most_changes(kept_ticks))]
+    trail_positions = ticks[len(ticks) - trail_ticks :]
+    announced = tuple(Announced(tick, tick) for tick in trail_positions)
+    entries = 2 + trail_ticks
+    rule_ids = [
+        name(64) for _ in range(min(MAX_CHANGES_PER_COMMIT, MAX_ENTRIES_PER_COMMIT // entries))
+    ]
+    firing_ids = {rule_id: name(32, string.hexdigits[:16]) for rule_id in rule_ids}
+    levels = {rule_id: (number(7), number(8)) for rule_id in rule_ids}
+
+    def before() -> Progress:
+        firing_id = name(32, string.hexdigits[:16])
+        return Progress(Status.ACTIVE, Side.HIGH, NOW + random.randrange(10**13), firing_id)
+
+    def change(rule_id: str) -> Progress:
+        changes = tuple((tick, before()) for tick in trail_positions)
+        return Progress(Status.TRIGGERED, None, NOW, firing_ids[rule_id], Trail(changes, announced))
+
+    firings = tuple(
+        Firing(
+            firing_id=firing_ids[rule_id],
+            rule_id=rule_id,
+            symbol="A" * 32,
+            terms=Terms(
+                Condition.EXITS,
+                levels[rule_id],
+                rearm=Distance(Decimal(f"0.{name(18, string.digits)}")),
+            ),
+            previous_price=LONGEST,
+            price=LONGEST,
+            position=last,
+            fired_at_microseconds=NOW,
+        )
+        for rule_id in rule_ids
+    )
     windows = {
-        name: tuple((NOW // SECOND + bucket, LONGEST) for bucket in range(BUCKETS))
-        for name in EXTREMES
+        window: tuple((NOW // SECOND + bucket, number()) for bucket in range(BUCKETS))
+        for window in EXTREMES
     }
     lines = lines_of(windows)
     recent = Recent(
-        marks=tuple(Mark(tick, LONGEST) for tick in ticks),
+        marks=tuple(Mark(tick, number()) for tick in ticks),
         windows=windows,
         begun=dict.fromkeys(windows, last),
-        own=Trail(announced=announced),
+        own=Trail(announced=tuple(Announced(tick, tick) for tick in ticks)),
         own_since=last,
         rules_since=last,
     )
@@ -242,11 +312,15 @@ def largest_state(kept_ticks: int) -> State:
         recent=recent if kept_ticks else None,
         outbox=Outbox(
             version=10**9,
-            firings=(fired,) * (len(rule_ids) + 1),  # one of them the stack's own rule's
-            changes=dict.fromkeys(rule_ids, replace(before, trail=trail)),
+            firings=firings,
+            changes={rule_id: change(rule_id) for rule_id in rule_ids},
             checked_rule_ids=tuple(rule_ids),
             # One that fires once has no levels of re-arming.
-            spent=tuple((lines[-1], f"{'9' * 39}#{rule_id}") for rule_id in rule_ids * 2),
+            spent=tuple(
+                (lines[-1], f"{level:f}#{rule_id}")
+                for rule_id in rule_ids
+                for level in levels[rule_id]
+            ),
         ),
         lease=Lease("o" * 32, NOW),
         nonce="n" * 8,
@@ -264,11 +338,13 @@ def size_of(value: Mapping[str, Any]) -> int:
         return 3 + sum(1 + size_of(entry) for entry in content)
     if kind == "M":
         return 3 + sum(1 + len(name.encode()) + size_of(entry) for name, entry in content.items())
-    return 1
+    return len(content) if kind == "B" else 1
 
 
-@pytest.mark.parametrize("kept_ticks", [0, 16, 100])
-def test_the_largest_state_stays_below_what_an_item_may_hold(kept_ticks: int) -> None:
-    attributes = state_attributes(largest_state(kept_ticks))
+@pytest.mark.parametrize(("kept_ticks", "trail_ticks"), [(0, 0), (16, 1), (16, 16), (100, 100)])
+def test_the_largest_state_stays_below_what_an_item_may_hold(
+    kept_ticks: int, trail_ticks: int
+) -> None:
+    attributes = state_attributes(largest_state(kept_ticks, trail_ticks))
     size = size_of({"M": {name: TypeSerializer().serialize(v) for name, v in attributes.items()}})
     assert 80_000 < size < ITEM_LIMIT

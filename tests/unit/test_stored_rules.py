@@ -216,7 +216,7 @@ def test_a_threshold_that_is_switched_off_leaves_no_firing_behind(
     assert topic.published == [firing().firing_id]
 
 
-def test_an_outbox_of_more_than_a_hundred_firings_is_delivered_after_a_crash(
+def test_an_outbox_of_many_requests_is_delivered_after_a_crash(
     table: Table, clock: Clock, topic: Topic
 ) -> None:
     firings = tuple(firing(firing_id=f"f-{number}") for number in range(101))

@@ -78,6 +78,19 @@ def test_the_rules_of_an_outbox_are_written_at_the_same_time(
     assert (batch.failures, len(batch.published)) == ([], len(SYMBOLS))
 
 
+def test_the_firings_of_a_tick_are_published_at_the_same_time(
+    table: Table, clock: Clock, topic: Topic
+) -> None:
+    with ThreadPoolExecutor(len(SYMBOLS)) as threads:
+        container = Container(table, clock, topic, high_price=None, each_call=threads.map)
+        add_rules(table, *(rule(f"r-{number}", 105) for number in range(20)))
+        container.process([tick(100)])
+        both_are_here = threading.Barrier(2, timeout=PATIENCE_SECONDS)
+        topic.on_publish = lambda when: both_are_here.wait() if when == "before" else None
+        batch = container.process([tick(110, 1)])
+    assert (batch.failures, len(batch.published)) == ([], 20)
+
+
 def test_what_comes_of_every_symbol_is_in_the_batch(
     container: Container, table: Table, topic: Topic
 ) -> None:

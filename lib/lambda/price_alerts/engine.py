@@ -22,25 +22,25 @@ from price_alerts.ticks import Position, Tick
 from price_alerts.watches import ANYWHERE, NEW, Index, Line, Watch, pages, watches_of
 from price_alerts.windows import PRICE, begun, lines_of, metrics_of, numbers_of, pushed
 
-__all__ = ["MAX_CHANGES_PER_COMMIT", "advanced", "evaluate", "firing_of", "most_changes"]
+__all__ = [
+    "MAX_CHANGES_PER_COMMIT",
+    "MAX_ENTRIES_PER_COMMIT",
+    "advanced",
+    "evaluate",
+    "firing_of",
+]
 
-# An outbox of this many firings and changes stays under half of an item's 400 KB.
-MAX_CHANGES_PER_COMMIT = 100
+# An outbox of this size fits into an item of 400 KB, whatever the names and numbers in it.
+MAX_CHANGES_PER_COMMIT = 500
+MAX_ENTRIES_PER_COMMIT = 2_000  # firings, changes, and what recent ticks did to the changed rules
+_FEWEST_ENTRIES = 3  # of a rule that fires
 # Watches that a path moves over and that it does not concern cost time: so many, and the next
 # commit keeps what is done.
 MAX_WATCHES_PER_COMMIT = 5_000
 # Containers of before and after a deployment can run side by side for as long as an invocation.
 _TAKING_TURNS_MICROSECONDS = 15 * 60 * 1_000_000
 
-# With more of them, what they did to each rule takes more room in an outbox.
-_USUAL_KEPT_TICKS = 16
-
 Numbers = Mapping[str, Decimal]
-
-
-def most_changes(kept_ticks: int) -> int:
-    """Return how many rules a commit may change where so many ticks are remembered."""
-    return MAX_CHANGES_PER_COMMIT * _USUAL_KEPT_TICKS // max(_USUAL_KEPT_TICKS, kept_ticks)
 
 
 def evaluate(  # noqa: PLR0913  # what a walk needs, each from somebody else
@@ -86,10 +86,11 @@ def evaluate(  # noqa: PLR0913  # what a walk needs, each from somebody else
 
 
 class _Met(NamedTuple):
-    """A rule that a step may concern, and the line on which the step met it."""
+    """A rule that a step may concern, and the watch at which the step met it."""
 
     rule_id: str
     line: str
+    key: str | None = None
 
 
 class _Walk:
@@ -118,6 +119,7 @@ class _Walk:
         self._lines: dict[str, Line] = {}
 
         self._passed = 0  # watches
+        self._entries = 0
         self._rules: dict[str, Rule] = {}
         self._firings: list[Firing] = []
         self._changes: dict[str, Progress] = {}
@@ -126,7 +128,6 @@ class _Walk:
         self._has_triggered = False
 
         self._kept_ticks = kept_ticks
-        self._most_changes = most_changes(kept_ticks)
         self._taken: list[Tick] = []
         self._recent = state.recent or Recent.starting(self._tick, self._windows)
         positions = [mark.position for mark in self._recent.marks]
@@ -141,11 +142,12 @@ class _Walk:
     @property
     def _room(self) -> int:
         used = max(map(len, (self._firings, self._changes, self._checked, self._spent)))
-        return self._most_changes - used
+        entries = MAX_ENTRIES_PER_COMMIT - self._entries
+        return min(MAX_CHANGES_PER_COMMIT - used, entries // _FEWEST_ENTRIES)
 
     @property
     def _is_fresh(self) -> bool:
-        return self._room == self._most_changes and not self._passed
+        return not (self._firings or self._changes or self._checked or self._spent or self._passed)
 
     @property
     def _base(self) -> Position:
@@ -287,6 +289,25 @@ class _Walk:
 
         Each portion begins with the new rules: some may have come since the last one.
         """
+        met, rest = self._reached(before, now, first_line, after_key)
+        unread = [each.rule_id for each in met if each.rule_id not in self._rules]
+        if unread:
+            self._rules.update(self._index.rules(unread))
+        room = MAX_ENTRIES_PER_COMMIT - self._entries
+        for place, (rule_id, line, _) in enumerate(met):
+            rule = self._rules.get(rule_id)
+            room -= _FEWEST_ENTRIES - 1 + (rule.progress.entries if rule else 0)
+            if room >= 0 or not place or line == NEW:  # nothing has happened to new rules yet
+                continue
+            last = met[place - 1]
+            if last.line == line:
+                return met[:place], Step(before, line, last.key)
+            return met[:place], Step(before, line, after_key if line == first_line else None)
+        return met, rest
+
+    def _reached(
+        self, before: Numbers, now: Numbers, first_line: str, after_key: str | None
+    ) -> tuple[list[_Met], Step | None]:
         met: dict[str, _Met] = {}
         if self._bands is None:
             new = self._index.new_rule_ids(self._room + 1)
@@ -304,15 +325,12 @@ class _Walk:
                     key = watch.key
                     self._passed += 1
                     if _concerns(watch, before[name], now[name]):
-                        met.setdefault(watch.rule_id, _Met(watch.rule_id, name))
+                        met.setdefault(watch.rule_id, _Met(watch.rule_id, name, key))
         return list(met.values()), None
 
     def _apply(self, met: Sequence[_Met], before: Numbers, tick: Tick) -> None:
         """Let a step, which has been taken, do what it does to the rules that it met."""
-        unread = [rule_id for rule_id, _ in met if rule_id not in self._rules]
-        if unread:
-            self._rules.update(self._index.rules(unread))
-        for rule_id, line in met:
+        for rule_id, line, _ in met:
             if line == NEW:
                 self._checked[rule_id] = None
             rule = self._rules.get(rule_id)
@@ -330,6 +348,7 @@ class _Walk:
             self._fire(rule, tick)
         progress = self._with_trail(rule, progress, tick.position)
         self._changes[rule.rule_id] = progress
+        self._entries += progress.entries
         self._rules[rule.rule_id] = after = replace(rule, progress=progress)
         if progress.status is Status.TRIGGERED:
             self._has_triggered = True
@@ -379,6 +398,7 @@ class _Walk:
         return since_microseconds < _TAKING_TURNS_MICROSECONDS
 
     def _fire(self, rule: Rule, tick: Tick) -> None:
+        self._entries += 1
         self._firings.append(
             firing_of(rule, tick, self._previous_price, self._fired_at_microseconds)
         )

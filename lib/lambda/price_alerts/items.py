@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,7 +26,9 @@ __all__ = [
     "check_schema",
     "claim_item",
     "claim_key",
+    "day_key",
     "firing_key",
+    "former_firing_key",
     "known",
     "line_key",
     "new_rule_key",
@@ -35,6 +38,7 @@ __all__ = [
     "rule_key",
     "rule_of",
     "setting",
+    "shards",
     "state_key",
     "terms_attributes",
     "terms_of",
@@ -49,6 +53,9 @@ Key = dict[str, str]
 
 # The format that this code writes. What a newer format wrote is left as it is.
 SCHEMA = 2
+# DynamoDB takes 1,000 write units a second for one partition key (developer guide, "Best practices
+# for designing and using partition keys"); each firing is one unit in two of them.
+_SHARDS = 8
 # What is past its expiry is deleted by the table itself, when nobody looks for it any more, and
 # even a message from the dead-letter queue has come: 14 days in each of two queues at most.
 _KEPT_SECONDS = 30 * 86_400
@@ -98,8 +105,28 @@ def watch_keys(rule: Rule) -> list[Key]:
 
 def firing_key(firing: Firing) -> Key:
     """Return the key of a recorded firing."""
+    key = former_firing_key(firing)
+    return {**key, "pk": f"{key['pk']}#{_shard_of(firing.firing_id)}"}
+
+
+def former_firing_key(firing: Firing) -> Key:
+    """Return the key under which the release before recorded a firing."""
     timestamp = format_timestamp(firing.timestamp_microseconds)
     return {"pk": f"FIRINGS#{firing.symbol}", "sk": f"{timestamp}#{firing.firing_id}"}
+
+
+def day_key(firing_id: str, fired_at: str) -> str:
+    """Return the partition of a firing in the index ``by_day``."""
+    return f"{fired_at[:10]}#{_shard_of(firing_id)}"
+
+
+def shards(partition: str) -> list[str]:
+    """Return the partitions over which firings are spread, with the one of the release before."""
+    return [partition, *(f"{partition}#{shard}" for shard in range(_SHARDS))]
+
+
+def _shard_of(firing_id: str) -> int:
+    return zlib.crc32(firing_id.encode()) % _SHARDS
 
 
 def rule_item(rule: Rule) -> Attributes:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 
-from price_alerts.engine import advanced, firing_of, most_changes
+from price_alerts import engine
+from price_alerts.engine import advanced, firing_of
 from price_alerts.progress import NOWHERE, Announced, Progress, Status, Trail, in_order
 from price_alerts.recent import Recent
 from price_alerts.rules import Rule, high_price_rule
@@ -69,7 +70,7 @@ def evaluate_late(
     rules = _rules_along(index, before, [*_way(state.symbol, before), *way])
     walked = [_walked(rule, way, fired_at_microseconds) for rule in rules]
     changed = [each for each in walked if each.is_changed]
-    fitting = _fitting(changed, most_changes(kept_ticks))
+    fitting = _fitting(changed)
     own = _walked_own(state.threshold, before, way, fired_at_microseconds)
     outbox = None
     if fitting or own:
@@ -162,14 +163,14 @@ def _rules_along(index: Index, recent: Recent, places: Sequence[_Place]) -> list
     ]
 
 
-def _fitting(changed: Sequence[_Walked], most: int) -> Sequence[_Walked]:
+def _fitting(changed: Sequence[_Walked]) -> Sequence[_Walked]:
     """Return as many rules as one outbox has room for, with their firings; one at least."""
-    firings = 0
-    for count, each in enumerate(changed[:most]):
-        firings += len(each.firings)
-        if count and firings > most:
+    entries = 0
+    for count, each in enumerate(changed[: engine.MAX_CHANGES_PER_COMMIT]):
+        entries += len(each.firings) + each.progress.entries
+        if count and entries > engine.MAX_ENTRIES_PER_COMMIT:
             return changed[:count]
-    return changed[:most]
+    return changed[: engine.MAX_CHANGES_PER_COMMIT]
 
 
 def _walked(rule: Rule, way: Sequence[_Place], fired_at_microseconds: int) -> _Walked:

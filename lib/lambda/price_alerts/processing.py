@@ -11,18 +11,20 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from threading import Lock
+from typing import Any
 
 from price_alerts.batch import Batch
 from price_alerts.engine import evaluate
 from price_alerts.late import evaluate_late, late_ticks
 from price_alerts.notices import Notice, notice
-from price_alerts.notifier import MAX_NOTICES_PER_PUBLISH, Notifier
+from price_alerts.notifier import MAX_NOTICES_PER_PUBLISH, Notifier, Published
 from price_alerts.portions import portions
 from price_alerts.rules import HIGH_PRICE_RULE_ID, Rule, high_price_rule
 from price_alerts.state import Firing, Lease, Outbox, State
 from price_alerts.state_items import firing_item
 from price_alerts.store import Busy, Conflict, Store
-from price_alerts.ticks import Tick
+from price_alerts.ticks import Position, Tick
 
 __all__ = ["Processor"]
 
@@ -37,10 +39,12 @@ _STATE_BYTES, _MARK_BYTES, _ENTRY_BYTES = 2_400, 400, 260  # as measured, rounde
 _ROUNDS, _PAUSE_SECONDS = 60, (0.02, 0.06)
 _MAX_RETRIES = 5  # of a delivery that fails
 _BUSY_SECONDS = (0.01, 0.04)
+# Before the time is looked at again: requests to SNS, and rules.
+_REQUESTS_AT_ONCE, _CHANGES_AT_ONCE = 8, 100
 
 _NO_TICKS: list[Tick] = []
 
-Each = Callable[[Callable[[str], bool], Iterable[str]], Iterable[bool]]
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
 class PublishError(Exception):
@@ -64,8 +68,9 @@ class Processor:
         Waits for some seconds; another invocation's delivery raises no event to wait for.
     kept_ticks
         How many later ticks a late tick may trail and still be applied in order.
-    each
-        Does something for each of some symbols, like ``map``; a pool's, in several threads.
+    each, each_call
+        Does something for each of some symbols, and of some requests, like ``map``; each a pool's
+        of its own, in several threads.
     memory_bytes
         How much room the remembered states may take, about.
     """
@@ -80,6 +85,7 @@ class Processor:
         *,
         kept_ticks: int,
         each: Each = map,
+        each_call: Each = map,
         memory_bytes: int = _MEMORY_BYTES,
     ) -> None:
         self.store = store
@@ -88,6 +94,7 @@ class Processor:
         self.clock = clock
         self.sleep = sleep
         self.kept_ticks = kept_ticks
+        self.each_call = each_call
         self._each = each
         self._memory_bytes = memory_bytes
         self._states: dict[str, State] = {}
@@ -181,6 +188,7 @@ class _Run:
         self._rules: Mapping[str, Rule] = {}
         self._published: set[str] = set()  # firings by their ids, here and now
         self._recorded: set[str] = set()
+        self._lock = Lock()  # several requests are under way at a time
 
     def attempt(self) -> bool:
         """Go as far as it goes now; returns whether nothing is left to do here."""
@@ -329,36 +337,44 @@ class _Run:
             for firing in outbox.firings
             if firing.firing_id not in recorded
         ]
-        for portion in portions(waiting, MAX_NOTICES_PER_PUBLISH):
+        for wave in _waves(waiting):
             if processor.is_over(batch):
                 return state
-            self._publish(portion)
+            errors = [error for error in processor.each_call(self._trouble_with, wave) if error]
+            if errors:
+                raise errors[0]
+        for part in outbox.parts(_CHANGES_AT_ONCE):
+            if processor.is_over(batch):
+                return state
+            self._store.apply(self._symbol, part)
         if processor.is_over(batch):
             return state
-        self._store.apply(self._symbol, outbox)
         return self._store.clear(state)
 
     def _rules_of(self, outbox: Outbox) -> Mapping[str, Rule]:
         rule_ids = {firing.rule_id for firing in outbox.firings}
         return self._store.index(self._symbol).rules(sorted(rule_ids))
 
+    def _trouble_with(self, notices: Sequence[Notice]) -> Exception | None:
+        """Publish and record firings; returns what went wrong, once nothing is under way."""
+        try:
+            self._publish(notices)
+        except Exception as error:  # noqa: BLE001  # whoever waits for all of them raises it
+            return error
+        return None
+
     def _publish(self, notices: Sequence[Notice]) -> None:
         """Publish firings and record what became of them."""
-        processor, batch = self._processor, self.batch
+        processor = self._processor
         waiting = [each for each in notices if each.firing.firing_id not in self._published]
         try:
             published = processor.notifier.publish(waiting)
         except Exception:
-            batch.publish_failures += len(waiting)
+            self._note(Published([], [], waiting), 0)
             raise
         now = processor.clock()
-        firings = [each.firing for each in published.accepted]
-        batch.published += firings
-        batch.lags_microseconds += [now - firing.timestamp_microseconds for firing in firings]
-        batch.publish_failures += len(published.waiting)
-        self._published.update(firing.firing_id for firing in firings)
+        self._note(published, now)
         reasons = {each.firing.firing_id: reason for each, reason in published.undeliverable}
-        batch.undeliverable += [(each.firing, reason) for each, reason in published.undeliverable]
         unpublished = {each.firing.firing_id for each in published.waiting}
         settled = [each for each in notices if each.firing.firing_id not in unpublished]
         self._store.record(
@@ -367,6 +383,19 @@ class _Run:
         self._recorded.update(each.firing.firing_id for each in settled)
         if published.waiting:
             raise PublishError(f"{len(published.waiting)} of {len(notices)} rejected")
+
+    def _note(self, published: Published, now_microseconds: int) -> None:
+        batch, firings = self.batch, [each.firing for each in published.accepted]
+        with self._lock:
+            batch.published += firings
+            batch.lags_microseconds += [
+                now_microseconds - firing.timestamp_microseconds for firing in firings
+            ]
+            batch.publish_failures += len(published.waiting)
+            batch.undeliverable += [
+                (each.firing, reason) for each, reason in published.undeliverable
+            ]
+            self._published.update(firing.firing_id for firing in firings)
 
     def _leased(self, state: State) -> State:
         deadline = self.batch.deadline
@@ -379,6 +408,21 @@ def _own_rule(firing: Firing) -> Rule | None:
     if firing.rule_id != HIGH_PRICE_RULE_ID:
         return None
     return high_price_rule(firing.terms.levels[0])
+
+
+def _waves(notices: Iterable[Notice]) -> Iterator[list[Sequence[Notice]]]:
+    """Yield requests that may be published at the same time: those with firings of one tick."""
+    wave: list[Sequence[Notice]] = []
+    positions: set[Position] = set()
+    for request in portions(notices, MAX_NOTICES_PER_PUBLISH):
+        following = {each.firing.position for each in request}
+        if wave and (len(wave) == _REQUESTS_AT_ONCE or len(positions | following) > 1):
+            yield wave
+            wave, positions = [], set()
+        wave.append(request)
+        positions |= following
+    if wave:
+        yield wave
 
 
 def _paths(ticks: Iterable[Tick]) -> dict[str, list[Tick]]:

@@ -96,6 +96,11 @@ class Progress:
     last_firing_id: str | None = None
     trail: Trail = NO_TRAIL
 
+    @property
+    def entries(self) -> int:
+        """How much room it takes, in entries of a trail."""
+        return 1 + max(len(self.trail.changes), len(self.trail.announced))
+
     def at(self, base: Position) -> Progress:
         """Return the progress right after a recent tick, without its trail."""
         for position, before in self.trail.changes:

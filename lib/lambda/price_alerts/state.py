@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from price_alerts.portions import portions
 from price_alerts.progress import Progress
 from price_alerts.recent import Recent
 from price_alerts.terms import Terms
@@ -61,6 +62,18 @@ class Outbox:
     changes: Mapping[str, Progress] = field(default_factory=dict)
     checked_rule_ids: tuple[str, ...] = ()
     spent: tuple[tuple[str, str], ...] = ()
+
+    def parts(self, limit: int) -> Iterator[Outbox]:
+        """Split what it does to stored rules, so that none does more than `limit` of anything."""
+        if max(len(self.changes), len(self.spent) + len(self.checked_rule_ids)) <= limit:
+            yield self
+            return
+        for changes in portions(self.changes.items(), limit):
+            yield Outbox(self.version, changes=dict(changes))
+        for watches in portions(self.spent, limit):
+            yield Outbox(self.version, spent=tuple(watches))
+        for rule_ids in portions(self.checked_rule_ids, limit):
+            yield Outbox(self.version, checked_rule_ids=tuple(rule_ids))
 
     @property
     def rule_ids(self) -> set[str]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from decimal import Decimal
+from typing import Any
 
 from price_alerts.items import (
     SCHEMA,
     Attributes,
     Item,
     check_schema,
+    day_key,
     firing_key,
     known,
     progress_attributes,
@@ -26,6 +30,9 @@ from price_alerts.recent_items import (
 from price_alerts.state import Firing, Lease, Outbox, State, Step, Threshold
 from price_alerts.ticks import Position, format_timestamp
 from price_alerts.watches import Band
+
+# The release before reads no other outbox; a few rules would take hardly less room.
+_MAX_PLAIN_RULES = 100
 
 __all__ = ["firing_item", "state_attributes", "state_of"]
 
@@ -131,7 +138,7 @@ def firing_item(
             **_firing_attributes(firing),
             "symbol": firing.symbol,
             "timestamp": format_timestamp(firing.timestamp_microseconds),
-            "day": fired_at[:10],
+            "day": day_key(firing.firing_id, fired_at),
             "fired_at": fired_at,
             "owner": notice.owner,
             "note": notice.note,
@@ -187,8 +194,7 @@ def _position_of(item: Item) -> Position:
 
 
 def _outbox_attributes(outbox: Outbox) -> Attributes:
-    return {
-        "version": outbox.version,
+    content: Attributes = {
         "firings": [_firing_attributes(firing) for firing in outbox.firings],
         "changes": {
             rule_id: progress_attributes(progress) for rule_id, progress in outbox.changes.items()
@@ -196,13 +202,31 @@ def _outbox_attributes(outbox: Outbox) -> Attributes:
         "checked_rule_ids": list(outbox.checked_rule_ids),
         "spent": [list(watch) for watch in outbox.spent],
     }
+    if len(outbox.rule_ids) > _MAX_PLAIN_RULES:
+        # One unit is 1 KB: what hundreds of rules have in common is written once.
+        content = {"content": _compressed(content)}
+    return {"version": outbox.version, **content}
 
 
 def _outbox_of(symbol: str, attributes: Item) -> Outbox:
+    content = _decompressed(attributes["content"]) if "content" in attributes else attributes
     return Outbox(
         version=int(attributes["version"]),
-        firings=tuple(_firing_of(symbol, entry) for entry in attributes["firings"]),
-        changes={rule_id: progress_of(entry) for rule_id, entry in attributes["changes"].items()},
-        checked_rule_ids=tuple(attributes["checked_rule_ids"]),
-        spent=tuple((line, key) for line, key in attributes.get("spent", ())),
+        firings=tuple(_firing_of(symbol, entry) for entry in content["firings"]),
+        changes={rule_id: progress_of(entry) for rule_id, entry in content["changes"].items()},
+        checked_rule_ids=tuple(content["checked_rule_ids"]),
+        spent=tuple((line, key) for line, key in content.get("spent", ())),
     )
+
+
+def _compressed(content: Attributes) -> bytes:
+    text = json.dumps(content, default=lambda number: {"N": str(number)}, separators=(",", ":"))
+    return zlib.compress(text.encode())
+
+
+def _decompressed(content: Any) -> Attributes:  # boto3's Binary
+    attributes: Attributes = json.loads(
+        zlib.decompress(content.value),
+        object_hook=lambda entry: Decimal(entry["N"]) if entry.keys() == {"N"} else entry,
+    )
+    return attributes

@@ -17,6 +17,7 @@ from price_alerts.items import (
     Attributes,
     UnreadableItem,
     firing_key,
+    former_firing_key,
     line_key,
     new_rule_key,
     progress_attributes,
@@ -181,9 +182,15 @@ class Store:
 
     def recorded(self, firings: Iterable[Firing]) -> set[str]:
         """Return the ids of those firings that are known to be published, or undeliverable."""
-        items = read_all(self._table, map(firing_key, firings))
-        # The release before wrote an item before it published the firing.
-        return {item["firing_id"] for item in items if item["sent"] or "undeliverable" in item}
+        keys = [key(firing) for firing in firings for key in (firing_key, former_firing_key)]
+        settled, unsettled = set(), []
+        for item in read_all(self._table, keys):
+            if item["sent"] or "undeliverable" in item:
+                settled.add(item["firing_id"])
+            else:  # the release before wrote an item before it published the firing
+                unsettled.append({"pk": item["pk"], "sk": item["sk"]})
+        self._write_all({"DeleteRequest": {"Key": key}} for key in unsettled)
+        return settled
 
     def record(self, items: Iterable[Attributes]) -> None:
         """Write items of firings.

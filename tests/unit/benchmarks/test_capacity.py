@@ -31,6 +31,7 @@ def item(size_bytes: int, **attributes: str) -> Item:
         ({"N": "-27.50"}, 3),
         ({"N": "12345"}, 4),
         ({"N": "1000000"}, 2),
+        ({"B": b"\x00\x01\xff"}, 3),
         ({"BOOL": True}, 1),
         ({"NULL": True}, 1),
         ({"L": []}, 3),
