@@ -76,7 +76,7 @@ def firing(**changes: Any) -> Firing:
         position=Position(NOW, "m-1", 0),
         fired_at_microseconds=NOW + SECOND,
     )
-    return replace(usual, **changes)
+    return usual._replace(**changes)
 
 
 def told(**changes: Any) -> Notice:

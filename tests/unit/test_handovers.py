@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -232,7 +231,7 @@ def test_in_a_fifo_queue_a_message_keeps_its_place_and_fails(index: ModuleType, 
 def test_without_a_queue_a_message_fails(
     index: ModuleType, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index, "config", replace(index.config, queue_url=""))
+    monkeypatch.setattr(index, "config", index.config._replace(queue_url=""))
     assert (handle(index, record("m-1")), sent) == (["m-1"], [])
 
 

@@ -7,7 +7,6 @@ import importlib
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +151,7 @@ def test_no_line_holds_anything_of_a_message_that_is_sent_again(
     url = sqs.create_queue(QueueName="prices")["QueueUrl"]
     if not is_there:
         sqs.delete_queue(QueueUrl=url)
-    monkeypatch.setattr(index, "config", replace(index.config, queue_url=url))
+    monkeypatch.setattr(index, "config", index.config._replace(queue_url=url))
     monkeypatch.setattr(
         index._processor, "process", lambda ticks, batch, _: batch.unfinished(MARKER, ticks)
     )

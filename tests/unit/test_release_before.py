@@ -59,7 +59,7 @@ class MixedEquipment(Equipment):
         if not self.are_former.get(number):
             handler: Any = super().container(number)
             # The release before does not know a message that was sent again.
-            handler.config = replace(handler.config, queue_url="")
+            handler.config = handler.config._replace(queue_url="")
             return handler  # type: ignore[no-any-return]  # a module
         if number not in self._former:
             environment = patch.dict(os.environ, ENVIRONMENT)

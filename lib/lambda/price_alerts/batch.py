@@ -30,8 +30,7 @@ class Deadline(NamedTuple):
     ends_at_microseconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """What went wrong with a symbol, and the messages that must be tried again for it."""
 
     error: Exception

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from price_alerts.ticks import InvalidMessage, parse_price
 
@@ -31,8 +31,7 @@ class ConfigError(ValueError):
     """An environment in which the function cannot work; the text says what to set."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """What the function must know.
 
     Attributes

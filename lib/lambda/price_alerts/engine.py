@@ -387,7 +387,7 @@ class _Walk:
             self._fire(rule, tick)
             if self._kept_ticks:
                 named = Announced(tick.position, tick.position)
-                self._own = replace(self._own, announced=(*self._own.announced, named))
+                self._own = self._own._replace(announced=(*self._own.announced, named))
 
     def _is_turn_of(self, level: Decimal | None, tick: Tick) -> bool:
         """Return whether a container of before a change of the threshold still has its turn."""

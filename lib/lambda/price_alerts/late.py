@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
+from typing import NamedTuple
 
 from price_alerts import engine
 from price_alerts.engine import advanced, firing_of
@@ -104,8 +105,7 @@ def evaluate_late(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """A place on the way: a tick, ``None`` before the first one, and the numbers there."""
 
     tick: Tick | None
@@ -116,8 +116,7 @@ class _Place:
         return self.tick.position if self.tick else NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
-class _Walked:
+class _Walked(NamedTuple):
     """A rule at the end of the way, and the firings that were not announced yet."""
 
     rule: Rule
@@ -223,7 +222,7 @@ def _walked_own(
     trail = Trail(announced=walked.progress.trail.announced)
     if trail == recent.own:
         return None
-    return replace(walked, progress=replace(walked.progress, trail=trail))
+    return walked._replace(progress=replace(walked.progress, trail=trail))
 
 
 def _compared(
@@ -258,4 +257,4 @@ def _renamed(firing: Firing, taken: int) -> Firing:
     if not taken:
         return firing
     name = hashlib.sha256(f"{firing.firing_id}\n{taken}".encode()).hexdigest()[:32]
-    return replace(firing, firing_id=name)
+    return firing._replace(firing_id=name)

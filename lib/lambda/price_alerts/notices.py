@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from price_alerts.rules import Rule
 from price_alerts.state import Firing
@@ -30,8 +30,7 @@ _VERBS = {
 _MAX_TEXT_CHARACTERS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """A firing, with what is told of it; whose it is and what for, from its rule."""
 
     firing: Firing

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from price_alerts.terms import Side
 from price_alerts.ticks import Position
@@ -31,8 +32,7 @@ class Status(StrEnum):
     TRIGGERED = "triggered"
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
+class Announced(NamedTuple):
     """A firing that was announced.
 
     Attributes
@@ -48,8 +48,7 @@ class Announced:
     at: Position | None
 
 
-@dataclass(frozen=True, slots=True)
-class Trail:
+class Trail(NamedTuple):
     """What the recent ticks of its symbol did to a rule, in order.
 
     Attributes

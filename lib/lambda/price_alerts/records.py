@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["Record", "carried_attributes", "with_followers"]
 
@@ -20,8 +19,7 @@ _MAX_DIGITS = 18
 _MAX_ATTRIBUTES = 10  # SQS: message attributes of a message
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A message in a batch.
 
     Attributes
@@ -40,6 +38,8 @@ class Record:
         How often the function has sent it again.
     body
         Its content.
+    attributes
+        The attributes of the message itself.
     """
 
     message_id: str
@@ -49,7 +49,7 @@ class Record:
     receive_count: int
     handovers: int
     body: Any
-    _attributes: Mapping[str, Any]
+    attributes: Mapping[str, Any]
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Record:
@@ -73,7 +73,7 @@ class Record:
             receive_count=1 if count is None else count,
             handovers=_whole(_text(attributes, _HANDOVERS)) or 0,
             body=record.get("body"),
-            _attributes=attributes,
+            attributes=attributes,
         )
 
     @property
@@ -86,7 +86,7 @@ class Record:
         """The message with what it carries when the function sends it again."""
         others = {
             name: {"DataType": value["dataType"], "StringValue": value["stringValue"]}
-            for name, value in self._attributes.items()
+            for name, value in self.attributes.items()
             if value.get("stringValue")
         }
         attributes = carried_attributes(self.first_id, self.sent_at_microseconds, others)

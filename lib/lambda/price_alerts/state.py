@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from price_alerts.portions import portions
 from price_alerts.progress import Progress
@@ -17,8 +18,7 @@ from price_alerts.windows import Queue
 __all__ = ["Firing", "Lease", "Outbox", "State", "Step", "Threshold"]
 
 
-@dataclass(frozen=True, slots=True)
-class Firing:
+class Firing(NamedTuple):
     """One time that a rule came true.
 
     ``position`` is the tick's; ``fired_at`` is when that was decided.
@@ -86,16 +86,14 @@ class Outbox:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """Who is delivering an outbox, and until when nobody else may."""
 
     owner: str
     until_microseconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A tick that moved over more watches than one commit can take, and how far that has come.
 
     Attributes
@@ -113,8 +111,7 @@ class Step:
     after_key: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Threshold:
+class Threshold(NamedTuple):
     """The stack's own threshold before the present one.
 
     Attributes

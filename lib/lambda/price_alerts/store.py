@@ -175,7 +175,7 @@ class Store:
         released = replace(
             state,
             version=state.version + 1,
-            lease=state.lease and replace(state.lease, until_microseconds=0),
+            lease=state.lease and state.lease._replace(until_microseconds=0),
         )
         with suppress(Conflict, Busy, UnreadableItem, BotoCoreError, ClientError):
             self.commit(state, released)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from price_alerts.ticks import MAX_PRICE_DIGITS, is_price
 
@@ -81,8 +82,7 @@ _STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Distance:
+class Distance(NamedTuple):
     """How far: in units of the price, or in percent."""
 
     value: Decimal

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any, NamedTuple, NoReturn
@@ -59,8 +58,7 @@ class Position(NamedTuple):
     ordinal: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """One observed price, greater than zero and without trailing zeros."""
 
     symbol: str

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from price_alerts.rules import Rule
 from price_alerts.terms import Terms
@@ -40,8 +39,7 @@ _LOWEST = "0"  # the key of zero
 _INFINITY = Decimal("Infinity")
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(NamedTuple):
     """A place on a line where a rule can come true or re-arm.
 
     ``key`` is the level's `level_key`, then ``#`` and the rule's id. ``terms`` are the rule's;
@@ -74,8 +72,7 @@ class Index(Protocol):
         """Return all rules of the symbol."""
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
+class Band(NamedTuple):
     """The nearest watched levels around a number; ``None``: there is none on that side.
 
     Nothing can happen while the number stays strictly between them.

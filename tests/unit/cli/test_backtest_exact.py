@@ -336,4 +336,4 @@ def test_however_a_way_is_cut_the_same_fires(monkeypatch: pytest.MonkeyPatch, se
 
         firings = run(rules, parts, lambda rows: None).firings
 
-        assert firings == [replace(each, fired_at_microseconds=0) for each in expected]
+        assert firings == [each._replace(fired_at_microseconds=0) for each in expected]
