@@ -215,6 +215,7 @@ def drop_handler() -> None:
     for name in HANDLER_NAMES:
         sys.modules.pop(name, None)
     gc.enable()  # it stays off where the import fails
+    gc.unfreeze()  # what is forgotten is garbage
     # Powertools finds a logger by its service, bound to the stdout of an earlier test.
     logging.Logger.manager.loggerDict.pop("tap-test-price-alerts", None)
 
