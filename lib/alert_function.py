@@ -97,9 +97,8 @@ class AlertFunction(Construct):
             "LATE_TICKS": str(settings.late_ticks),
             "TABLE_NAME": storage.table.name,
             "TOPIC_ARN": messaging.topic.arn,
-            "POWERTOOLS_LOG_LEVEL": settings.log_level,
-            "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-            "POWERTOOLS_SERVICE_NAME": account.names.function,
+            "METRICS_NAMESPACE": METRICS_NAMESPACE,
+            "SERVICE_NAME": account.names.function,
         }
         if settings.high_price_threshold is not None:
             environment["HIGH_PRICE_THRESHOLD"] = f"{settings.high_price_threshold:f}"
@@ -146,7 +145,7 @@ class AlertFunction(Construct):
             tracing_config=LambdaFunctionTracingConfig(mode="Active"),
             vpc_config=vpc,
             logging_config=LambdaFunctionLoggingConfig(
-                # Lambda's own level has the last word, over Powertools' as well.
+                # Lambda itself drops the lines below this level.
                 log_format="JSON",
                 application_log_level=settings.log_level,
                 log_group=log_group.name,

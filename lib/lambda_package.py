@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,27 +9,13 @@ from pathlib import Path
 __all__ = ["build_package"]
 
 SOURCE_ROOT = Path(__file__).parent / "lambda"
-_TYPING_EXTENSIONS = Path(__file__).with_name("small_typing_extensions.py")
-
-# What of Powertools a function needs that logs and counts; its other parts are most of its size.
-_POWERTOOLS_PARTS = (
-    "*.py",
-    "exceptions/*.py",
-    "logging/**/*.py",
-    "metrics/**/*.py",
-    "shared/*.py",
-    "tracing/*.py",
-    "utilities/*.py",
-    "utilities/jmespath_utils/*.py",
-    "warnings/*.py",
-)
 _EARLIEST_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the zip format knows none before it
 _READABLE_BY_ALL = 0o100644 << 16
 _UNIX = 3
 
 
 def build_package(path: Path) -> Path:
-    """Write the zip of the function's code and of the libraries that Lambda does not have.
+    """Write the zip of the function's code; Lambda has all else that it needs.
 
     Entries are sorted, dated alike and stored uncompressed (compressed bytes differ between
     releases of zlib), so the file changes if and only if a source's name or content does.
@@ -57,16 +42,3 @@ def build_package(path: Path) -> Path:
 def _sources() -> Iterator[tuple[str, Path]]:
     for source in SOURCE_ROOT.rglob("*.py"):
         yield source.relative_to(SOURCE_ROOT).as_posix(), source
-    powertools = _installed("aws_lambda_powertools")
-    for pattern in _POWERTOOLS_PARTS:
-        for source in powertools.glob(pattern):
-            yield source.relative_to(powertools.parent).as_posix(), source
-    yield "typing_extensions.py", _TYPING_EXTENSIONS
-
-
-def _installed(package: str) -> Path:
-    """Find a package's folder without importing it."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"{package} is not installed: run make setup", name=package)
-    return Path(spec.origin).parent

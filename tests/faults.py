@@ -353,7 +353,6 @@ class Pipeline:
         # One thing after the other: a call's number always names the same call.
         processor._each = processor.store._each = map
         vars(self.index)["_processor"] = processor
-        self.index.metrics.clear_metrics()
 
 
 def _body(ticks: Sequence[tuple[str, str, int]]) -> str:

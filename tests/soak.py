@@ -341,7 +341,6 @@ class Worker:
         processor._each, processor.store._each = map(_together, self._pools)
         processor.each_call = processor.store._each
         self._index._processor = processor
-        self._index.metrics.clear_metrics()
 
 
 def _together(threads: ThreadPoolExecutor) -> Callable[..., list[Any]]:
@@ -364,7 +363,6 @@ def work() -> None:
     task = json.loads(os.environ["SOAK"])
     with Path(os.devnull).open("w") as nothing, redirect_stdout(nothing):
         index = importlib.import_module("index")
-        index.logger.setLevel("CRITICAL")
     worker = Worker(index, task["queue_url"], task["killed_percent"])
     while not Path(task["stop"]).exists():
         worker.work()

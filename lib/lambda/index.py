@@ -19,13 +19,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from price_alerts.batch import Batch, Deadline
 from price_alerts.config import Config
+from price_alerts.lines import Lines
 from price_alerts.notifier import Notifier
 from price_alerts.processing import Processor
 from price_alerts.records import Record, with_followers
@@ -44,8 +43,7 @@ _DEFAULT_TIME_MILLISECONDS = 10_000
 _RESERVE_MILLISECONDS = 1_000
 
 config = Config.from_environment(os.environ)
-logger = Logger(service=config.service_name, level=config.log_level, utc=True, use_rfc3339=True)
-metrics = Metrics(namespace=config.metrics_namespace, service=config.service_name)
+lines = Lines(config.service_name, config.metrics_namespace)
 
 # How many symbols, and rules, wait for DynamoDB at once: more threads only wait for each other.
 _AT_ONCE = 8
@@ -115,7 +113,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
     """
     now = _now_microseconds()
     remaining = context.get_remaining_time_in_millis() if context else _DEFAULT_TIME_MILLISECONDS
-    logger.append_keys(request_id=context.aws_request_id if context else None)
+    lines.request_id = context.aws_request_id if context else None
     records = [Record.of(record) for record in event.get("Records") or []]
     batch = Batch(
         Deadline(
@@ -136,7 +134,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
             )
         except InvalidMessage as reason:
             invalid.add(record.first_id)
-            logger.warning("message refused", message_id=record.first_id, reason=str(reason))
+            lines.warning("message refused", message_id=record.first_id, reason=str(reason))
 
     repaired = event.get("repair")
     _processor.process(ticks, batch, repaired or ())
@@ -196,8 +194,8 @@ def _hand_over(records: Sequence[Record], batch: Batch) -> set[str]:
                 DelaySeconds=_HANDOVER_DELAY_SECONDS,
                 **record.handed_over,
             )
-        except (BotoCoreError, ClientError):
-            logger.exception("not handed over", message_id=record.first_id)
+        except (BotoCoreError, ClientError) as error:
+            lines.error("not handed over", error, message_id=record.first_id)
             break
         handed_over.add(record.message_id)
     return handed_over
@@ -212,22 +210,20 @@ def _queue() -> SQSClient:
 def _report(counts: Mapping[str, int], batch: Batch) -> None:
     # No line tells anything that a message held; its id leads from here to its firings, and back.
     if batch.unfinished_message_ids:
-        logger.warning(
+        lines.warning(
             "out of time"
             if _now_microseconds() >= batch.deadline.stop_at_microseconds
             else "unfinished",
             message_ids=sorted(batch.unfinished_message_ids),
         )
     for failure in batch.failures:
-        logger.error("symbol failed", message_ids=failure.message_ids, exc_info=failure.error)
+        lines.error("symbol failed", failure.error, message_ids=failure.message_ids)
     for rule_id, reason in batch.unreadable.items():
-        logger.error("rule set aside", rule_id=rule_id, reason=reason)
+        lines.error("rule set aside", rule_id=rule_id, reason=reason)
     for firing in batch.published:
-        logger.info("firing announced", **_names(firing))
+        lines.info("firing announced", **_names(firing))
     for firing, reason in batch.undeliverable:
-        logger.error("firing undeliverable", **_names(firing), reason=reason)
-    for lag in batch.lags_microseconds:
-        metrics.add_metric(name="Lag", unit=MetricUnit.Milliseconds, value=lag / 1_000)
+        lines.error("firing undeliverable", **_names(firing), reason=reason)
     counts = {
         **counts,
         "LateTicks": batch.late_ticks,
@@ -237,9 +233,7 @@ def _report(counts: Mapping[str, int], batch: Batch) -> None:
         "UndeliverableFirings": len(batch.undeliverable),
         "RulesSetAside": len(batch.unreadable),
     }
-    for name, count in counts.items():
-        metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
-    metrics.flush_metrics()
+    lines.metrics(counts, [lag / 1_000 for lag in batch.lags_microseconds])
 
 
 def _names(firing: Firing) -> dict[str, Any]:

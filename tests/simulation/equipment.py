@@ -32,9 +32,9 @@ ENVIRONMENT = {
     "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/prices",
     "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:tap-simulation-alerts",
     "HIGH_PRICE_THRESHOLD": str(THRESHOLD),
-    "POWERTOOLS_LOG_LEVEL": "CRITICAL",
-    "POWERTOOLS_METRICS_NAMESPACE": "PriceAlerts",
-    "POWERTOOLS_SERVICE_NAME": "tap-simulation-price-alerts",
+    "METRICS_NAMESPACE": "PriceAlerts",
+    "SERVICE_NAME": "tap-simulation-price-alerts",
+    "POWERTOOLS_LOG_LEVEL": "CRITICAL",  # of the release before
 }
 
 
@@ -79,7 +79,8 @@ def begin_cold(module: Any) -> None:
         module._processor._each = module._processor.each_call = map
     if hasattr(module._processor, "store"):
         module._processor.store._each = map
-    module.metrics.clear_metrics()
+    if hasattr(module, "metrics"):  # of the release before
+        module.metrics.clear_metrics()
 
 
 def _loaded(name: str) -> ModuleType:

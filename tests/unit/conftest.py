@@ -42,9 +42,8 @@ FUNCTION_ENVIRONMENT = {
     "TABLE_NAME": "tap-test-alerts",
     "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:tap-test-alerts",
     "HIGH_PRICE_THRESHOLD": "150",
-    "POWERTOOLS_LOG_LEVEL": "INFO",
-    "POWERTOOLS_METRICS_NAMESPACE": "PriceAlerts",
-    "POWERTOOLS_SERVICE_NAME": "tap-test-price-alerts",
+    "METRICS_NAMESPACE": "PriceAlerts",
+    "SERVICE_NAME": "tap-test-price-alerts",
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import itertools
-import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -216,8 +215,6 @@ def drop_handler() -> None:
         sys.modules.pop(name, None)
     gc.enable()  # it stays off where the import fails
     gc.unfreeze()  # what is forgotten is garbage
-    # Powertools finds a logger by its service, bound to the stdout of an earlier test.
-    logging.Logger.manager.loggerDict.pop("tap-test-price-alerts", None)
 
 
 class Clock:

@@ -15,9 +15,8 @@ COMPLETE = {
     "HIGH_PRICE_THRESHOLD": "150.5",
     "LATE_TICKS": "7",
     "QUEUE_URL": "https://sqs/prices",
-    "POWERTOOLS_LOG_LEVEL": "DEBUG",
-    "POWERTOOLS_METRICS_NAMESPACE": "Prices",
-    "POWERTOOLS_SERVICE_NAME": "handler",
+    "METRICS_NAMESPACE": "Prices",
+    "SERVICE_NAME": "handler",
 }
 
 
@@ -29,7 +28,6 @@ def test_every_variable_is_read() -> None:
         late_ticks=7,
         memory_mebibytes=512,
         queue_url="https://sqs/prices",
-        log_level="DEBUG",
         metrics_namespace="Prices",
         service_name="handler",
     )
@@ -60,7 +58,6 @@ def test_table_and_topic_are_enough() -> None:
         late_ticks=16,
         memory_mebibytes=256,
         queue_url="",
-        log_level="INFO",
         metrics_namespace="PriceAlerts",
         service_name="price-alerts",
     )

@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"ticks"},
     "ticks": set(),
     "portions": set(),
+    "lines": {"portions"},
     "terms": {"ticks"},
     "progress": {"terms", "ticks"},
     "records": set(),
@@ -48,7 +49,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
 }
 PURE = sorted(
-    MAY_IMPORT.keys() - {"__init__", "config", "notifier", "processing", "store", "symbol_index"}
+    MAY_IMPORT.keys()
+    - {"__init__", "config", "lines", "notifier", "processing", "store", "symbol_index"}
 )
 # Of the standard library, what would make a pure module depend on more than its arguments.
 IMPURE = {

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
-import json
 import os
 import shutil
 import stat
@@ -12,22 +10,20 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
 
-from lib import lambda_package, small_typing_extensions
+from lib import lambda_package
 from lib.lambda_package import SOURCE_ROOT, build_package
 
 # All that Lambda has and the handler uses: boto3, and what that needs.
 RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 IMPORT_THE_HANDLER = """
-import json, sys
+import sys
 sys.path[:0] = sys.argv[1:]
 import index
-libraries = ("aws_lambda_powertools", "typing_extensions")
-print(json.dumps([callable(index.handler), *(sys.modules[name].__file__ for name in libraries)]))
+print(callable(index.handler), index.__file__)
 """
 
 
@@ -167,11 +163,9 @@ def test_the_handler_is_at_its_root(package: Path) -> None:
         assert archive.read("index.py") == (SOURCE_ROOT / "index.py").read_bytes()
 
 
-def test_nothing_but_the_code_and_two_libraries_is_in_it(package: Path) -> None:
+def test_nothing_but_the_code_is_in_it(package: Path) -> None:
     assert {name.split("/")[0] for name in names(package)} == {
-        *(path.name for path in SOURCE_ROOT.iterdir() if path.name != "__pycache__"),
-        "aws_lambda_powertools",
-        "typing_extensions.py",
+        path.name for path in SOURCE_ROOT.iterdir() if path.name != "__pycache__"
     }
 
 
@@ -195,45 +189,16 @@ def test_it_is_small_enough_to_be_loaded_at_every_cold_start(package: Path) -> N
     assert package.stat().st_size <= 1_000_000
 
 
-def asked_of_typing_extensions(package: Path) -> set[str]:
-    """All that Powertools' sources in the zip import from typing_extensions."""
-    with zipfile.ZipFile(package) as archive:
-        sources = [
-            archive.read(name) for name in archive.namelist() if name.startswith("aws_lambda_")
-        ]
-    return {
-        alias.name
-        for source in sources
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.ImportFrom) and node.module == "typing_extensions"
-        for alias in node.names
-    }
-
-
-def test_its_small_typing_extensions_holds_all_that_powertools_asks_of_it(package: Path) -> None:
-    assert asked_of_typing_extensions(package) == set(small_typing_extensions.__all__)
-
-
-def test_what_is_deprecated_works_as_before() -> None:
-    assert small_typing_extensions.deprecated("no more", category=None)(len) is len
-
-
 # --- what is in it is enough -------------------------------------------------------------
 
 
 def test_lambda_can_import_the_handler_from_it(package: Path, runtime: Path) -> None:
     done = import_the_handler(package, runtime)
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout) == [
-        True,
-        f"{package}/aws_lambda_powertools/__init__.py",
-        f"{package}/typing_extensions.py",
-    ]
+    assert done.stdout == f"True {package}/index.py\n"
 
 
-@pytest.mark.parametrize(
-    "missing", ["typing_extensions", "aws_lambda_powertools", "price_alerts", "index"]
-)
+@pytest.mark.parametrize("missing", ["price_alerts", "index"])
 def test_without_a_part_of_it_the_handler_cannot_be_imported(
     package: Path, runtime: Path, tmp_path: Path, missing: str
 ) -> None:
@@ -246,14 +211,3 @@ def test_without_a_part_of_it_the_handler_cannot_be_imported(
                 part.writestr(name, whole.read(name))
     done = import_the_handler(tmp_path / "part.zip", runtime)
     assert f"ModuleNotFoundError: No module named '{missing}'" in done.stderr
-
-
-@pytest.mark.parametrize("spec", [None, ModuleSpec("aws_lambda_powertools", None)])
-def test_a_library_that_is_not_installed_is_reported_by_name(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spec: ModuleSpec | None
-) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
-    with pytest.raises(
-        ModuleNotFoundError, match=r"^aws_lambda_powertools is not installed: run make setup$"
-    ):
-        build_package(tmp_path / "package.zip")

@@ -14,10 +14,9 @@ _REQUIRED = ("TABLE_NAME", "TOPIC_ARN")
 _OPTIONAL = (
     "HIGH_PRICE_THRESHOLD",
     "LATE_TICKS",
-    "POWERTOOLS_LOG_LEVEL",
-    "POWERTOOLS_METRICS_NAMESPACE",
-    "POWERTOOLS_SERVICE_NAME",
+    "METRICS_NAMESPACE",
     "QUEUE_URL",
+    "SERVICE_NAME",
 )
 _MEMORY_VARIABLE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"  # Lambda sets it itself
 _USUAL_MEMORY_MEBIBYTES = 256
@@ -46,8 +45,8 @@ class Config(NamedTuple):
         How many later ticks a late tick may trail and still be applied in order.
     memory_mebibytes
         The function's memory.
-    log_level, metrics_namespace, service_name
-        As Powertools has them.
+    metrics_namespace, service_name
+        Under which CloudWatch keeps its metrics.
     """
 
     table_name: str
@@ -56,7 +55,6 @@ class Config(NamedTuple):
     late_ticks: int
     memory_mebibytes: int
     queue_url: str
-    log_level: str
     metrics_namespace: str
     service_name: str
 
@@ -79,9 +77,8 @@ class Config(NamedTuple):
             late_ticks=_late_ticks(environment.get("LATE_TICKS", "")),
             memory_mebibytes=int(environment.get(_MEMORY_VARIABLE, _USUAL_MEMORY_MEBIBYTES)),
             queue_url=environment.get("QUEUE_URL", ""),
-            log_level=environment.get("POWERTOOLS_LOG_LEVEL", "INFO"),
-            metrics_namespace=environment.get("POWERTOOLS_METRICS_NAMESPACE", "PriceAlerts"),
-            service_name=environment.get("POWERTOOLS_SERVICE_NAME", "price-alerts"),
+            metrics_namespace=environment.get("METRICS_NAMESPACE", "PriceAlerts"),
+            service_name=environment.get("SERVICE_NAME", "price-alerts"),
         )
 
 

@@ -350,9 +350,8 @@ def test_the_function_is_told(
         "TABLE_NAME": f"${{{TABLE}.name}}",
         "TOPIC_ARN": f"${{{TOPIC}.arn}}",
         "QUEUE_URL": f"${{{QUEUE}.url}}",
-        "POWERTOOLS_LOG_LEVEL": VARIANTS[variant].log_level,
-        "POWERTOOLS_METRICS_NAMESPACE": "PriceAlerts",
-        "POWERTOOLS_SERVICE_NAME": f"tap-{variant}-price-alerts",
+        "METRICS_NAMESPACE": "PriceAlerts",
+        "SERVICE_NAME": f"tap-{variant}-price-alerts",
         **threshold,
     }
 
