@@ -1,7 +1,6 @@
 """Calls: what botocore spends on one, stage by stage, and how much of a batch of ten that is.
 
-``PYTHONPATH=.:lib/lambda .venv/bin/python -m benchmarks.calls``. AWS is a process here that takes
-and answers every call at once: what is measured is the callers' own time on the processor.
+``PYTHONPATH=.:lib/lambda .venv/bin/python -m benchmarks.calls``. A process stands for AWS.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from statistics import median
@@ -56,7 +55,7 @@ class _Answer(BaseHTTPRequestHandler):
 def serve() -> None:
     """Answer calls for ever; prints the port first."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Answer)
-    print(server.server_port, flush=True)  # noqa: T201  # for the process that started this one
+    print(server.server_port, flush=True)  # noqa: T201  # to its parent
     server.serve_forever()
 
 
@@ -64,13 +63,11 @@ def serve() -> None:
 def _answering() -> Iterator[None]:
     """Let clients that are made meanwhile call a process that has nothing and takes everything."""
     command = [sys.executable, "-c", "from benchmarks.calls import serve; serve()"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:  # noqa: S603  # see above
-        try:
-            url = f"http://127.0.0.1:{int(next(iter(server.stdout or ())))}"
-            with patch.dict(os.environ, _NOBODY, AWS_ENDPOINT_URL=url, AWS_DEFAULT_REGION=REGION):
-                yield
-        finally:
-            server.terminate()
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as server, ExitStack() as stack:  # noqa: S603
+        stack.callback(server.terminate)
+        url = f"http://127.0.0.1:{int(next(iter(server.stdout or ())))}"
+        with patch.dict(os.environ, _NOBODY, AWS_ENDPOINT_URL=url, AWS_DEFAULT_REGION=REGION):
+            yield
 
 
 def _stopped(who: Contestant, operation: str) -> dict[str, list[int]]:
