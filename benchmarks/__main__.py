@@ -189,7 +189,7 @@ def _findings_on_starts(scale: Scale) -> list[Finding]:
         _at_most(
             "the same as Lambda has it, without bytecode of ours",
             imports.ratio("unpacked", "boto3"),
-            1.15,
+            1.1,
         ),
         _at_most("zip", starts.zip_bytes() / 1e6, 1, "MB"),
         _at_most("synth, over one with plain imports", synths.ratio("quick", "plain"), 0.35),

@@ -6,7 +6,6 @@ import contextlib
 import importlib
 import io
 import json
-from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -26,25 +25,9 @@ PRICE = "987.654321"
 
 
 @pytest.fixture
-def index(table: Table, _fresh_handler: None) -> Iterator[ModuleType]:
+def index(table: Table, _fresh_handler: None) -> ModuleType:
     boto3.client("sns").create_topic(Name="tap-test-alerts")
-    with contextlib.redirect_stdout(_Current()):
-        yield importlib.import_module("index")
-
-
-class _Current(io.TextIOBase):
-    """Keeps what was printed since it was last asked."""
-
-    printed = ""
-
-    def write(self, text: str) -> int:
-        type(self).printed += text
-        return len(text)
-
-    @classmethod
-    def take(cls) -> str:
-        printed, cls.printed = cls.printed, ""
-        return printed
+    return importlib.import_module("index")
 
 
 _texts = st.text() | st.sampled_from([MARKER, f"{MARKER}\ud800", f'{MARKER}"', f"x{MARKER}\n"])
@@ -68,9 +51,9 @@ _bodies = (
 
 
 def lines_for(index: ModuleType, body: str) -> str:
-    _Current.take()
-    index.handler({"Records": [{"messageId": "m-1", "body": body}]}, None)
-    return _Current.take()
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        index.handler({"Records": [{"messageId": "m-1", "body": body}]}, None)
+    return printed.getvalue()
 
 
 def test_no_line_holds_anything_of_a_message(index: ModuleType) -> None:

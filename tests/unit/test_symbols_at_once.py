@@ -146,3 +146,11 @@ def test_no_garbage_is_looked_for_while_the_handler_is_imported(
     monkeypatch.setattr(boto3, "client", make_client)
     importlib.import_module("index")
     assert (looked_for, gc.isenabled()) == ([False], True)
+
+
+@pytest.mark.usefixtures("table", "_fresh_handler")
+def test_no_garbage_is_looked_for_among_what_the_handler_has_loaded() -> None:
+    gc.unfreeze()
+    index = importlib.import_module("index")
+    assert gc.get_freeze_count() > 0
+    assert all(each is not vars(index) for each in gc.get_objects())
