@@ -27,6 +27,8 @@ class Scale:
         Sent to each of those whose latency is measured.
     backtest_ticks, looped_ticks, file_rows
         Of a backtest in memory, of a loop over its rules, and of one of a file.
+    validated_rules, validated_ticks
+        Of the loads that the model is compared with.
     rounds, growth_rounds, import_rounds
         How often the contestants take turns.
     """
@@ -43,6 +45,8 @@ class Scale:
     backtest_ticks: int = 2_000_000
     looped_ticks: int = 500
     file_rows: int = 1_000_000
+    validated_rules: int = 1_000
+    validated_ticks: int = 2_000
     rounds: int = 5
     growth_rounds: int = 6
     import_rounds: int = 15
@@ -63,6 +67,8 @@ QUICK = Scale(
     backtest_ticks=20_000,
     looped_ticks=20,
     file_rows=5_000,
+    validated_rules=20,
+    validated_ticks=200,
     rounds=1,
     growth_rounds=1,
     import_rounds=1,

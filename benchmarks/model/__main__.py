@@ -1,0 +1,48 @@
+"""``python -m benchmarks.model``: run the model alone, and print its table."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.model.figures import Figures
+from benchmarks.model.report import figures_table
+from benchmarks.model.run import simulate
+from benchmarks.model.scenarios import compared
+from benchmarks.model.section import BLOCK, modelled
+from lib.cli.output import write_line, write_table
+from lib.pages import markdown, with_block
+
+_DOCS = Path(__file__).parents[2] / "docs"
+_PAGE = _DOCS / "performance.md"
+
+
+def main(
+    sweep: Annotated[bool, typer.Option(help="Turn everything else, too; some minutes.")] = False,
+    write: Annotated[bool, typer.Option(help="The same, and write it into docs/.")] = False,
+) -> None:
+    """Let prices fall by 20 % in a minute, with 1,000,000 rules and 100,000 ticks a second."""
+    if not (sweep or write):
+        runs = {name: Figures.of(simulate(scenario)) for name, scenario in compared().items()}
+        write_table(*figures_table(runs))
+        return
+    section = modelled(_tell)
+    write_table(*section.table)
+    if write:
+        page = with_block(
+            _PAGE.read_text("utf-8"), BLOCK, markdown(*section.table, "---:"), "make bench"
+        )
+        for name, content in {_PAGE.name: page, **section.plots}.items():
+            _DOCS.joinpath(name).write_text(content, "utf-8")
+        write_line(f"written into {_DOCS.name}/: {_PAGE.name}, {', '.join(section.plots)}")
+
+
+def _tell(what: str) -> None:
+    sys.stderr.write(f"{what} ...\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

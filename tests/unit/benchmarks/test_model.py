@@ -1,0 +1,211 @@
+"""The model: it keeps to AWS's limits, loses nothing, and takes what calls add up to."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from math import inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.model.calls import Calls, Throttled
+from benchmarks.model.dynamodb import Rate, Table
+from benchmarks.model.events import Clock, Pool, Process
+from benchmarks.model.figures import BY_DAY, DELIVERIES, Figures, percentile
+from benchmarks.model.parameters import AFTER, BEFORE, Handler, Latencies, Limits, Load, Settings
+from benchmarks.model.queue import Queue, Slice
+from benchmarks.model.run import Mapping, seconds_for, simulate
+from benchmarks.model.world import Announced, Scenario, World
+
+UNLIMITED = Limits(
+    partition_write_units_per_second=inf,
+    partition_read_units_per_second=inf,
+    table_write_units_per_second=inf,
+    published_per_second=inf,
+)
+# Only waiting counts, so that it can be added up by hand.
+WAITING = Latencies(
+    dynamodb_seconds=0.005,
+    sns_seconds=0.015,
+    call_core_seconds=0,
+    firing_core_seconds=0,
+    tick_core_seconds=0,
+)
+SUDDEN = Load(
+    symbols=1, ticks_per_second=1_000, rules=100, fall=1, fall_seconds=1, warm_up_seconds=0
+)
+# Four times as many firings as one key of the index takes while prices fall.
+BUSY = Load(symbols=10, ticks_per_second=1_000, rules=40_000, fall_seconds=2, warm_up_seconds=1)
+
+
+def scenario(handler: Handler = BEFORE, limits: Limits = Limits()) -> Scenario:  # noqa: B008  # frozen
+    """Build a scenario in which nothing waits for a processor."""
+    settings = Settings(ticks_per_message=10, memory_mebibytes=1_769, function_timeout_seconds=900)
+    return Scenario(handler, settings, BUSY, limits, WAITING)
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.5), st.integers(1, 400)), max_size=60))
+def test_a_partition_never_gives_more_than_its_limit_in_any_second(
+    offers: list[tuple[float, int]],
+) -> None:
+    rate, now = Rate(1_000), 0.0
+    admitted = []
+    for pause, units in offers:
+        now += pause
+        if rate.offer(now, units):
+            admitted.append((now, units))
+    for begin, _ in admitted:
+        assert sum(units for at, units in admitted if begin <= at < begin + 1) <= 1_000
+
+
+def test_a_partition_gives_all_of_its_limit_in_every_second() -> None:
+    rate = Rate(1_024)  # so that the times are exact
+    assert all(rate.offer(place / 1_024, 1) for place in range(10_240))
+    assert not rate.offer(10_239.5 / 1_024, 1)
+
+
+def test_a_write_that_the_index_does_not_admit_takes_nothing_of_the_table() -> None:
+    table = Table(Limits(partition_write_units_per_second=1))
+    assert table.write(0, "FIRINGS#1", 1, "by_day 0", 1)
+    assert not table.write(0, "FIRINGS#2", 1, "by_day 0", 1)
+    assert table.write(0, "FIRINGS#2", 1, "by_day 1", 1)
+    assert table.throttled == 1
+
+
+def test_a_call_is_tried_three_times_with_longer_and_longer_waits() -> None:
+    calls = Calls(World(scenario()))
+    for attempt, most_seconds in ((1, 1), (2, 2)):
+        waits = [calls.backoff(attempt) for _ in range(100)]
+        assert 0 <= min(waits) < max(waits) <= most_seconds
+    with pytest.raises(Throttled):
+        calls.backoff(3)
+
+
+def test_lambda_begins_with_five_batches_and_adds_three_hundred_a_minute_up_to_a_thousand() -> None:
+    mapping = Mapping(World(Scenario(BEFORE, Settings(maximum_concurrency=1_000))))
+    reached = []
+    for _ in range(5):
+        reached.append(mapping.batches)
+        mapping.grow(60)
+    assert reached == [5, 305, 605, 905, 1_000]
+
+
+def test_maximum_concurrency_is_kept() -> None:
+    mapping = Mapping(World(Scenario(BEFORE, Settings(maximum_concurrency=20))))
+    mapping.grow(60)
+    assert mapping.batches == 20
+
+
+def test_a_queue_gives_each_message_once_and_what_is_put_back_again() -> None:
+    queue = Queue(SUDDEN, Settings(ticks_per_message=10))
+    first = queue.receive(1, 60)
+    queue.put_back(first[0], 3)
+    rest = queue.receive(2, 1_000)
+    again = queue.receive(3, 1_000)
+    assert [each.messages for each in first] == [60]
+    assert [each.messages for each in rest] == [140]
+    assert first[0].end == rest[0].start
+    assert again.count(first[0]) == 1
+    assert sum(each.messages for each in again) == 60 + 100
+
+
+def test_a_pool_has_no_more_tasks_at_once_than_threads() -> None:
+    clock = Clock()
+    pool = Pool(clock, 8)
+    running, most, ended_at = 0, 0, 0.0
+
+    def task() -> Process[None]:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        yield 1.0
+        running -= 1
+
+    def caller() -> Process[None]:
+        nonlocal ended_at
+        yield from pool.each(task() for _ in range(20))
+        ended_at = clock.now
+
+    clock.start(caller())
+    while clock.step():
+        pass
+    assert (most, ended_at) == (8, 3)
+
+
+def test_a_hundred_rules_on_one_level_take_what_their_calls_add_up_to() -> None:
+    reads, commits = 2 * 0.005, 2 * 0.005
+    announcing = 10 * (0.015 + 0.005)
+    rules = 13 * 0.005  # eight at a time
+    taken = seconds_for(Scenario(BEFORE, Settings(), SUDDEN, UNLIMITED, WAITING), [Slice(0, 1, 1)])
+    assert taken == pytest.approx(reads + commits + announcing + rules)
+
+
+def test_quiet_symbols_wait_eight_at_a_time() -> None:
+    quiet = replace(SUDDEN, symbols=16, rules=0)
+    taken = seconds_for(Scenario(BEFORE, Settings(), quiet, UNLIMITED, WAITING), [Slice(0, 1, 10)])
+    assert taken == pytest.approx(2 * 0.005)
+
+
+def test_calls_wait_for_the_share_of_a_core_that_the_memory_brings() -> None:
+    latencies = replace(WAITING, call_core_seconds=0.001, dynamodb_seconds=0)
+    quiet = replace(SUDDEN, rules=0)
+    half, whole = (
+        seconds_for(
+            Scenario(BEFORE, Settings(memory_mebibytes=memory), quiet, UNLIMITED, latencies),
+            [Slice(0, 1, 1)],
+        )
+        for memory in (1_769 // 2, 1_769)
+    )
+    assert (half, whole) == pytest.approx((0.002, 0.001), rel=0.01)
+
+
+@pytest.mark.parametrize("handler", [BEFORE, AFTER])
+def test_each_firing_is_announced_and_recorded_exactly_once(handler: Handler) -> None:
+    run = simulate(scenario(handler))
+    world = run.world
+    assert sum(each.firings for each in world.results.announced) == sum(BUSY.firings)
+    assert world.results.published == sum(BUSY.firings) + world.results.extra
+    assert all(symbol.recorded <= symbol.announced == symbol.firings for symbol in world.symbols)
+
+
+def test_nothing_is_announced_before_its_price() -> None:
+    results = simulate(scenario()).world.results
+    assert min(each.lag_seconds for each in results.announced) > 0
+
+
+def test_to_double_the_spread_never_makes_it_slower() -> None:
+    last = [
+        Figures.of(simulate(scenario(replace(BEFORE, firing_spread=keys, day_spread=keys))))
+        for keys in (1, 2, 4, 8)
+    ]
+    seconds = [figures.last_seconds for figures in last]
+    assert all(after <= before for before, after in itertools.pairwise(seconds)), seconds
+
+
+def test_the_index_binds_where_all_firings_are_on_one_key() -> None:
+    figures = Figures.of(simulate(scenario()))
+    assert figures.utilisations[BY_DAY] <= 1
+    assert figures.utilisations[DELIVERIES] <= 1
+    assert figures.throttled > 0
+
+
+def test_a_run_is_the_same_every_time() -> None:
+    first, second = (Figures.of(simulate(scenario())) for _ in range(2))
+    assert first == second
+
+
+def test_messages_of_an_outage_are_redelivered_and_go_to_the_dead_letter_queue() -> None:
+    settings = replace(
+        scenario().settings, visibility_timeout_seconds=2, function_timeout_seconds=2
+    )
+    outage = replace(scenario(limits=Limits(table_write_units_per_second=0)), settings=settings)
+    results = simulate(outage, patience_seconds=20).world.results
+    assert (results.failed > 0, results.dead > 0, results.announced) == (True, True, [])
+
+
+def test_a_percentile_counts_firings_and_not_requests() -> None:
+    announced = [Announced(1, lag, firings) for lag, firings in ((5.0, 98), (7.0, 1), (9.0, 1))]
+    assert [percentile(announced, part) for part in (0.5, 0.99, 1)] == [5, 7, 9]
+    assert percentile([], 0.5) == 0

@@ -1,0 +1,176 @@
+"""The model's handler: it does what the code does, and a change of that has to be told to it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from boto3.dynamodb.types import TypeSerializer
+
+from benchmarks.capacity import item_bytes
+from benchmarks.model.parameters import TODAY, Limits
+from benchmarks.model.scenarios import PROD
+from benchmarks.streams import rules_of
+from lib.cli.rule_book import RuleBook
+from price_alerts import engine, notifier, processing, store, symbol_index, watches
+from price_alerts.items import rule_item, state_key
+from price_alerts.notices import notice
+from price_alerts.rules import Rule
+from price_alerts.state import State
+from price_alerts.state_items import firing_item, state_attributes
+from price_alerts.ticks import Position, Tick
+from tests.unit.doubles import NOW
+
+PROJECT = Path(__file__).parents[3]
+LATE_TICKS = 16
+UNIT_BYTES = 1_024
+INDEX = PROJECT.joinpath("lib/lambda/index.py").read_text("utf-8")
+
+
+def bytes_of(attributes: dict[str, Any]) -> int:
+    write = TypeSerializer().serialize
+    return item_bytes({name: write(value) for name, value in attributes.items()})
+
+
+def ticks(prices: list[Decimal], start: int) -> list[Tick]:
+    return [
+        Tick(
+            "S000", price, Position(start + 100 * place, str(UUID(int=start + place)), place % 100)
+        )
+        for place, price in enumerate(prices)
+    ]
+
+
+@pytest.fixture(scope="module")
+def rules() -> dict[str, Rule]:
+    """The rules of the benchmarks' stream."""
+    return {rule.rule_id: rule for rule in rules_of("S000", 400)}
+
+
+@pytest.fixture(scope="module")
+def quiet(rules: dict[str, Rule]) -> tuple[State, RuleBook]:
+    """A state that has seen all rules, and remembers as many ticks as it usually does."""
+    book = RuleBook()
+    for rule in rules.values():
+        book.add(rule)
+    state = book.changed(State("S000"))
+    for round_ in range(10):
+        path = ticks([Decimal(100), Decimal("100.01")] * LATE_TICKS, NOW + 10_000 * round_)
+        state = engine.evaluate(state, path, book, None, NOW, kept_ticks=LATE_TICKS)
+        if state.outbox:
+            book.deliver(state.outbox)
+        state = replace(state, outbox=None)
+    return state, book
+
+
+@pytest.fixture(scope="module")
+def fallen(quiet: tuple[State, RuleBook]) -> State:
+    """The state after prices have fallen over some levels."""
+    state, book = quiet
+    prices = [Decimal(10_000 - 5 * step).scaleb(-2) for step in range(500)]
+    path = ticks(prices, NOW + 1_000_000)
+    return engine.evaluate(state, path, book, None, NOW, kept_ticks=LATE_TICKS)
+
+
+def test_a_commit_has_room_for_as_many_rules_and_ticks_as_the_code_s() -> None:
+    assert (TODAY.rules_per_commit, TODAY.ticks_per_commit) == (
+        engine.MAX_CHANGES_PER_COMMIT,
+        processing._MAX_TICKS_PER_COMMIT,
+    )
+
+
+def test_requests_hold_as_much_as_the_code_s() -> None:
+    assert (
+        TODAY.firings_per_publish,
+        TODAY.items_per_write,
+        TODAY.keys_per_read,
+        TODAY.watches_per_read,
+    ) == (
+        notifier.MAX_NOTICES_PER_PUBLISH,
+        store._MAX_ITEMS_PER_BATCH,
+        symbol_index._MAX_KEYS_PER_READ,
+        watches._NEXT_PAGES,
+    )
+
+
+def test_it_waits_as_often_and_as_long_as_the_code_does() -> None:
+    assert (
+        TODAY.wait_rounds,
+        TODAY.wait_seconds,
+        TODAY.most_conflicts,
+        TODAY.delivery_retries,
+        TODAY.write_pauses_seconds,
+        TODAY.lease_margin_seconds * 1_000_000,
+    ) == (
+        processing._ROUNDS,
+        processing._PAUSE_SECONDS,
+        processing._MAX_CONFLICTS,
+        processing._MAX_RETRIES,
+        store._PAUSES_SECONDS,
+        processing._LEASE_MARGIN_MICROSECONDS,
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"_AT_ONCE = {TODAY.at_once}\n",
+        f"_RESERVE_MILLISECONDS = {TODAY.reserve_seconds * 1_000:_.0f}\n",
+        f"_MAX_HANDOVERS = {TODAY.most_handovers}\n",
+        f"_HANDOVER_DELAY_SECONDS = {TODAY.handover_delay_seconds}\n",
+        f'"total_max_attempts": {Limits().call_attempts}}}',
+    ],
+)
+def test_an_invocation_is_bounded_as_the_code_s(line: str) -> None:
+    assert line in INDEX
+
+
+def test_a_quiet_state_has_the_size_that_it_is_said_to_have(quiet: tuple[State, RuleBook]) -> None:
+    size = bytes_of({**state_key("S000"), **state_attributes(replace(quiet[0], nonce="12345678"))})
+    assert TODAY.state_bytes + TODAY.late_tick_bytes * LATE_TICKS == pytest.approx(size, rel=0.1)
+
+
+def test_a_firing_takes_as_much_of_an_outbox_as_it_is_said_to_take(fallen: State) -> None:
+    assert fallen.outbox
+    with_it, without = (
+        bytes_of(state_attributes(state)) for state in (fallen, replace(fallen, outbox=None))
+    )
+    firings = len(fallen.outbox.firings)
+    assert TODAY.outbox_bytes_per_firing == pytest.approx((with_it - without) / firings, rel=0.1)
+
+
+def test_a_firing_s_record_and_its_rule_are_a_unit_each(
+    fallen: State, rules: dict[str, Rule]
+) -> None:
+    assert fallen.outbox
+    for firing in fallen.outbox.firings:
+        rule = rules[firing.rule_id]
+        after = replace(rule, progress=fallen.outbox.changes[firing.rule_id])
+        assert bytes_of(firing_item(notice(firing, rule), NOW)) <= TODAY.firing_units * UNIT_BYTES
+        assert bytes_of(rule_item(after)) <= TODAY.rule_units * UNIT_BYTES
+
+
+def test_a_fall_deletes_no_watch(fallen: State) -> None:
+    assert fallen.outbox
+    assert len(fallen.outbox.spent) == TODAY.deleted_watches_per_firing
+
+
+def test_prod_has_the_settings_of_prod() -> None:
+    context = json.loads(PROJECT.joinpath("cdktf.json").read_text("utf-8"))["context"]
+    prod = context["common"] | context["environments"]["prod"]
+    names = (
+        "batch_size",
+        "batch_window_seconds",
+        "maximum_concurrency",
+        "late_ticks",
+        "memory_mebibytes",
+        "function_timeout_seconds",
+        "visibility_timeout_seconds",
+        "max_receive_count",
+    )
+    assert {name: getattr(PROD, name) for name in names} == {name: prod[name] for name in names}
