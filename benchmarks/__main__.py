@@ -13,6 +13,8 @@ import typer
 from benchmarks import backtests, handlers, latency, starts
 from benchmarks.costs import CALL_SECONDS
 from benchmarks.counting import Counts, count, cpu_seconds, warm
+from benchmarks.model.section import BLOCK, modelled
+from benchmarks.model.validation import compared_table, validated
 from benchmarks.plots import drawn
 from benchmarks.report import Finding
 from benchmarks.scale import FULL, QUICK, Scale
@@ -32,7 +34,7 @@ def main(
         bool, typer.Option(help="A little of everything, to see that it runs; no real figures.")
     ] = False,
 ) -> None:
-    """Run all contests; some 20 minutes."""
+    """Run all contests, and the model; some 30 minutes."""
     if write and quick:
         raise typer.BadParameter("--write is for real figures: leave out --quick")
     scale = QUICK if quick else FULL
@@ -49,11 +51,16 @@ def main(
             *_findings_on_latency(stage_, scale),
         ]
         seconds = {name: _cpu_seconds(contestants[name], scale) for name in (OURS, "scanning")}
+        _tell("comparing the model with small loads")
+        compared = validated(stage_, scale)
     findings += [*_findings_on_backtests(scale), *_findings_on_starts(scale)]
+    model = modelled(_tell, is_quick=quick)
     tables = {
         "targets": targets_table(findings),
         "counts": counts_table(counts),
         "costs": costs_table(counts, seconds, scale.batch_sizes),
+        BLOCK: model.table,
+        "compared": compared_table(compared),
     }
     for names, rows in tables.values():
         write_table(names, rows)
@@ -74,6 +81,7 @@ def main(
             f"{scale.symbols} symbols)",
             "What DynamoDB costs by the size of a batch",
         ),
+        **model.plots,
     }
     if write:
         for name, content in files.items():

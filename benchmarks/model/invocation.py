@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from benchmarks.model.calls import Calls
 from benchmarks.model.events import Pool, Process
 from benchmarks.model.queue import Slice
-from benchmarks.model.symbol_run import Path, SymbolRun
+from benchmarks.model.symbol_run import GROUP, Path, SymbolRun
 from benchmarks.model.world import State, Symbol, World
 
 __all__ = ["Container", "Invocation", "Outcome"]
@@ -49,7 +49,7 @@ class Invocation:
         self.known = container.known
         self.ends_at = world.clock.now + timeout
         self.stop_at = self.ends_at - min(world.handler.reserve_seconds, timeout / 4)
-        self.rules_pool = Pool(world.clock, 1)  # its threads work on the same rules together
+        self.rules_pool = Pool(world.clock, world.handler.at_once // GROUP)
         self.outcome = Outcome()
         self.calls = Calls(world)
 

@@ -14,6 +14,8 @@ __all__ = ["Mapping", "Run", "seconds_for", "simulate"]
 
 _POLL_SECONDS = 0.01
 _PATIENCE_SECONDS = 1_200
+# Messages that are handed over one by one; they come back together, a moment later.
+_SENT_TOGETHER = 20
 
 
 class Mapping:
@@ -128,11 +130,13 @@ def _invoke(world: World, queue: Queue, invocation: Invocation) -> Process[None]
         if messages.handovers >= handler.most_handovers:
             failed, unfinished = failed + unfinished, 0
         while unfinished and world.clock.now < stop_at:
-            yield invocation.calls.call(world.latencies.sqs_seconds)
-            world.results.handed_over += 1
-            unfinished -= 1
+            sent = min(unfinished, _SENT_TOGETHER)
+            for _ in range(sent):
+                yield invocation.calls.call(world.latencies.sqs_seconds)
+            world.results.handed_over += sent
+            unfinished -= sent
             queue.put_back(
-                messages._replace(messages=1, handovers=messages.handovers + 1),
+                messages._replace(messages=sent, handovers=messages.handovers + 1),
                 world.clock.now + handler.handover_delay_seconds,
             )
         failed += unfinished
