@@ -196,8 +196,10 @@ def _hand_over(records: Sequence[Record], batch: Batch) -> set[str]:
             )
         except (BotoCoreError, ClientError) as error:
             lines.error("not handed over", error, message_id=record.first_id)
-            break
-        handed_over.add(record.message_id)
+            if isinstance(error, BotoCoreError):
+                break  # SQS cannot be reached: each further message would wait as long
+        else:
+            handed_over.add(record.message_id)
     return handed_over
 
 

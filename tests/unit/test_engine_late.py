@@ -77,7 +77,7 @@ def assert_agreement(history: History, random: Random, threshold: Decimal | None
 def test_however_ticks_are_swapped_the_same_comes_true(shard: int) -> None:
     random = Random(f"late {shard}")
     late = 0
-    for _ in range(500):
+    for _ in range(150):
         history = random_history(random, random.choice((12, 24, 48)))
         prices = [each[1] for event in history if event[0] == "ticks" for each in event[1]]
         threshold = random.choice([None, *prices])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from price_alerts.batch import Batch
 from price_alerts.ticks import Position, Tick
@@ -244,10 +245,26 @@ def test_what_sqs_does_not_accept_fails(
     boto3.client("sqs").delete_queue(QueueUrl=queue_url)
     assert handle(index, record("m-1"), record("m-2")) == ["m-1", "m-2"]
     printed = lines()
-    (error,) = [line for line in printed if line.get("level") == "ERROR"]
-    assert (error["message"], error["message_id"]) == ("not handed over", "m-1")
+    errors = [line for line in printed if line.get("level") == "ERROR"]
+    assert [(error["message"], error["message_id"]) for error in errors] == [
+        ("not handed over", "m-1"),
+        ("not handed over", "m-2"),
+    ]
     (metrics,) = [line for line in printed if "_aws" in line]
     assert (metrics["FailedMessages"], metrics["HandedOverMessages"]) == ([2.0], [0.0])
+
+
+@pytest.mark.usefixtures("given")
+def test_where_sqs_cannot_be_reached_it_is_tried_once(
+    index: ModuleType, monkeypatch: pytest.MonkeyPatch, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    def send_message(**_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://sqs")
+
+    monkeypatch.setattr(index, "_queue", lambda: SimpleNamespace(send_message=send_message))
+    assert handle(index, record("m-1"), record("m-2")) == ["m-1", "m-2"]
+    (error,) = [line for line in lines() if line.get("level") == "ERROR"]
+    assert error["message_id"] == "m-1"
 
 
 @pytest.mark.usefixtures("given")

@@ -164,12 +164,14 @@ def _rules_along(index: Index, recent: Recent, places: Sequence[_Place]) -> list
 
 def _fitting(changed: Sequence[_Walked]) -> Sequence[_Walked]:
     """Return as many rules as one outbox has room for, with their firings; one at least."""
-    entries = 0
-    for count, each in enumerate(changed[: engine.MAX_CHANGES_PER_COMMIT]):
+    most = engine.MAX_CHANGES_PER_COMMIT
+    firings = entries = 0
+    for count, each in enumerate(changed[:most]):
+        firings += len(each.firings)
         entries += len(each.firings) + each.progress.entries
-        if count and entries > engine.MAX_ENTRIES_PER_COMMIT:
+        if count and (firings > most or entries > engine.MAX_ENTRIES_PER_COMMIT):
             return changed[:count]
-    return changed[: engine.MAX_CHANGES_PER_COMMIT]
+    return changed[:most]
 
 
 def _walked(rule: Rule, way: Sequence[_Place], fired_at_microseconds: int) -> _Walked:
