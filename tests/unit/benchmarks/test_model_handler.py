@@ -17,7 +17,15 @@ from benchmarks.model.parameters import TODAY, Limits
 from benchmarks.model.scenarios import PROD
 from benchmarks.streams import rules_of
 from lib.cli.rule_book import RuleBook
-from price_alerts import engine, notifier, processing, store, symbol_index, watches
+from price_alerts import (
+    engine,
+    notifier,
+    processing,
+    state_items,
+    store,
+    symbol_index,
+    watches,
+)
 from price_alerts.items import rule_item, state_key
 from price_alerts.notices import notice
 from price_alerts.rules import Rule
@@ -141,7 +149,23 @@ def test_a_firing_takes_as_much_of_an_outbox_as_it_is_said_to_take(fallen: State
         bytes_of(state_attributes(state)) for state in (fallen, replace(fallen, outbox=None))
     )
     firings = len(fallen.outbox.firings)
+    assert firings <= TODAY.most_plain_firings == state_items._MAX_PLAIN_RULES
     assert TODAY.outbox_bytes_per_firing == pytest.approx((with_it - without) / firings, rel=0.1)
+
+
+def test_a_firing_takes_less_where_there_are_many(quiet: tuple[State, RuleBook]) -> None:
+    state, book = quiet
+    path = ticks([Decimal(40)], NOW + 1_000_000)
+    fallen = engine.evaluate(state, path, book, None, NOW, kept_ticks=LATE_TICKS)
+    assert fallen.outbox
+    firings = len(fallen.outbox.firings)
+    with_it, without = (
+        bytes_of(state_attributes(each)) for each in (fallen, replace(fallen, outbox=None))
+    )
+    assert firings > TODAY.most_plain_firings
+    assert TODAY.compressed_bytes_per_firing == pytest.approx(
+        (with_it - without) / firings, rel=0.2
+    )
 
 
 def test_a_firing_s_record_and_its_rule_are_a_unit_each(
