@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import backtests, handlers, latency, starts
+from benchmarks import backtests, bursts, handlers, latency, starts
 from benchmarks.costs import CALL_SECONDS
 from benchmarks.counting import Counts, count, cpu_seconds, warm
 from benchmarks.model.section import BLOCK, modelled
@@ -48,6 +48,7 @@ def main(
             *_findings_on_counts(counts, scale),
             *_findings_on_speed(contestants, scale),
             *_findings_on_rules(stage_, scale),
+            *_findings_on_bursts(stage_, scale),
             *_findings_on_latency(stage_, scale),
         ]
         seconds = {name: _cpu_seconds(contestants[name], scale) for name in (OURS, "scanning")}
@@ -162,6 +163,13 @@ def _findings_on_rules(stage_: Stage, scale: Scale) -> list[Finding]:
         ),
         _at_most("the same of the engine alone, every 100th crosses a level", engine, 1.2),
     ]
+
+
+def _findings_on_bursts(stage_: Stage, scale: Scale) -> list[Finding]:
+    rules = scale.many_rules
+    _tell(f"timing {rules:,} rules on one level")
+    what = f"{rules:,} rules on one level, over as many bare puts and publishes"
+    return [_at_most(what, bursts.over_bare(stage_, rules), 2)]
 
 
 def _findings_on_latency(stage_: Stage, scale: Scale) -> list[Finding]:

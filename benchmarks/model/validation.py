@@ -6,27 +6,24 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from itertools import islice
 from math import inf
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
-from benchmarks.counting import HOUR_MICROSECONDS, warm
+from benchmarks.bursts import set_up
+from benchmarks.counting import warm
 from benchmarks.hooks import hooked
 from benchmarks.model.parameters import TODAY, Latencies, Limits, Load, Settings
 from benchmarks.model.queue import Slice
 from benchmarks.model.run import seconds_for
 from benchmarks.model.world import Scenario
 from benchmarks.scale import Scale
-from benchmarks.stage import OURS, Contestant, Stage, now_microseconds
-from benchmarks.streams import events, symbols, tick
-from price_alerts.rules import Rule
-from price_alerts.terms import Condition, Terms
+from benchmarks.stage import OURS, Contestant, Stage
+from benchmarks.streams import symbols
 
 __all__ = ["Compared", "compared_table", "validated"]
 
-_LEVEL = Decimal(150)
 _QUIET_BATCH = 100
 _UNLIMITED = Limits(
     partition_write_units_per_second=inf,
@@ -130,17 +127,7 @@ def _predicted(latencies: Latencies, load: Load, batches: Sequence[Slice]) -> fl
 
 def _burst(stage: Stage, count: int) -> _Measured:
     """Let one price cross the level of very many rules."""
-    (symbol,) = symbols(1)
-    terms = Terms(Condition.CROSSES_UP, (_LEVEL,))
-    rules = [
-        Rule(rule_id=f"{symbol.lower()}-{number:06d}", symbol=symbol, terms=terms)
-        for number in range(count)
-    ]
-    start = now_microseconds() - HOUR_MICROSECONDS
-    before, after = (tick(symbol, _LEVEL + move, start + move) for move in (-1, 1))
-    first, second = events(iter((before, after)), 1)
-    contestant = stage.enter(OURS, rules)
-    contestant.handle(first)
+    contestant, second = set_up(stage, count)
     return _measured(contestant, [second])
 
 
