@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -356,3 +357,28 @@ def test_a_symbol_whose_lease_cannot_be_let_go_does_not_harm_another(
     topic.on_publish = change_rules_with_newer_code
     batch = container.process([tick(5, 0, "GOOD", "m-good"), tick(200)])
     assert "m-0" in returning(batch)
+
+
+def test_a_delivery_goes_on_where_the_last_one_ran_out_of_time(
+    table: Table, clock: Clock, topic: Topic
+) -> None:
+    add_rules(table, *(rule(f"r-{number}", 150) for number in range(100)))
+    Container(table, clock, topic, high_price=None).process([tick(149)])
+    updated: Counter[str] = Counter()
+
+    def pass_time(params: Any, **_: Any) -> None:
+        key = params["Key"]["sk"]
+        if key.startswith("RULE#"):
+            updated[key] += 1
+            if len(updated) == 50:
+                clock.now += 9 * SECOND
+
+    table.meta.client.meta.events.register_first(
+        "before-parameter-build.dynamodb.UpdateItem", pass_time
+    )
+    for _ in range(2):
+        container = Container(table, clock, topic, high_price=None)
+        batch = container.process([tick(151, 1)])
+        clock.now += SECOND + MARGIN
+    assert returning(batch) == set()
+    assert (len(updated), set(updated.values())) == (100, {1})

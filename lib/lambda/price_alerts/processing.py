@@ -40,7 +40,7 @@ _ROUNDS, _PAUSE_SECONDS = 60, (0.02, 0.06)
 _MAX_RETRIES = 5  # of a delivery that fails
 _BUSY_SECONDS = (0.01, 0.04)
 # Before the time is looked at again: requests to SNS, and rules.
-_REQUESTS_AT_ONCE, _CHANGES_AT_ONCE = 8, 100
+_REQUESTS_AT_ONCE, _CHANGES_AT_ONCE = 8, 40
 
 _NO_TICKS: list[Tick] = []
 
@@ -332,6 +332,7 @@ class _Run:
         else:
             recorded = self._recorded | self._store.recorded(outbox.firings)
             rules = self._rules_of(outbox)
+            outbox = _without_changes_of(rules, outbox)
         waiting = [
             notice(firing, rules.get(firing.rule_id) or _own_rule(firing))
             for firing in outbox.firings
@@ -352,7 +353,7 @@ class _Run:
         return self._store.clear(state)
 
     def _rules_of(self, outbox: Outbox) -> Mapping[str, Rule]:
-        rule_ids = {firing.rule_id for firing in outbox.firings}
+        rule_ids = {*outbox.changes, *(firing.rule_id for firing in outbox.firings)}
         return self._store.index(self._symbol).rules(sorted(rule_ids))
 
     def _trouble_with(self, notices: Sequence[Notice]) -> Exception | None:
@@ -401,6 +402,16 @@ class _Run:
         deadline = self.batch.deadline
         until = deadline.ends_at_microseconds + _LEASE_MARGIN_MICROSECONDS
         return replace(state, lease=Lease(deadline.owner, until))
+
+
+def _without_changes_of(rules: Mapping[str, Rule], outbox: Outbox) -> Outbox:
+    """Leave out what rules have got already, so that each delivery gets further than the last."""
+    changes = {
+        rule_id: progress
+        for rule_id, progress in outbox.changes.items()
+        if rule_id not in rules or rules[rule_id].revision < outbox.version
+    }
+    return replace(outbox, changes=changes)
 
 
 def _own_rule(firing: Firing) -> Rule | None:
