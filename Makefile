@@ -23,8 +23,9 @@ help: ## list the targets
 demo: setup ## deploy to an embedded AWS and watch prices become alerts
 	@$(venv)/python -m lib.local.demo
 
-# As many tests at a time as there are cores; those of one group one after the other.
-pytest := $(venv)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
+# Tests of one group run one after the other. Those that deploy mostly wait: more workers than cores.
+WORKERS ?= 4
+pytest := $(venv)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: test
 test: setup ## run all tests that a change needs; coverage of lib/ must be complete

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import subprocess
 import sys
@@ -33,19 +34,25 @@ def virtual_environment(name: str, cache: Path = CACHE) -> Path:
         If it cannot be installed.
     """
     stamp = _stamp(name, cache)
-    folder = stamp.parent
-    requirements = str(_requirements(name))
     if not stamp.exists():
-        install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        for command in (
-            [sys.executable, "-m", "venv", "--clear", str(folder)],
-            [str(folder / "bin" / "python"), *install, "--require-hashes", "-r", requirements],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise LocalError(f"{requirements} cannot be installed: {_why(done)}")
-        stamp.touch()
-    return folder / "bin"
+        cache.mkdir(parents=True, exist_ok=True)
+        with (cache / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # tests beside each other need the same ones
+            if not stamp.exists():
+                _install(stamp.parent, str(_requirements(name)))
+                stamp.touch()
+    return stamp.parent / "bin"
+
+
+def _install(folder: Path, requirements: str) -> None:
+    install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    for command in (
+        [sys.executable, "-m", "venv", "--clear", str(folder)],
+        [str(folder / "bin" / "python"), *install, "--require-hashes", "-r", requirements],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise LocalError(f"{requirements} cannot be installed: {_why(done)}")
 
 
 def _requirements(name: str) -> Path:

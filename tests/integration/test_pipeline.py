@@ -14,12 +14,16 @@ from tests.integration.conftest import FORGOTTEN, Deployed, changed_by, eventual
 
 
 def firings_in_table(deployed: Deployed, symbol: str) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = deployed.emulator.client("dynamodb").query(
-        TableName=deployed.outputs["table_name"],
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": f"FIRINGS#{symbol}"}},
-    )["Items"]
-    return items
+    pages = (
+        deployed.emulator.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(
+            TableName=deployed.outputs["table_name"],
+            FilterExpression="begins_with(pk, :pk)",
+            ExpressionAttributeValues={":pk": {"S": f"FIRINGS#{symbol}#"}},
+        )
+    )
+    return [item for page in pages for item in page["Items"]]
 
 
 def announcements(deployed: Deployed, symbol: str, count: int) -> list[Mapping[str, Any]]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -14,6 +18,7 @@ from lib.local.errors import LocalError
 from lib.local.virtual_environment import is_installed, virtual_environment
 
 ROOT = Path(__file__).parents[3]
+PATIENCE_SECONDS = 10
 
 
 class Commands:
@@ -145,3 +150,34 @@ def test_the_words_of_a_real_failure_are_heard(
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
     assert failure(tmp_path).endswith("cannot be installed: Error: no room on this disk")
+
+
+def test_two_that_need_it_at_the_same_time_install_it_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commands = Commands()
+    is_under_way, may_end = threading.Event(), threading.Event()
+
+    def run(command: Sequence[str | Path], **options: object) -> subprocess.CompletedProcess[str]:
+        is_under_way.set()
+        assert may_end.wait(PATIENCE_SECONDS)
+        return commands(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    is_second_waiting = threading.Event()
+    lock = fcntl.flock
+
+    def flock(file: IO[str], operation: int) -> None:
+        if is_under_way.is_set():
+            is_second_waiting.set()
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(virtual_environment, "emulator", tmp_path)
+        assert is_under_way.wait(PATIENCE_SECONDS)
+        second = pool.submit(virtual_environment, "emulator", tmp_path)
+        assert is_second_waiting.wait(PATIENCE_SECONDS)
+        may_end.set()
+        assert first.result() == second.result()
+    assert len(commands.started) == 2
