@@ -14,13 +14,14 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from price_alerts.items import UnreadableItem, rule_of, watch_keys
 from tests.histories import fits
-from tests.oracle import Oracle
+from tests.oracle import Oracle, Spec
 from tests.simulation.equipment import THRESHOLD
 from tests.simulation.strikes import DEADLY, ENTRIES, ERRORS, LOST, Fault
 from tests.simulation.world import Outcome, Position, RuleChanged
 
 __all__ = ["Finding", "Trouble", "judged"]
 
+_KEPT_MICROSECONDS = 30 * 86_400 * 1_000_000  # of a rule, after it has expired
 _read: Callable[[Any], Any] = TypeDeserializer().deserialize
 _EXTRAS = {Fault.ANSWERS_LOST: 3, **dict.fromkeys((*DEADLY, *ENTRIES, Fault.ANSWER_LOST), 1)}
 
@@ -87,6 +88,7 @@ class _Judge:
         self._firings = list(_firings_in(outcome))
         self._ticks = _ticks_of(outcome)
         self._specs = {spec.rule_id: spec for change in self._case.changes for spec in change.specs}
+        self._added: dict[str, Spec] = {}
 
     def findings(self) -> Iterator[Finding]:
         outcome = self._outcome
@@ -192,12 +194,24 @@ class _Judge:
         for rule_id in changed.rule_ids:
             kind = changed.change.kind
             if kind == "add":
-                specs = {spec.rule_id: spec for spec in changed.change.specs}
-                if not fits(("add", specs[rule_id]), oracle):
+                (spec,) = [each for each in changed.change.specs if each.rule_id == rule_id]
+                if oracle.status(rule_id) and self._has_been_swept(rule_id, changed):
+                    oracle.remove(rule_id)
+                if not fits(("add", spec), oracle):
                     raise ValueError(f"add {rule_id}, {oracle.status(rule_id)}")
-                oracle.add(specs[rule_id])
+                oracle.add(spec)
+                self._added[rule_id] = spec
             else:
                 getattr(oracle, kind)(rule_id)
+
+    def _has_been_swept(self, rule_id: str, changed: RuleChanged) -> bool:
+        """Return whether a rule expired so long ago that its id is free again."""
+        before = self._added.get(rule_id)
+        if before is None or before.symbol != changed.symbol:
+            return False
+        expires_at = before.expires_at_microseconds
+        now = self._case.start + changed.change.after
+        return expires_at is not None and expires_at + _KEPT_MICROSECONDS < now
 
     def _doubled(self) -> Iterator[Finding]:
         # An id that is added again after its removal is another rule, which cannot be told here;
