@@ -24,7 +24,7 @@ demo: setup ## deploy to an embedded AWS and watch prices become alerts
 	@$(venv)/python -m lib.local.demo
 
 # Tests of one group run one after the other. Those that deploy mostly wait: more workers than cores.
-WORKERS ?= 4
+WORKERS ?= 3
 pytest := $(venv)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: test
