@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "watches": {"rules", "terms"},
     "windows": {"terms", "ticks"},
     "recent": {"progress", "ticks", "windows"},
-    "state": {"progress", "recent", "terms", "ticks", "watches", "windows"},
+    "state": {"portions", "progress", "recent", "terms", "ticks", "watches", "windows"},
     "engine": {"progress", "recent", "rules", "state", "ticks", "watches", "windows"},
     "late": {
         *("engine", "progress", "recent", "rules", "state", "ticks", "watches", "windows"),
