@@ -259,3 +259,14 @@ def test_rules_that_recent_ticks_changed_often_take_more_room(
         for state in commits
         if state.outbox
     )
+
+
+def test_a_portion_may_end_between_two_lines(
+    monkeypatch: pytest.MonkeyPatch, commits: list[State]
+) -> None:
+    monkeypatch.setattr(engine, "MAX_ENTRIES_PER_COMMIT", 12)
+    driver = Driver(on_commit=commits.append, kept_ticks=8)
+    rules = [*named("crosses 100", "ab"), *named("rises 1 within 15m", "cd")]
+    started(driver, *rules, prices=(99, 101, 99, 101, 99))
+    firings = driver.ticks([tick(101, 5)])
+    assert sorted(firing.rule_id for firing in firings) == list("abcd")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from price_alerts import watches
 from price_alerts.rules import Rule
-from price_alerts.watches import ANYWHERE, Band, Line, Watch, level_key, level_of
+from price_alerts.watches import ANYWHERE, Band, Line, Watch, level_key, level_of, pages
 from tests.unit.rule_builders import watch
 
 NAME = "price"
@@ -249,3 +249,11 @@ def test_a_path_meets_all_watches_on_its_way(
             below = max((level for level in near if level <= now), default=None)
             above = min((level for level in near if level >= now), default=None)
             assert line.band == band(below, above)
+
+
+@pytest.mark.usefixtures("_small_pages")
+@pytest.mark.parametrize(("count", "sizes"), [(0, []), (2, [2]), (6, [3, 3]), (7, [3, 3, 1])])
+def test_a_line_is_read_to_its_end_page_by_page(count: int, sizes: list[int]) -> None:
+    read = list(pages(Row(*range(1, count + 1)), NAME))
+    assert [len(page) for page in read] == sizes
+    assert [each.level for page in read for each in page] == list(range(1, count + 1))
