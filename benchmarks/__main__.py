@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +14,7 @@ from benchmarks.costs import CALL_SECONDS
 from benchmarks.counting import Counts, count, cpu_seconds, warm
 from benchmarks.model.section import BLOCK, modelled
 from benchmarks.model.validation import compared_table, validated
+from benchmarks.pages import docs_with, write_docs
 from benchmarks.plots import drawn
 from benchmarks.report import Finding
 from benchmarks.scale import FULL, QUICK, Scale
@@ -22,10 +22,6 @@ from benchmarks.stage import OURS, Contestant, Stage, stage
 from benchmarks.streams import symbols
 from benchmarks.tables import costs_table, counts_table, targets_table
 from lib.cli.output import write_line, write_table
-from lib.pages import markdown, with_block
-
-_DOCS = Path(__file__).parents[1] / "docs"
-_PAGE = _DOCS / "performance.md"
 
 
 def main(
@@ -66,11 +62,7 @@ def main(
     for names, rows in tables.values():
         write_table(names, rows)
         write_line("")
-    page = _PAGE.read_text("utf-8")
-    for name, (names, rows) in tables.items():
-        page = with_block(page, name, markdown(names, rows, "---:"), "make bench")
-    files = {
-        _PAGE.name: page,
+    plots = {
         "cost-by-rules.svg": drawn(
             by_rules,
             f"rules of the symbol (batches of {scale.batch_sizes[1]} ticks, all of one symbol)",
@@ -84,10 +76,9 @@ def main(
         ),
         **model.plots,
     }
+    files = docs_with(tables, plots)  # a page that lacks a block is found by a quick run, too
     if write:
-        for name, content in files.items():
-            _DOCS.joinpath(name).write_text(content, "utf-8")
-        write_line(f"written into {_DOCS.name}/: {', '.join(files)}")
+        write_docs(files)
     if quick:
         write_line("All of it runs. Of a quick run, these figures mean nothing.")
 

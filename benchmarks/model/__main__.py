@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,11 +12,8 @@ from benchmarks.model.report import figures_table
 from benchmarks.model.run import simulate
 from benchmarks.model.scenarios import compared
 from benchmarks.model.section import BLOCK, modelled
-from lib.cli.output import write_line, write_table
-from lib.pages import markdown, with_block
-
-_DOCS = Path(__file__).parents[2] / "docs"
-_PAGE = _DOCS / "performance.md"
+from benchmarks.pages import docs_with, write_docs
+from lib.cli.output import write_table
 
 
 def main(
@@ -32,12 +28,7 @@ def main(
     section = modelled(_tell)
     write_table(*section.table)
     if write:
-        page = with_block(
-            _PAGE.read_text("utf-8"), BLOCK, markdown(*section.table, "---:"), "make bench"
-        )
-        for name, content in {_PAGE.name: page, **section.plots}.items():
-            _DOCS.joinpath(name).write_text(content, "utf-8")
-        write_line(f"written into {_DOCS.name}/: {_PAGE.name}, {', '.join(section.plots)}")
+        write_docs(docs_with({BLOCK: section.table}, section.plots))
 
 
 def _tell(what: str) -> None:

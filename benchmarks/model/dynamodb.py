@@ -10,7 +10,7 @@ __all__ = ["Rate", "Table"]
 
 
 class Rate:
-    """Admits no more than so much in any second.
+    """Admits at most an amount in any second.
 
     That is stricter than DynamoDB's token bucket, which can give up to two seconds' worth in one
     after a pause; nobody promises that.
@@ -32,7 +32,7 @@ class Rate:
         self._sum = 0.0  # of what is in the deque: older than a second only where nobody minds
 
     def has_room(self, now: float, amount: float) -> bool:
-        """Tell whether it would admit so much at this time."""
+        """Return whether it would admit an amount at this time."""
         admitted = self._admitted
         while self._sum + amount > self.per_second and admitted and admitted[0][0] <= now - 1:
             self._sum -= admitted.popleft()[1]
@@ -45,7 +45,7 @@ class Rate:
         self.by_second[int(now // 1)] += amount
 
     def offer(self, now: float, amount: float) -> bool:
-        """Admit so much if there is room; tells whether there was."""
+        """Admit an amount if there is room; returns whether there was."""
         if not self.has_room(now, amount):
             return False
         self.take(now, amount)
@@ -79,7 +79,7 @@ class Table:
     def write(
         self, now: float, key: str, units: float, day: str = "", day_units: float = 0
     ) -> bool:
-        """Write an item, and its entry in the index; tells whether it was admitted."""
+        """Write an item, and its entry in the index; returns whether it was admitted."""
         partition = self._partition(key)
         is_admitted = partition.has_room(now, units) and self.table.has_room(now, units)
         if day_units and is_admitted:
@@ -96,7 +96,7 @@ class Table:
         return True
 
     def read(self, now: float, key: str, units: float) -> bool:
-        """Read items of a partition; tells whether that was admitted."""
+        """Read items of a partition; returns whether that was admitted."""
         rate = self.reads.get(key)
         if rate is None:
             rate = self.reads[key] = Rate(self._limits.partition_read_units_per_second)

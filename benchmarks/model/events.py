@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Gate:
-    """Where one process waits until it is told to go on."""
+    """Where one process waits until somebody opens it."""
 
     def __init__(self) -> None:
         self.process: Process[object] | None = None
@@ -49,7 +49,7 @@ class Clock:
             self.start(gate.process)
 
     def step(self) -> bool:
-        """Let the next process go on; tells whether there was one."""
+        """Let the next process go on; returns whether there was one."""
         if not self._waiting:
             return False
         self.now, _, process = heapq.heappop(self._waiting)
@@ -62,7 +62,7 @@ class Clock:
 
 
 class Pool:
-    """So many threads, which take tasks in order, whoever they are from.
+    """A limited number of threads, which take tasks in order, whoever they are from.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Pool:
         """Have tasks done, and wait for all of them."""
         gate, left = Gate(), 0
 
-        def told(task: Process[object]) -> Process[None]:
+        def counted(task: Process[object]) -> Process[None]:
             nonlocal left
             yield from task
             left -= 1
@@ -92,7 +92,7 @@ class Pool:
 
         for task in tasks:
             left += 1
-            self._tasks.append(told(task))
+            self._tasks.append(counted(task))
         self._begin()
         if left:
             yield gate

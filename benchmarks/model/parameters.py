@@ -146,11 +146,11 @@ class Handler:
     handover_delay_seconds: float = 1
 
     def most_rules(self, late_ticks: int) -> int:
-        """Return how many rules a commit may change where so many late ticks are remembered."""
+        """Return how many rules a commit may change where that many late ticks are remembered."""
         return self.rules_per_commit * 16 // max(16, late_ticks if self.is_commit_shortened else 0)
 
     def state_units(self, late_ticks: int, firings: int) -> int:
-        """Return the write units of a state with so many firings in its outbox."""
+        """Return the write units of a state with that many firings in its outbox."""
         size = self.state_bytes + self.late_tick_bytes * late_ticks
         is_plain = firings <= self.most_plain_firings
         each = self.outbox_bytes_per_firing if is_plain else self.compressed_bytes_per_firing

@@ -35,7 +35,7 @@ def modelled(tell: Callable[[str], None], *, is_quick: bool = False) -> Section:
     Parameters
     ----------
     tell
-        Is told which one is run.
+        Called with the name of each as it begins.
     is_quick
         Whether a small load does, to see that it runs.
     """

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from price_alerts.notices import Notice
 from price_alerts.state import State
 from price_alerts.store import Conflict
-from price_alerts.ticks import Position
 from tests.unit.doubles import (
     NOW,
     SECOND,
@@ -275,20 +274,25 @@ def test_over_a_hundred_firings_are_all_recorded_and_published_once(
     assert {len(request["PublishBatchRequestEntries"]) for request in topic.requests} == {10, 1}
 
 
+def keeping(waves: list[Sequence[Sequence[Notice]]]) -> Callable[..., Iterator[Any]]:
+    """Return a pool of one thread, which keeps what is asked of it at a time."""
+
+    def each_call(do: Callable[[Sequence[Notice]], Any], wave: Any) -> Iterator[Any]:
+        waves.append(wave)
+        return map(do, wave)
+
+    return each_call
+
+
 def test_only_firings_of_one_tick_are_published_at_the_same_time(
     table: Table, clock: Clock, topic: Topic
 ) -> None:
-    waves: list[list[set[Position]]] = []
-
-    def each_call(do: Callable[[Sequence[Notice]], Any], requests: Any) -> Iterator[Any]:
-        waves.append([{each.firing.position for each in request} for request in requests])
-        return map(do, requests)
-
-    container = Container(table, clock, topic, high_price=None, each_call=each_call)
+    waves: list[Sequence[Sequence[Notice]]] = []
+    container = Container(table, clock, topic, high_price=None, each_call=keeping(waves))
     add_rules(table, *(rule(f"r-{n}", 105 + n // 25) for n in range(50)))
     first, second = tick(105, 1), tick(106, 2)
     container.process([tick(100), first, second])
-    assert waves == [
+    assert [[{each.firing.position for each in request} for request in wave] for wave in waves] == [
         [{first.position}] * 2,
         [{first.position, second.position}],
         [{second.position}] * 2,
@@ -298,16 +302,11 @@ def test_only_firings_of_one_tick_are_published_at_the_same_time(
 def test_no_more_than_eight_requests_are_under_way_for_a_symbol(
     table: Table, clock: Clock, topic: Topic
 ) -> None:
-    at_once: list[int] = []
-
-    def each_call(do: Callable[[Sequence[Notice]], Any], requests: Any) -> Iterator[Any]:
-        at_once.append(len(requests))
-        return map(do, requests)
-
-    container = Container(table, clock, topic, high_price=None, each_call=each_call)
+    waves: list[Sequence[Sequence[Notice]]] = []
+    container = Container(table, clock, topic, high_price=None, each_call=keeping(waves))
     add_rules(table, *(rule(f"r-{n}", 105) for n in range(101)))
     container.process([tick(100), tick(105, 1)])
-    assert at_once == [8, 3]
+    assert [len(wave) for wave in waves] == [8, 3]
 
 
 def test_the_state_written_longest_ago_is_forgotten_first(

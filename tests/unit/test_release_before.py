@@ -87,9 +87,8 @@ def played(mixed: MixedEquipment, case: Case, *, first_is_former: bool) -> list[
 
 
 def _name_of(item: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(item[name]["S"] for name in ("pk", "sk") if "firing_id" not in item) or (
-        item["firing_id"]["S"],
-    )
+    names = ("firing_id",) if "firing_id" in item else ("pk", "sk")
+    return tuple(item[name]["S"] for name in names)
 
 
 # What the release before gets wrong when SNS rejects a firing, or in an outage, stays wrong.

@@ -218,7 +218,7 @@ class _Walk:
         )
 
     def _is_needed(self, window: str) -> bool:
-        """Tell whether an active rule stands on one of a window's lines.
+        """Return whether an active rule has a watch on one of a window's lines.
 
         Where one may have gone, its neighbours are read: rules that triggered before, and whose
         watches are left for late ticks, need no window.

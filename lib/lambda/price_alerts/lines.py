@@ -41,19 +41,19 @@ class Lines:
         self._namespace = namespace
 
     def info(self, message: str, **details: object) -> None:
-        """Tell of something."""
-        self._tell("INFO", message, details)
+        """Log something."""
+        self._log("INFO", message, details)
 
     def warning(self, message: str, **details: object) -> None:
-        """Tell of something that somebody may want to look at."""
-        self._tell("WARNING", message, details)
+        """Log something that may need attention."""
+        self._log("WARNING", message, details)
 
     def error(self, message: str, error: Exception | None = None, **details: object) -> None:
-        """Tell of something that somebody must look at, and of the exception behind it."""
+        """Log something that needs attention, with the exception that caused it."""
         if error:
             details["exception_name"] = type(error).__name__
             details["exception"] = "".join(traceback.format_exception(error))
-        self._tell("ERROR", message, details)
+        self._log("ERROR", message, details)
 
     def metrics(self, counts: Mapping[str, int], lags_milliseconds: Sequence[float]) -> None:
         """Report metrics: counts by their names, and ``Lag``, if there is one.
@@ -76,7 +76,7 @@ class Lines:
             about = {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [declared]}
             _print({"_aws": about, "service": self._service, **values})
 
-    def _tell(self, level: str, message: str, details: Mapping[str, object]) -> None:
+    def _log(self, level: str, message: str, details: Mapping[str, object]) -> None:
         # Lambda sorts out lines by their level, if they have one and a time like this.
         line = {
             "level": level,
@@ -84,7 +84,7 @@ class Lines:
             "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "service": self._service,
             "request_id": self.request_id,
-            # Lambda sets it anew for each invocation.
+            # Lambda sets it for each invocation.
             "xray_trace_id": _trace_id(os.environ.get("_X_AMZN_TRACE_ID", "")),
             **details,
         }

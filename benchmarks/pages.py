@@ -1,0 +1,43 @@
+"""Pages: where the figures and plots of a run are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.tables import Table
+from lib.cli.output import write_line
+from lib.pages import markdown, with_block
+
+__all__ = ["docs_with", "write_docs"]
+
+_DOCS = Path(__file__).parents[1] / "docs"
+_PAGE = _DOCS / "performance.md"
+
+
+def docs_with(tables: Mapping[str, Table], plots: Mapping[str, str]) -> dict[str, str]:
+    """Return the files of docs/ with tables in their blocks, and with plots.
+
+    Parameters
+    ----------
+    tables
+        Names and rows, by the block of docs/performance.md.
+    plots
+        SVGs, by the file.
+
+    Raises
+    ------
+    ValueError
+        If the page lacks a block.
+    """
+    page = _PAGE.read_text("utf-8")
+    for name, (names, rows) in tables.items():
+        page = with_block(page, name, markdown(names, rows, "---:"), "make bench")
+    return {_PAGE.name: page, **plots}
+
+
+def write_docs(files: Mapping[str, str]) -> None:
+    """Write files of docs/, and say which."""
+    for name, content in files.items():
+        _DOCS.joinpath(name).write_text(content, "utf-8")
+    write_line(f"written into {_DOCS.name}/: {', '.join(files)}")
