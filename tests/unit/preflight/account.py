@@ -75,12 +75,15 @@ class Account:
         self.connections.append((service, region, profile, options))
         client: Any = boto3.client(service, region_name=region)  # type: ignore[call-overload]  # any
 
+        own: list[dict[str, Any]] = []  # several clients ask at the same time
+
         def note(params: Any, model: Any, **_: object) -> None:
-            self.asked.append((model.name, dict(params)))
+            own.append(dict(params))
+            self.asked.append((model.name, own[-1]))
 
         def respond(model: Any, **_: object) -> tuple[AWSResponse, Answer]:
-            name, params = self.asked[-1]
-            answer = self.answers[f"{name} {params['Key']}" if name == "GetObject" else name]
+            name = model.name
+            answer = self.answers[f"{name} {own[-1]['Key']}" if name == "GetObject" else name]
             if isinstance(answer, Exception):
                 raise answer
             metadata: Answer = {"RequestId": "r-1", "HTTPStatusCode": 200}
