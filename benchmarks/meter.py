@@ -33,6 +33,8 @@ class Meter:
         How often each operation was called.
     units
         The capacity that DynamoDB's take.
+    written
+        The write units by partition key, without those of indexes.
     published
         How many messages SNS was given.
     """
@@ -40,6 +42,7 @@ class Meter:
     eye: Any
     calls: Counter[str] = field(default_factory=Counter)
     units: Units = field(default_factory=Units)
+    written: Counter[str] = field(default_factory=Counter)
     published: int = 0
     _indexes: dict[str, list[Index]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -75,15 +78,15 @@ class Meter:
     def _written(self, operation: str, request: Any, before: list[Any]) -> Units:
         after = self._looked_at(operation, request)
         units = Units()
-        for (table, _, item), (_, _, changed) in zip(before, after, strict=True):
+        is_transactional = operation == "TransactWriteItems"
+        for (table, key, item), (_, _, changed) in zip(before, after, strict=True):
+            alone = write_units(item, changed, is_transactional=is_transactional)
+            indexes = self._indexes_of(table)
             units += Units(
-                write=write_units(
-                    item,
-                    changed,
-                    self._indexes_of(table),
-                    is_transactional=operation == "TransactWriteItems",
-                )
+                write=write_units(item, changed, indexes, is_transactional=is_transactional)
             )
+            with self._lock:
+                self.written[key["pk"]["S"]] += alone
         return units
 
     def _looked_at(self, operation: str, request: Any) -> list[tuple[str, Any, Any]]:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import accumulate, chain, count, cycle, islice, repeat
 from typing import Any
 
-from price_alerts.items import Attributes, rule_item, watch_items
+from price_alerts.items import Attributes, former_rule_key, rule_item, watch_items
 from price_alerts.rules import Rule
 from price_alerts.terms import Condition, Terms
 from price_alerts.ticks import format_timestamp
@@ -57,10 +57,11 @@ def rules_of(symbol: str, how_many: int, *, are_bare: bool = False) -> list[Rule
     return rules
 
 
-def items_of(rules: Sequence[Rule]) -> Iterator[Attributes]:
-    """Write rules as they stand in the table."""
+def items_of(rules: Sequence[Rule], *, on_one_key: bool = False) -> Iterator[Attributes]:
+    """Write rules as they stand in the table, or all of a symbol's on one partition key."""
     for rule in rules:
-        yield rule_item(rule)
+        key = former_rule_key(rule.symbol, rule.rule_id) if on_one_key else {}
+        yield {**rule_item(rule), **key}
         yield from watch_items(rule)
 
 

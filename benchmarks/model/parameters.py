@@ -158,13 +158,14 @@ class Handler:
 
 
 BEFORE = Handler()
-# Larger commits, whose outbox is compressed, and firings that are spread over eight keys each.
+# Larger commits, whose outbox is compressed; firings and rules are spread over eight keys each.
 AFTER = replace(
     BEFORE,
     rules_per_commit=500,
     is_commit_shortened=False,
     firing_spread=8,
     day_spread=8,
+    rule_spread=8,
 )
 # The handler as it stands: tests/unit/benchmarks/test_model.py holds this against the code.
 TODAY = AFTER

@@ -124,7 +124,7 @@ class SymbolRun:
     def _loaded(self) -> Process[State]:
         state = self._symbol.state  # as the table has it now; the answer takes a while
         units = -(-self._world.state_units(state.outbox) // 4)
-        yield from self._invocation.calls.read(self._symbol.rules_key, units)
+        yield from self._invocation.calls.read(self._symbol.state_key, units)
         self._is_current = True
         self._invocation.known[self._symbol.rank] = state
         return state
@@ -171,7 +171,7 @@ class SymbolRun:
                 yield from self._invocation.calls.read(
                     symbol.watches_key, handler.watches_read_units
                 )
-            yield from self._read_each(symbol.rules_key, handler.rule_read_units, firings)
+            yield from self._read_rules(firings)
         moved = state._replace(position=position, fired=state.fired + firings)
         if firings:
             moved = self._leased(moved)._replace(outbox=firings, outbox_version=state.version + 1)
@@ -192,6 +192,12 @@ class SymbolRun:
             room -= path.ticks
             position = path.end
         return position
+
+    def _read_rules(self, rules: int) -> Process[None]:
+        handler = self._world.handler
+        number = self._world.chance.randrange(handler.rule_spread)
+        key = self._symbol.rule_key(number, handler.rule_spread)
+        yield from self._read_each(key, handler.rule_read_units, rules)
 
     def _read_each(self, key: str, units: float, items: int) -> Process[None]:
         most = self._world.handler.keys_per_read
@@ -229,7 +235,7 @@ class SymbolRun:
             invocation.known[symbol.rank] = state
         if state.outbox_version != self._decided_version:
             yield from self._read_each(symbol.firings_key(0), 1, state.outbox)
-            yield from self._read_each(symbol.rules_key, handler.rule_read_units, state.outbox)
+            yield from self._read_rules(state.outbox)
         while symbol.recorded < state.fired:
             if invocation.is_over:
                 return state
@@ -270,7 +276,7 @@ class SymbolRun:
 
         def change(first: int) -> Process[None]:
             numbers = range(first, min(first + GROUP, rules))
-            keys = [self._symbol.rule_key(number % handler.rule_spread) for number in numbers]
+            keys = [self._symbol.rule_key(number, handler.rule_spread) for number in numbers]
             try:
                 yield from invocation.calls.write_at_once(keys, handler.rule_units)
             except Throttled as error:

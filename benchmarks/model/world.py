@@ -55,7 +55,6 @@ class Symbol:
         self.recorded = 0
         self.busy_seconds: dict[int, float] = defaultdict(float)
         self.state_key = f"SYMBOL#{rank}"
-        self.rules_key = self.state_key
         self.watches_key = f"WATCH#{rank}"
         self._fall_seconds = load.fall_seconds
         self._busy_since = 0.0
@@ -64,9 +63,9 @@ class Symbol:
         """Return a partition key of its firings."""
         return f"FIRINGS#{self.rank}#{number}"
 
-    def rule_key(self, number: int) -> str:
-        """Return a partition key of its rules; the first is the state's as well."""
-        return f"{self.rules_key}#{number}" if number else self.rules_key
+    def rule_key(self, number: int, spread: int) -> str:
+        """Return the partition key of a rule; one for all is the state's as well."""
+        return f"{self.state_key}#{number % spread}" if spread > 1 else self.state_key
 
     def firings_until(self, seconds: float) -> int:
         """Return how many rules' levels the price has reached by a time."""

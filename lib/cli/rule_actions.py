@@ -7,7 +7,7 @@ from typing import Any
 
 from lib.cli.set_aside import SetAside
 from price_alerts.items import (
-    SCHEMA,
+    STATE_SCHEMA,
     Attributes,
     Item,
     claim_item,
@@ -98,7 +98,7 @@ class RuleActions:
         values: dict[str, Any] = {
             ":next": state.version + 1,
             ":nonce": nonce,
-            ":schema": SCHEMA,
+            ":schema": STATE_SCHEMA,
         }
         names = {"#version": "version", "#nonce": "nonce", "#schema": "schema", "#band": "band"}
         update = "SET #version = :next, #nonce = :nonce, #schema = :schema"

@@ -16,7 +16,15 @@ from lib.cli.errors import CliError
 from lib.cli.rule_actions import MAX_ACTIONS_PER_RULE, Action, RuleActions
 from lib.cli.session import now_microseconds
 from lib.cli.set_aside import SetAside, rule_in
-from price_alerts.items import Item, UnreadableItem, claim_key, line_key, rule_key, state_key
+from price_alerts.items import (
+    Item,
+    UnreadableItem,
+    claim_key,
+    former_rule_key,
+    line_key,
+    rule_keys,
+    rule_partitions,
+)
 from price_alerts.portions import portions
 from price_alerts.progress import NOTHING_YET, Status
 from price_alerts.rules import Rule, paused, resumed
@@ -124,7 +132,7 @@ class RuleStore:
         CliError
             If the id of one is another rule's, or that of a rule that is set aside.
         """
-        keys = (rule_key(rule.symbol, rule.rule_id) for rule in rules)
+        keys = (key for rule in rules for key in rule_keys(rule.symbol, rule.rule_id))
         found = (_readable(item) for item in self._read(keys))
         there = {rule.rule_id: _bare(rule) for rule in found}
         missing = [rule for rule in rules if there.get(rule.rule_id) != _bare(rule)]
@@ -196,18 +204,23 @@ class RuleStore:
 
         The rules of all symbols are found by a scan, which reads the whole table.
         """
-        client: Any = self._table.meta.client  # a resource's takes such conditions
-        if symbol is None:
-            pages = client.get_paginator("scan").paginate(
-                TableName=self._table.name, FilterExpression=Attr("sk").begins_with("RULE#")
-            )
-        else:
-            condition = Key("pk").eq(state_key(symbol)["pk"]) & Key("sk").begins_with("RULE#")
-            pages = client.get_paginator("query").paginate(
-                TableName=self._table.name, KeyConditionExpression=condition
-            )
+        pages = self._all_pages() if symbol is None else self._pages_of(symbol)
         rules = [rule_in(item) for page in pages for item in self._kept(page["Items"])]
         yield from sorted(rules, key=lambda rule: (rule.symbol, rule.rule_id))
+
+    def _all_pages(self) -> Iterator[Any]:
+        client: Any = self._table.meta.client  # a resource's takes such conditions
+        yield from client.get_paginator("scan").paginate(
+            TableName=self._table.name, FilterExpression=Attr("sk").begins_with("RULE#")
+        )
+
+    def _pages_of(self, symbol: str) -> Iterator[Any]:
+        client: Any = self._table.meta.client
+        for partition in rule_partitions(symbol):
+            condition = Key("pk").eq(partition) & Key("sk").begins_with("RULE#")
+            yield from client.get_paginator("query").paginate(
+                TableName=self._table.name, KeyConditionExpression=condition
+            )
 
     def _add(self, rules: Sequence[Rule]) -> State:
         """Add rules of one symbol, all or none; returns the state before it."""
@@ -221,6 +234,9 @@ class RuleStore:
             ]
 
         symbol, rule_ids = rules[0].symbol, {rule.rule_id for rule in rules}
+        # Nobody writes a rule there any more, and some have no claim: the transaction looks at
+        # today's keys alone.
+        self._refuse(former_rule_key(symbol, rule_id) for rule_id in rule_ids)
         while not (state := self._transact(symbol, rule_ids, actions, rules)):
             self._refuse_taken(rules)
             # The one that was in the way has been removed since.
@@ -343,13 +359,16 @@ class RuleStore:
     def _refuse_taken(self, rules: Iterable[Rule]) -> None:
         for item in self._read(claim_key(rule.rule_id) for rule in rules):
             raise _taken(item["pk"].partition("#")[2], item["symbol"])
-        for item in self._read(rule_key(rule.symbol, rule.rule_id) for rule in rules):
-            raise _taken(item["sk"].partition("#")[2], item["pk"].partition("#")[2])
+        self._refuse(key for rule in rules for key in rule_keys(rule.symbol, rule.rule_id))
+
+    def _refuse(self, keys: Iterable[Mapping[str, str]]) -> None:
+        for item in self._read(keys):
+            raise _taken(item["sk"].partition("#")[2], item["pk"].split("#")[1])
 
     def _item_of(self, rule_id: str) -> Item:
         """Find a rule's item by its id alone."""
         for claim in self._read([claim_key(rule_id)]):
-            for item in self._read([rule_key(claim["symbol"], rule_id)]):
+            for item in self._read(rule_keys(claim["symbol"], rule_id)):
                 return item
         # One that was added before ids were claimed; the index by_rule follows the table by a
         # second at most.

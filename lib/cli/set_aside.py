@@ -24,5 +24,5 @@ def rule_in(item: Item) -> Rule | SetAside:
     try:
         return rule_of(item)
     except UnreadableItem as reason:
-        symbol, rule_id = (item[name].partition("#")[2] for name in ("pk", "sk"))
+        symbol, rule_id = (item[name].split("#")[1] for name in ("pk", "sk"))
         return SetAside(rule_id, symbol, str(reason))

@@ -188,7 +188,7 @@ class World:
                 self.outcome.recorded.append(after["firing_id"]["S"])
             elif sk.startswith("RULE#"):
                 rule_ids.append(sk.removeprefix("RULE#"))
-                symbol = pk.removeprefix("SYMBOL#")
+                symbol = pk.split("#")[1]
         if tag is not None and rule_ids:
             position = self._position(symbol)
             self.outcome.changed.append(RuleChanged(tag, tuple(rule_ids), symbol, position))

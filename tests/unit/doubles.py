@@ -16,7 +16,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from lib.cli.rule_actions import RuleActions
 from price_alerts.batch import Batch, Deadline
-from price_alerts.items import rule_item, watch_items
+from price_alerts.items import former_rule_key, rule_item, watch_items
 from price_alerts.notices import Notice, notice
 from price_alerts.notifier import Notifier
 from price_alerts.processing import Processor
@@ -151,6 +151,11 @@ def add_rules(table: Table, *rules: Rule) -> None:
         table.meta.client.update_item(**change)
 
 
+def former_item(rule: Rule) -> dict[str, Any]:
+    """Write a rule's item as the release before did."""
+    return {**rule_item(rule), **former_rule_key(rule.symbol, rule.rule_id)}
+
+
 def items_of(table: Table, pk: str, sk: str = "") -> list[dict[str, Any]]:
     """Read all items whose keys begin with these, in the order of their keys."""
     pages = table.meta.client.get_paginator("scan").paginate(TableName=table.name)
@@ -161,7 +166,7 @@ def items_of(table: Table, pk: str, sk: str = "") -> list[dict[str, Any]]:
 
 def _unsharded(pk: str) -> str:
     kind, *names = pk.split("#")
-    return f"{kind}#{names[0]}" if kind == "FIRINGS" else pk
+    return f"{kind}#{names[0]}" if kind in ("FIRINGS", "SYMBOL") else pk
 
 
 def returning(batch: Batch) -> set[str]:

@@ -18,7 +18,7 @@ from price_alerts.state_items import firing_item
 from price_alerts.store import Busy, Overloaded, Store
 from price_alerts.terms import Condition, Side
 from price_alerts.ticks import Position
-from tests.unit.doubles import NOW, add_rules, items_of, rule, told
+from tests.unit.doubles import NOW, add_rules, former_item, items_of, rule, told
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -105,6 +105,13 @@ def test_a_rule_of_the_release_before_which_has_no_revision_yet_is_changed(
     table.put_item(Item=former)
     store.apply("AAPL", outbox(changes={"r-1": DISARMED}))
     assert rule_in(table) == rule_item(replace(RULE, progress=DISARMED, revision=2))
+
+
+def test_a_rule_of_the_release_before_is_changed_where_it_is(store: Store, table: Table) -> None:
+    former = rule("former", 150)
+    table.put_item(Item=former_item(former))
+    store.apply("AAPL", outbox(changes={"former": TRIGGERED}))
+    assert rule_in(table, "former") == former_item(replace(former, progress=TRIGGERED, revision=2))
 
 
 @pytest.fixture

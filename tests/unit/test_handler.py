@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from price_alerts.batch import Batch
+from price_alerts.items import rule_key
 from price_alerts.ticks import Position, Tick
 from tests.unit.doubles import NOW, SECOND, Container, add_rules, body_of, items_of, rule
 
@@ -356,7 +357,7 @@ def test_a_rule_that_is_set_aside_is_logged_and_counted(
 ) -> None:
     add_rules(table, rule("broken", 100), rule("whole", 100))
     table.update_item(
-        Key={"pk": "SYMBOL#AAPL", "sk": "RULE#broken"},
+        Key=rule_key("AAPL", "broken"),
         UpdateExpression="REMOVE levels",
     )
     bodies = [body_of(price="99", timestamp="1"), body_of(price="101", timestamp="2")]

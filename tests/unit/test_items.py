@@ -65,7 +65,7 @@ def test_watches_come_back_at_all_levels_of_their_rule(written: Rule) -> None:
 
 def test_a_rule_is_stored_in_its_own_attributes() -> None:
     assert rule_item(FULL) == {
-        "pk": "SYMBOL#AAPL",
+        "pk": "SYMBOL#AAPL#1",
         "sk": "RULE#r-1",
         "schema": 2,
         "rule_id": "r-1",

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from price_alerts.items import rule_key
 from tests.unit.doubles import add_rules, rule
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def test_no_line_holds_a_symbol_that_somebody_else_moves_meanwhile(
 def test_no_line_holds_the_symbol_of_a_rule_that_is_set_aside(index: ModuleType) -> None:
     add_rules(index.table, rule("r-1", 100, symbol=MARKER))
     index.table.update_item(
-        Key={"pk": f"SYMBOL#{MARKER}", "sk": "RULE#r-1"},
+        Key=rule_key(MARKER, "r-1"),
         UpdateExpression="SET #owner = :owner, levels = :levels",
         ExpressionAttributeNames={"#owner": "owner"},
         ExpressionAttributeValues={":owner": MARKER, ":levels": MARKER},

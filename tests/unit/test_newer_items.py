@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from price_alerts.items import SCHEMA, UnreadableItem
+from price_alerts.items import SCHEMA, STATE_SCHEMA, UnreadableItem
 from price_alerts.state import State
 from price_alerts.store import Store
 from price_alerts.terms import Condition
@@ -51,7 +51,7 @@ def fired(table: Table) -> list[tuple[str, str]]:
 
 def test_a_state_of_newer_code_is_left_as_it_is(container: Container, table: Table) -> None:
     container.store.commit(State("AAPL"), State("AAPL", 1))
-    rewrite(table, "SYMBOL#AAPL", "STATE", schema=SCHEMA + 1)
+    rewrite(table, "SYMBOL#AAPL", "STATE", schema=STATE_SCHEMA + 1)
     before = items_of(table, "")
     batch = Container(table, Clock(), Topic()).process([tick(200)])
     assert [type(failure.error) for failure in batch.failures] == [UnreadableItem]
@@ -62,7 +62,7 @@ def test_a_warm_container_does_not_overwrite_what_newer_code_has_made_of_a_state
     container: Container, table: Table
 ) -> None:
     container.process([tick(100)])
-    rewrite(table, "SYMBOL#AAPL", "STATE", schema=SCHEMA + 1, version=Decimal(9))
+    rewrite(table, "SYMBOL#AAPL", "STATE", schema=STATE_SCHEMA + 1, version=Decimal(9))
     before = items_of(table, "")
     batch = container.process([tick(200, 1)])
     assert [type(failure.error) for failure in batch.failures] == [UnreadableItem]
@@ -73,7 +73,7 @@ def test_other_symbols_go_on_beside_a_state_of_newer_code(
     container: Container, table: Table
 ) -> None:
     container.store.commit(State("AAPL"), State("AAPL", 1))
-    rewrite(table, "SYMBOL#AAPL", "STATE", schema=SCHEMA + 1)
+    rewrite(table, "SYMBOL#AAPL", "STATE", schema=STATE_SCHEMA + 1)
     batch = container.process([tick(200), tick(200, 1, "MSFT")])
     assert returning(batch) == {"m-0"}
     assert container.store.load("MSFT").price == Decimal(200)
@@ -81,7 +81,7 @@ def test_other_symbols_go_on_beside_a_state_of_newer_code(
 
 def test_an_unreadable_state_is_no_lost_one(table: Table) -> None:
     add_rules(table, rule("r-1", 150))
-    rewrite(table, "SYMBOL#AAPL", "STATE", schema=SCHEMA + 1)
+    rewrite(table, "SYMBOL#AAPL", "STATE", schema=STATE_SCHEMA + 1)
     with pytest.raises(UnreadableItem):
         Store(table).load("AAPL")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from price_alerts.items import rule_key
 from price_alerts.state import State
 from tests.unit.doubles import (
     SECOND,
@@ -287,7 +288,7 @@ def test_a_firing_whose_rule_is_gone_meanwhile_is_published(
     no_answer(topic, request=0, when="before")
     container.process([tick(110, 1)])
     topic.on_publish = lambda when: None
-    table.delete_item(Key={"pk": "SYMBOL#AAPL", "sk": "RULE#up"})
+    table.delete_item(Key=rule_key("AAPL", "up"))
     clock.now += MINUTE
     assert returning(container.process([tick(110, 1)])) == set()
     (item,) = items_of(table, "FIRINGS#AAPL")

@@ -131,6 +131,8 @@ def test_a_repair_and_a_price_of_the_same_symbol_go_together(
 def test_a_repair_of_what_is_well_does_nothing(
     container: Container, table: Table, calls: list[str]
 ) -> None:
+    container.process([tick(100)])
+    calls.clear()
     assert container.process([], symbols=["AAPL"]).unfinished_symbols == set()
     assert calls == ["Query"]
 

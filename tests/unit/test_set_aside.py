@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from price_alerts.batch import Batch
-from price_alerts.items import SCHEMA, UnreadableItem, rule_item, rule_of, watch_items, watch_of
+from price_alerts.items import (
+    SCHEMA,
+    UnreadableItem,
+    rule_item,
+    rule_key,
+    rule_of,
+    watch_items,
+    watch_of,
+)
 from price_alerts.terms import Condition
 from tests.unit.doubles import Clock, Container, Topic, add_rules, items_of, returning, rule, tick
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-RULE = {"pk": "SYMBOL#AAPL", "sk": "RULE#broken"}
+RULE = rule_key("AAPL", "broken")
 WATCH = {"pk": "WATCH#AAPL#price", "sk": "202105#broken"}
 # By symbol.
 JUNK: dict[str, Any] = {
@@ -89,7 +97,7 @@ def test_a_watch_that_is_incomplete_is_set_aside_and_its_neighbour_fires(
 
 def test_a_new_rule_that_cannot_be_read_is_set_aside(container: Container, table: Table) -> None:
     add_rules(table, rule("new", 90, condition=Condition.ABOVE))
-    remove_attribute(table, {"pk": "SYMBOL#AAPL", "sk": "RULE#new"}, "trigger")
+    remove_attribute(table, rule_key("AAPL", "new"), "trigger")
     batch = container.process([tick(110, 1)])
     assert (returning(batch), set(batch.unreadable), fired(batch)) == (
         set(),
@@ -174,7 +182,7 @@ def test_what_is_set_aside_in_several_symbols_is_in_the_batch(
 ) -> None:
     add_rules(table, rule("other", 105, symbol="MSFT"))
     container.process([tick(100, 1, "MSFT")])
-    for key in (RULE, {"pk": "SYMBOL#MSFT", "sk": "RULE#other"}):
+    for key in (RULE, rule_key("MSFT", "other")):
         remove_attribute(table, key, "levels")
     batch = container.process([tick(110, 2), tick(110, 2, "MSFT")])
     assert set(batch.unreadable) == {"broken", "other"}

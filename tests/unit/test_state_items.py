@@ -15,7 +15,7 @@ from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given
 
 from price_alerts.engine import MAX_CHANGES_PER_COMMIT, MAX_ENTRIES_PER_COMMIT
-from price_alerts.items import SCHEMA, UnreadableItem
+from price_alerts.items import STATE_SCHEMA, UnreadableItem
 from price_alerts.progress import Announced, Trail
 from price_alerts.recent import Mark, Recent
 from price_alerts.rules import Progress, Status
@@ -181,8 +181,8 @@ def test_recent_ticks_are_forgotten_by_who_moves_a_symbol_without_knowing_of_the
 
 
 def test_a_state_of_newer_code_is_not_read() -> None:
-    with pytest.raises(UnreadableItem, match="the format 3, and this code reads up to 2"):
-        state_of("AAPL", as_stored({"schema": SCHEMA + 1, "version": 1}))
+    with pytest.raises(UnreadableItem, match="the format 4, and this code reads up to 3"):
+        state_of("AAPL", as_stored({"schema": STATE_SCHEMA + 1, "version": 1}))
 
 
 # --- firings ---------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from price_alerts.watches import NEW, Watch, watches_of
 
 __all__ = [
     "SCHEMA",
+    "STATE_SCHEMA",
     "Attributes",
     "Item",
     "Key",
@@ -29,6 +30,7 @@ __all__ = [
     "day_key",
     "firing_key",
     "former_firing_key",
+    "former_rule_key",
     "known",
     "line_key",
     "new_rule_key",
@@ -36,7 +38,9 @@ __all__ = [
     "progress_of",
     "rule_item",
     "rule_key",
+    "rule_keys",
     "rule_of",
+    "rule_partitions",
     "setting",
     "shards",
     "state_key",
@@ -53,8 +57,12 @@ Key = dict[str, str]
 
 # The format that this code writes. What a newer format wrote is left as it is.
 SCHEMA = 2
+# That of the state of a symbol whose rules are spread over several keys: the release before, which
+# would not find them there, leaves it alone.
+STATE_SCHEMA = 3
 # DynamoDB takes 1,000 write units a second for one partition key (developer guide, "Best practices
-# for designing and using partition keys"); each firing is one unit in two of them.
+# for designing and using partition keys"); each firing is a unit for the firing, one for its entry
+# in the index by_day, and one for its rule.
 _SHARDS = 8
 # What is past its expiry is deleted by the table itself, when nobody looks for it any more, and
 # even a message from the dead-letter queue has come: 14 days in each of two queues at most.
@@ -65,11 +73,11 @@ class UnreadableItem(Exception):
     """An item that was changed by hand or by newer code; the text is the reason."""
 
 
-def check_schema(item: Item) -> None:
+def check_schema(item: Item, newest: int = SCHEMA) -> None:
     """Raise an `UnreadableItem` if newer code wrote an item."""
     schema = item.get("schema", 1)
-    if schema > SCHEMA:
-        raise UnreadableItem(f"it has the format {schema}, and this code reads up to {SCHEMA}")
+    if schema > newest:
+        raise UnreadableItem(f"it has the format {schema}, and this code reads up to {newest}")
 
 
 def state_key(symbol: str) -> Key:
@@ -79,7 +87,22 @@ def state_key(symbol: str) -> Key:
 
 def rule_key(symbol: str, rule_id: str) -> Key:
     """Return the key of a rule."""
+    return {"pk": f"SYMBOL#{symbol}#{_shard_of(rule_id)}", "sk": f"RULE#{rule_id}"}
+
+
+def former_rule_key(symbol: str, rule_id: str) -> Key:
+    """Return the key under which the release before wrote a rule; it stays there."""
     return {"pk": f"SYMBOL#{symbol}", "sk": f"RULE#{rule_id}"}
+
+
+def rule_keys(symbol: str, rule_id: str) -> list[Key]:
+    """Return the keys under which a rule may be."""
+    return [rule_key(symbol, rule_id), former_rule_key(symbol, rule_id)]
+
+
+def rule_partitions(symbol: str) -> list[str]:
+    """Return the partitions in which a symbol's rules are."""
+    return shards(f"SYMBOL#{symbol}")
 
 
 def claim_key(rule_id: str) -> Key:
@@ -121,7 +144,7 @@ def day_key(firing_id: str, fired_at: str) -> str:
 
 
 def shards(partition: str) -> list[str]:
-    """Return the partitions over which firings are spread, with the one of the release before."""
+    """Return the partitions over which something is spread, with the one of the release before."""
     return [partition, *(f"{partition}#{shard}" for shard in range(_SHARDS))]
 
 
@@ -161,7 +184,8 @@ def rule_of(item: Item) -> Rule:
     """
     with _reading(item):
         rule = _rule_of(item)
-        if rule_key(rule.symbol, rule.rule_id) != {name: item[name] for name in ("pk", "sk")}:
+        key = {name: item[name] for name in ("pk", "sk")}
+        if key not in rule_keys(rule.symbol, rule.rule_id):
             raise ValueError("it is not under its own key")
         return rule
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from price_alerts.items import (
     SCHEMA,
+    STATE_SCHEMA,
     Attributes,
     Item,
     check_schema,
@@ -31,7 +32,7 @@ from price_alerts.state import Firing, Lease, Outbox, State, Step, Threshold
 from price_alerts.ticks import Position, format_timestamp
 from price_alerts.watches import Band
 
-# The release before reads no other outbox; a few rules would take hardly less room.
+# So few would take hardly less room.
 _MAX_PLAIN_RULES = 100
 
 __all__ = ["firing_item", "state_attributes", "state_of"]
@@ -82,7 +83,7 @@ def state_of(symbol: str, item: Item | None) -> State:
     """
     if item is None:
         return State(symbol)
-    check_schema(item)
+    check_schema(item, STATE_SCHEMA)
     position = lease = bands = step = recent = threshold_before = None
     if "message_id" in item:
         position = _position_of(item)

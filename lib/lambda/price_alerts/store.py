@@ -21,7 +21,7 @@ from price_alerts.items import (
     line_key,
     new_rule_key,
     progress_attributes,
-    rule_key,
+    rule_keys,
     setting,
     state_key,
     watch_items,
@@ -92,17 +92,14 @@ class Store:
         UnreadableItem
             If newer code wrote it.
         """
-        # The state's key is the last of its partition; before it are the rules.
+        pk, sk = state_key(symbol).values()
         answer = self._client.query(
             TableName=self._table.name,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": state_key(symbol)["pk"]},
-            ScanIndexForward=False,
+            KeyConditionExpression="pk = :pk AND sk = :sk",
+            ExpressionAttributeValues={":pk": pk, ":sk": sk},
             ConsistentRead=True,
-            Limit=1,
         )
-        (item,) = answer["Items"] or (None,)
-        if item is None or item["sk"] == "STATE":
+        for item in answer["Items"]:
             return state_of(symbol, item)
         return self._begun_again(symbol)
 
@@ -129,7 +126,6 @@ class Store:
         old = state_attributes(before) if before.is_stored else {}
         new = state_attributes(after)
         changed = {name: value for name, value in new.items() if value != old.get(name)}
-        changed["schema"] = SCHEMA  # the release before wrote none
         update = setting(changed, [*sorted(old.keys() - new.keys()), *_FORMER])
         condition = "attribute_not_exists(pk)"
         if before.is_stored:
@@ -228,15 +224,20 @@ class Store:
         condition = (
             "attribute_exists(pk) AND (attribute_not_exists(#revision) OR #revision < :revision)"
         )
-        try:
-            self._client.update_item(
-                TableName=self._table.name,
-                Key=rule_key(symbol, rule_id),
-                ConditionExpression=condition,
-                **update,
-            )
-        except ClientError as error:
-            _item_in_the_way(error)
+        for key in rule_keys(symbol, rule_id):
+            try:
+                self._client.update_item(
+                    TableName=self._table.name,
+                    Key=key,
+                    ConditionExpression=condition,
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    **update,
+                )
+            except ClientError as error:
+                if _item_in_the_way(error):
+                    return
+            else:
+                return
 
     def _update_state(
         self,
@@ -265,8 +266,10 @@ class Store:
         return written
 
     def _begun_again(self, symbol: str) -> State:
-        """Begin a symbol with rules whose state is lost: all that are active are new."""
+        """Begin a symbol; with rules its state is lost, and all that are active are new."""
         rules = self.index(symbol).all_rules()
+        if not rules:
+            return State(symbol)
         active = [rule for rule in rules if rule.progress.status is Status.ACTIVE]
         items = [item for rule in active for item in watch_items(rule)]
         self._write_all({"PutRequest": {"Item": item}} for item in items)

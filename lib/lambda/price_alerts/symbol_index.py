@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from price_alerts.items import UnreadableItem, line_key, rule_key, rule_of, state_key, watch_of
+from price_alerts.items import (
+    UnreadableItem,
+    former_rule_key,
+    line_key,
+    rule_key,
+    rule_of,
+    rule_partitions,
+    watch_of,
+)
 from price_alerts.portions import portions
 from price_alerts.rules import Rule
 from price_alerts.watches import NEW, Watch
@@ -53,19 +61,28 @@ class SymbolIndex:
 
     def rules(self, rule_ids: Iterable[str]) -> dict[str, Rule]:
         """Return rules by their ids, without those that are gone or cannot be read."""
-        keys = (rule_key(self._symbol, rule_id) for rule_id in rule_ids)
-        return self._read(read_all(self._table, keys))
+        left = dict.fromkeys(rule_ids)
+        rules: dict[str, Rule] = {}
+        for key_of in (rule_key, former_rule_key):
+            items = read_all(self._table, (key_of(self._symbol, rule_id) for rule_id in left))
+            rules |= self._read(items)
+            for item in items:
+                del left[_rule_id_in(item)]
+        return rules
 
     def all_rules(self) -> list[Rule]:
         """Return all rules of the symbol that can be read."""
         condition = "pk = :pk AND begins_with(sk, :rule)"
-        values = {":pk": state_key(self._symbol)["pk"], ":rule": "RULE#"}
-        return list(self._read(self._query(condition, values, True, None)).values())
+        rules: dict[str, Rule] = {}
+        for partition in rule_partitions(self._symbol):
+            values = {":pk": partition, ":rule": "RULE#"}
+            rules |= self._read(self._query(condition, values, True, None))
+        return list(rules.values())
 
     def _read(self, items: Iterable[Mapping[str, Any]]) -> dict[str, Rule]:
         rules = {}
         for item in items:
-            rule_id = item["sk"].partition("#")[2]
+            rule_id = _rule_id_in(item)
             try:
                 rules[rule_id] = rule_of(item)
             except UnreadableItem as reason:
@@ -94,6 +111,11 @@ class SymbolIndex:
                 break
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
         return items
+
+
+def _rule_id_in(item: Mapping[str, Any]) -> str:
+    rule_id: str = item["sk"].partition("#")[2]
+    return rule_id
 
 
 def read_all(table: Table, keys: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:

@@ -216,7 +216,7 @@ def test_a_topic_that_lets_nobody_subscribe_leaves_nothing_behind(stack: Stack) 
     [
         ("Unsubscribe", "the subscription", "subscriptions"),
         ("DeleteQueue", "the queue", "queues"),
-        ("BatchGetItem", "the rule", "items"),  # by which it is read
+        ("DeleteItem", "the rule", "items"),  # its symbol's state stays
     ],
 )
 def test_what_cannot_be_cleaned_up_is_told_and_the_rest_is(

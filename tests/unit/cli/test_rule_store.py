@@ -18,7 +18,7 @@ from price_alerts.store import Store
 from price_alerts.terms import Condition, Distance, RuleError, Side, Terms
 from price_alerts.ticks import Position
 from tests.unit.cli.doubles import answer_with, refusal
-from tests.unit.doubles import NOW, SECOND, Clock, Container, Topic, tick
+from tests.unit.doubles import NOW, SECOND, Clock, Container, Topic, former_item, tick
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -150,7 +150,7 @@ def test_a_rule_is_watched_from_its_adding_to_its_removal(
 
 def test_the_state_of_a_symbol_begins_with_its_first_rule(store: RuleStore, alerts: Table) -> None:
     store.add(ABOVE)
-    assert state(alerts) == {**state_key("AAPL"), "schema": 2, "version": 1}
+    assert state(alerts) == {**state_key("AAPL"), "schema": 3, "version": 1}
 
 
 def test_a_rule_has_its_window_kept_from_now_on(store: RuleStore, alerts: Table) -> None:
@@ -177,7 +177,7 @@ def test_every_change_raises_the_version_and_forgets_the_band(
         store.add(ABOVE)
     else:
         getattr(store, change)("above-200")
-    assert state(alerts) == {**state_key("AAPL"), "schema": 2, "version": 8, "price": 150}
+    assert state(alerts) == {**state_key("AAPL"), "schema": 3, "version": 8, "price": 150}
 
 
 def test_a_paused_rule_is_kept_and_not_watched(store: RuleStore, alerts: Table) -> None:
@@ -395,6 +395,37 @@ def test_an_entry_of_the_index_that_lags_behind_is_no_rule(store: RuleStore, ale
     alerts.query = query  # type: ignore[method-assign]  # only this table's, for this test
     with pytest.raises(CliError, match="there is no rule above-200"):
         store.find("above-200")
+
+
+@pytest.fixture
+def former(store: RuleStore, alerts: Table) -> Rule:
+    """A rule that the release before has added, and whose id nobody has claimed."""
+    store.add(ABOVE)
+    alerts.delete_item(Key=claim_key("above-200"))
+    alerts.delete_item(Key=rule_key("AAPL", "above-200"))
+    alerts.put_item(Item=former_item(replace(ABOVE, revision=1)))
+    return ABOVE
+
+
+def test_a_former_rule_is_found(store: RuleStore, former: Rule) -> None:
+    assert named(store, "above-200") == former
+    assert bare(store.rules()) == bare(store.rules("AAPL")) == [former]
+    assert store.missing([former]) == []
+
+
+def test_a_former_rule_is_changed_where_it_is(
+    store: RuleStore, alerts: Table, former: Rule
+) -> None:
+    assert store.pause("above-200").progress.status is Status.PAUSED
+    assert store.resume("above-200").progress == former.progress
+    assert bare([store.remove("above-200")]) == [former]
+    assert [item["sk"] for item in alerts.scan()["Items"]] == ["STATE"]
+
+
+def test_the_id_of_a_former_rule_is_taken(store: RuleStore, former: Rule) -> None:
+    with pytest.raises(CliError, match="there is a rule above-200 already, for AAPL"):
+        store.add(replace(CROSSES, rule_id="above-200"))
+    assert bare(store.rules()) == [former]
 
 
 def test_a_change_waits_until_firings_are_delivered(
@@ -715,7 +746,7 @@ def test_a_state_that_was_lost_is_begun_again(store: RuleStore, alerts: Table, c
         store.add(replace(FALLS, rule_id="new"))
     else:
         getattr(store, change)("falls")
-    assert state(alerts) == {**state_key("AAPL"), "schema": 2, "version": 42, "fall-1h": []}
+    assert state(alerts) == {**state_key("AAPL"), "schema": 3, "version": 42, "fall-1h": []}
     watched = {key[1].rpartition("#")[2] for key in index_keys(alerts)}
     assert watched == ({"other", "falls", "new"} if change == "add" else {"other"})
 
@@ -817,8 +848,8 @@ def test_many_rules_leave_prices_their_turn(
 
 
 def test_a_state_that_newer_code_wrote_is_left_alone(store: RuleStore, alerts: Table) -> None:
-    put_state(alerts, schema=3)
-    with pytest.raises(CliError, match="the state of AAPL cannot be changed: it has the format 3"):
+    put_state(alerts, schema=4)
+    with pytest.raises(CliError, match="the state of AAPL cannot be changed: it has the format 4"):
         store.add(ABOVE)
     assert list(store.rules()) == []
 
@@ -905,7 +936,7 @@ def test_a_rule_that_is_set_aside_is_removed_with_all_that_it_had(
     removed = store.remove(rule.rule_id)
     assert removed == replace(ASIDE, rule_id=rule.rule_id)
     assert [item["sk"] for item in alerts.scan()["Items"]] == ["STATE"]
-    assert state(alerts) == {**state_key("AAPL"), "schema": 2, "version": 8}
+    assert state(alerts) == {**state_key("AAPL"), "schema": 3, "version": 8}
 
 
 def test_the_watches_of_other_rules_stay_when_one_that_is_set_aside_is_removed(

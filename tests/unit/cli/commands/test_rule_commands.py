@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lib.cli.rule_store import RuleStore
+from price_alerts.items import rule_key
 from price_alerts.rules import Progress, Status
 from price_alerts.terms import Side
 from tests.unit.doubles import NOW
@@ -33,7 +34,7 @@ def fire(table: Table, rule_id: str, progress: Progress) -> None:
     if progress.disarmed:
         attributes["disarmed"] = str(progress.disarmed)
     table.update_item(
-        Key={"pk": f"SYMBOL#{rule.symbol}", "sk": f"RULE#{rule_id}"},
+        Key=rule_key(rule.symbol, rule_id),
         AttributeUpdates={
             name: {"Value": value, "Action": "PUT"} for name, value in attributes.items()
         },
@@ -211,7 +212,7 @@ def _aside(run: Run, alerts: Table) -> None:
     run("add", "AAPL", "above", "200", "--id", "fine")
     run("add", "AAPL", "above", "200", "--id", "aside")
     alerts.update_item(
-        Key={"pk": "SYMBOL#AAPL", "sk": "RULE#aside"},
+        Key=rule_key("AAPL", "aside"),
         AttributeUpdates={"trigger": {"Value": "often", "Action": "PUT"}},
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lib.cli.target import Target
-from price_alerts.items import rule_item
+from price_alerts.items import rule_item, rule_key
 from price_alerts.rules import Progress, Status
 from tests.unit.cli import test_repair
 from tests.unit.cli.doubles import answer_with, refusal
@@ -160,7 +160,7 @@ def test_the_status_may_be_told_as_json(run: Run) -> None:
 
 @pytest.mark.usefixtures("_stack")
 def test_the_status_tells_of_what_cannot_be_read_or_delivered(run: Run, alerts: Table) -> None:
-    alerts.put_item(Item={"pk": "SYMBOL#A", "sk": "RULE#r-9"})
+    alerts.put_item(Item=rule_key("A", "r-9"))
     record(alerts, "f-1", undeliverable="InvalidParameter")
     lines = run("status").text.splitlines()
     assert "rules set aside 1 (./alerts list says why)" in lines
