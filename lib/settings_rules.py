@@ -30,6 +30,8 @@ PROTOCOLS = {
     "sms": r"\+[1-9][0-9]{5,14}",
     "sqs": _ARN.format("sqs"),
 }
+# As of a price: tests/unit/test_settings.py holds this against ticks.py.
+_LEAST, _MOST, _MAX_DIGITS = Decimal("1e-30"), Decimal("1e30"), 34
 # Whoever is not one of the account is denied by the queue's policy in any case.
 _PRINCIPAL = r"arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+"
 
@@ -46,13 +48,12 @@ def check_values(values: Values) -> None:
     if threshold is not None and not (
         isinstance(threshold, Decimal)
         and threshold.is_finite()
-        and threshold > 0
-        and threshold.adjusted() < 18
-        and int(threshold.as_tuple().exponent) >= -18
+        and (not threshold or _LEAST <= threshold.copy_abs() <= _MOST)
+        and len("".join(map(str, threshold.as_tuple().digits)).strip("0")) <= _MAX_DIGITS
     ):
         raise SettingsError(
-            "high_price_threshold must be a number greater than 0 with at most 18 digits "
-            "before and after the point, or null"
+            f"high_price_threshold must be a number, 0 or between 1e-30 and 1e30 in size, with at "
+            f"most {_MAX_DIGITS} significant digits; or null"
         )
     if values["queue_type"] not in _QUEUE_TYPES:
         raise SettingsError(f"queue_type must be one of {', '.join(_QUEUE_TYPES)}")

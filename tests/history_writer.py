@@ -30,11 +30,13 @@ _SECOND = 1_000_000
 _START = 89_000 * 20_160 * _SECOND  # a bucket of every window begins here
 _BUCKET_SECONDS = {"1m": 2, "5m": 10, "15m": 30, "1h": 120, "4h": 480, "1d": 2_880, "7d": 20_160}
 
-# Prices and levels are places, which are whole numbers, times a scale.
+# Prices and levels are places, which are whole numbers, from some place on and times a scale.
 _FIRST_PLACE, _LAST_PLACE = 85, 115
-_SMALLEST = Decimal("1E-18")
-_LARGE = Decimal("8600000000000000.000000000000000001")
-_SCALES = (*[Decimal(1)] * 3, Decimal("0.5"), _SMALLEST, _SMALLEST, _LARGE)
+_ORIGINS = (0, 0, 0, 0, 0, 0, 100, 97, 103, 120)
+_SMALL = Decimal("1.2345678901234567890123456789012E-29")
+_LARGE = Decimal("8.6000000000000000000000000000001E27")
+_SCALES = (*[Decimal(1)] * 3, Decimal("0.5"), Decimal("1E-18"), _SMALL, _LARGE)
+_FINEST_PERCENT = Decimal("1E-18")
 
 _CHANNELS = ("enters", "exits", "inside", "outside")
 _MOVES = ("rises", "falls")
@@ -84,6 +86,7 @@ class _Writer:
         self._window = setup.choose(tuple(_BUCKET_SECONDS))
         self._bucket_seconds = _BUCKET_SECONDS[self._window]
         self._scale = setup.choose(_SCALES)
+        self._origin = setup.choose(_ORIGINS)
         self._levels = [
             100,
             *(setup.choose(range(94, 107)) for _ in range(setup.choose((2, 3, 4)))),
@@ -124,15 +127,15 @@ class _Writer:
         place = record.choose((*steps, level, level, level + 1, level - 1, anywhere, anywhere))
         self._places[symbol] = min(max(place, _FIRST_PLACE), _LAST_PLACE)
         self._times[symbol] = self._later(self._times[symbol], record)
-        return symbol, self._amount(self._places[symbol]), self._times[symbol]
+        return symbol, self._price(self._places[symbol]), self._times[symbol]
 
     def _later(self, now: int, record: _Record) -> int:
         bucket = self._bucket_seconds * _SECOND
         next_bucket = (now // bucket + 1) * bucket
-        last_in_window = next_bucket + 29 * bucket - 1
+        last_in_window = next_bucket + 30 * bucket - 1
         times = (
             *[now + seconds * _SECOND for seconds in (1, 1, 2, 5)],
-            *[now + buckets * bucket for buckets in (1, 1, 2, 5, 10, 29, 30)],
+            *[now + buckets * bucket for buckets in (1, 1, 2, 5, 10, 30, 31)],
             *(now + bucket - 1, now + bucket + 1, now + 30 * bucket - 1, now + 30 * bucket + 1),
             *(next_bucket - 1, next_bucket, next_bucket, last_in_window, last_in_window + 1),
         )
@@ -170,6 +173,7 @@ class _Writer:
     def _percent_move(self, record: _Record) -> tuple[tuple[Decimal, ...], Decimal | None, bool]:
         """Choose what some step between two prices comes to, and as rearm the same."""
         start, size = record.choose((100, *self._levels)), record.choose((2, 3, 5, 1, 8))
+        start = max(start - self._origin, 1)
         level = _percent(size, start)
         back = record.choose((None, None, *range(1, size)))
         if back is None:
@@ -186,18 +190,22 @@ class _Writer:
         elif condition in _MOVES:
             low = record.choose((2, 3, 5, 1, 8))
         levels = (low, high) if condition in _CHANNELS else (low,)
-        amounts = tuple(self._amount(place) for place in levels)
+        written = self._amount if condition in _MOVES else self._price
+        amounts = tuple(written(place) for place in levels)
 
         amount, percent = record.choose((1, 2, 3, 5)), record.choose(("2.5", "1.5", "4.5"))
-        width = high - low if condition in ("exits", "outside") else low
+        origin, width = self._origin, 1_000
+        if condition in _MOVES:
+            origin, width = 0, low
+        elif condition in ("exits", "outside"):
+            width = high - low
         kind = record.choose(("none", "amount", "amount", "percent"))
         if kind == "amount" and amount < width:
             return amounts, self._amount(amount), False
-        share = EXACT.multiply(Decimal(percent) * levels[0], self._scale) / 100
         if (
             kind == "percent"
-            and Decimal(percent) * levels[-1] < 100 * width
-            and share > _SMALLEST / 2  # else it would be rounded to nothing
+            and levels[0] > origin
+            and Decimal(percent) * (levels[-1] - origin) < 100 * width
         ):
             return amounts, Decimal(percent), True
         return amounts, None, False
@@ -211,9 +219,12 @@ class _Writer:
         )
         return None if seconds is None else self._times[symbol] + seconds * _SECOND
 
+    def _price(self, place: int) -> Decimal:
+        return self._amount(place - self._origin)
+
     def _amount(self, place: int) -> Decimal:
         return EXACT.multiply(place, self._scale)
 
 
 def _percent(move: int, start: int) -> Decimal:
-    return EXACT.divide(100 * move, start).quantize(_SMALLEST, ROUND_FLOOR, EXACT)
+    return EXACT.divide(100 * move, start).quantize(_FINEST_PERCENT, ROUND_FLOOR, EXACT)

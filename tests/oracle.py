@@ -1,8 +1,8 @@
 """A second evaluator, slow and plain, written from docs/semantics.md and from nothing else.
 
 It shares no line with the function: where both say the same, both have understood the page.
-It looks at every rule at every tick. Numbers are whole units of 10^-18, the finest that a price
-or a level can have, so that nothing is rounded but what the page rounds.
+It looks at every rule at every tick. Numbers are whole units of 10^-130, finer than any price,
+level or share of one can be, so that nothing is rounded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HIGH_PRICE = "high-price-threshold"
 # The rule, the tick's time in microseconds, the price before and the price.
 Fired = tuple[str, int, Decimal | None, Decimal]
 
-_UNITS = 10**18
+_UNITS = 10**130
 _SECOND = 1_000_000
 _BUCKETS = 30
 _HOUR, _DAY = 60 * 60, 24 * 60 * 60
@@ -214,12 +214,14 @@ class Oracle:
     def _move(self, spec: Spec, window: str, now: _Tick) -> int:
         """Measure a move within its window: in units of the price, or of a percent."""
         bucket = _WINDOW_SECONDS[window] * _SECOND // _BUCKETS
-        first = now.timestamp // bucket - (_BUCKETS - 1)
+        first = now.timestamp // bucket - _BUCKETS
         kept = self._windows[spec.symbol][spec.condition, window]
         prices = [tick.units for tick in kept if tick.timestamp // bucket >= first]
         extreme = min(prices) if spec.condition == "rises" else max(prices)
         move = abs(now.units - extreme)  # this tick is one of them
-        return move * 100 * _UNITS // extreme if spec.is_percent else move
+        if not spec.is_percent:
+            return move
+        return move * 100 * _UNITS // extreme if extreme > 0 else 0
 
 
 def _may_fire(rule: _Rule, timestamp: int) -> bool:
@@ -233,7 +235,7 @@ def _around(spec: Spec, level: int) -> _Around:
     """Tell what lies R below a level and R above it."""
     assert spec.rearm is not None
     if spec.rearm_is_percent and not spec.is_percent:
-        r = round(Fraction(spec.rearm) * level / 100)  # half to even
+        r = _units(spec.rearm) * level // (100 * _UNITS)
     else:
         r = _units(spec.rearm)
     return _Around(level - r, level + r)
@@ -243,5 +245,5 @@ def _around(spec: Spec, level: int) -> _Around:
 def _units(number: Decimal) -> int:
     units = Fraction(number) * _UNITS
     if units.denominator != 1:
-        raise ValueError("a number has more than 18 decimals")
+        raise ValueError("a number has more than 130 decimals")
     return int(units)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 
@@ -27,7 +26,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(rule_commands.add)
+# Levels may be below 0: -5 is no option.
+app.command(context_settings={"ignore_unknown_options": True})(rule_commands.add)
 app.command("list")(rule_commands.list_rules)
 app.command()(rule_commands.show)
 app.command()(rule_commands.pause)
@@ -45,10 +45,6 @@ dlq.command("list")(watch_commands.list_letters)
 dlq.command("redrive")(watch_commands.redrive_letters)
 app.add_typer(dlq, name="dlq")
 app.command()(backtest_command.backtest)
-
-
-# What a negative number is taken for.
-_NEGATIVE = re.compile(r"No such option: -(?![a-zA-Z-])")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,8 +88,6 @@ def _line(error: Exception, words: list[str]) -> str:
         command = context.command_path if context else f"alerts {words[0]}"
         told = error.format_message().rstrip(".").replace("Value error, ", "")
         text = f"{told}: see {command} --help"
-        if command == "alerts add" and _NEGATIVE.search(text):
-            text = "a level and a move are greater than 0, without a sign"
     # It may quote what was typed, or what AWS said.
     return "".join(
         character if character.isprintable() else "?" for character in " ".join(text.split())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import ConditionBase, Key
 
-from price_alerts.items import shards, terms_of
+from price_alerts.items import partition_of, shards, terms_of
 from price_alerts.ticks import format_timestamp
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def firings_of_symbol(
     since = format_timestamp(since_microseconds)
     items = _queried(
         table,
-        [Key("pk").eq(pk) & Key("sk").gte(since) for pk in shards(f"FIRINGS#{symbol}")],
+        [Key("pk").eq(pk) & Key("sk").gte(since) for pk in shards(partition_of("FIRINGS", symbol))],
     )
     return [_written(item) for item in sorted(items, key=_place_of)]
 

@@ -20,8 +20,8 @@ from price_alerts.terms import Terms
 
 __all__ = ["Levels"]
 
-_EXACT = Context(prec=100)
-_BETWEEN = Decimal("1e-19")  # less than a level can be away from another
+_EXACT = Context(prec=200)
+_BETWEEN = Decimal("1e-130")  # less than a level can be away from another
 
 
 class Levels:
@@ -78,7 +78,7 @@ class Levels:
     def are_within(self, cell: int, columns: Columns) -> bool:
         """Tell whether prices are certainly all in one cell."""
         number, is_level = divmod(cell, 2)
-        low = self._floats[number - 1] if number else 0
+        low = self._floats[number - 1] if number else -np.inf
         return (
             not is_level
             and low < columns.floats.min()

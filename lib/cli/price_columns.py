@@ -21,7 +21,7 @@ __all__ = ["portions_in"]
 # Few lines are split faster, as they stay in the processor's cache; many rows are followed faster.
 _LINES_AT_ONCE, _PARTS_AT_ONCE = 8_192, 8
 # Prices without an exponent, each on a line.
-_PRICES = re.compile(r"(?:(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+\n)++")
+_PRICES = re.compile(r"(?:-?(?:0|[1-9][0-9]{0,16}+)(?:\.[0-9]{1,17}+)?+\n)++")
 
 
 def portions_in(file: PricesFile, lines_at_once: int = _LINES_AT_ONCE) -> Iterator[Portion]:
@@ -95,8 +95,6 @@ def _portion(lines: Sequence[str], header: Header, latest: int | None) -> Portio
     if text.count("\n") != len(prices) or not _PRICES.fullmatch(text):
         return None
     columns = Columns.of(prices, times)
-    if not columns.floats.all():  # a price is greater than zero
-        return None
     code_of_symbol = coded(symbol_of.values())
     code_of = {text: code_of_symbol[symbol] for text, symbol in symbol_of.items()}
     codes = map(code_of.__getitem__, fields[header.symbol_at])

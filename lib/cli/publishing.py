@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +15,7 @@ from uuid import uuid4
 
 from lib.cli.prices import Price
 from price_alerts.portions import portions
-from price_alerts.ticks import MAX_TICKS_PER_MESSAGE, format_timestamp
+from price_alerts.ticks import MAX_DIGITS, MAX_TICKS_PER_MESSAGE, format_timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -20,12 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Publication", "Refusal", "publish"]
 
-# The longest tick takes 138 bytes: a whole request stays under the 256 KiB that any SQS takes.
 TICKS_PER_MESSAGE = 100
 MESSAGES_PER_REQUEST = 10  # SQS SendMessageBatch: entries in a request
+# Any SQS takes 256 KiB in a request. A tick takes up to four bytes a character of its symbol, and
+# so many besides.
+_REQUEST_BYTES, _TICK_BYTES, _CHARACTER_BYTES = 256 * 1_024, 112, 4
 # SQS gives all messages of a request one time, and at one time ticks are in the order of their
 # messages' ids: in any. Prices of no other time are sent message by message.
 UNTIMED_TICKS_PER_MESSAGE = MAX_TICKS_PER_MESSAGE
+_GROUP = re.compile(r"[!-~]{1,128}")  # Amazon SQS API Reference, SendMessage, MessageGroupId
 _ATTEMPTS = 5
 _FIRST_PAUSE_SECONDS = 0.2
 
@@ -91,13 +97,23 @@ def publish(
     if first.timestamp_microseconds is None:
         ticks, messages_at_once = UNTIMED_TICKS_PER_MESSAGE, 1
     is_fifo = queue_url.endswith(".fifo")
-    for messages in portions(portions(chain([first], waiting), ticks), messages_at_once):
+    split = _messages(chain([first], waiting), ticks, _REQUEST_BYTES // messages_at_once)
+    for messages in portions(split, messages_at_once):
         for request in (
             portions(_by_symbol(messages), MESSAGES_PER_REQUEST) if is_fifo else [messages]
         ):
             _send(sqs, queue_url, request, publication, sleep)
         on_progress(publication)
     return publication
+
+
+def _messages(
+    prices: Iterable[Price], most_ticks: int, most_bytes: int
+) -> Iterator[Sequence[Price]]:
+    for portion in portions(prices, most_ticks):
+        longest = max(len(price.symbol) for price in portion)
+        tick_bytes = _TICK_BYTES + _CHARACTER_BYTES * longest
+        yield from portions(portion, most_bytes // tick_bytes)
 
 
 def _by_symbol(messages: Iterable[Sequence[Price]]) -> Iterator[Sequence[Price]]:
@@ -143,10 +159,16 @@ def _entry(
 ) -> SendMessageBatchRequestEntryTypeDef:
     entry: SendMessageBatchRequestEntryTypeDef = {"Id": name, "MessageBody": _body(prices)}
     if queue_url.endswith(".fifo"):
-        entry["MessageGroupId"] = prices[0].symbol
+        entry["MessageGroupId"] = _group_of(prices[0].symbol)
         # One for each sending: the same price may well be meant twice.
         entry["MessageDeduplicationId"] = uuid4().hex
     return entry
+
+
+def _group_of(symbol: str) -> str:
+    if _GROUP.fullmatch(symbol):
+        return symbol
+    return hashlib.sha256(symbol.encode()).hexdigest()
 
 
 def _body(prices: Sequence[Price]) -> str:
@@ -154,8 +176,12 @@ def _body(prices: Sequence[Price]) -> str:
 
 
 def _tick(price: Price) -> str:
-    """Write a tick as JSON: the number exactly; nothing that a symbol may hold needs an escape."""
+    """Write a tick as JSON, the number exactly."""
+    number = f"{price.price:f}"
+    if len(number) > MAX_DIGITS:
+        number = str(price.price)
     timestamp = ""
     if price.timestamp_microseconds is not None:
         timestamp = f', "timestamp": "{format_timestamp(price.timestamp_microseconds)}"'
-    return f'{{"symbol": "{price.symbol}", "price": {price.price:f}{timestamp}}}'
+    symbol = json.dumps(price.symbol, ensure_ascii=False)
+    return f'{{"symbol": {symbol}, "price": {number}{timestamp}}}'

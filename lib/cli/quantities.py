@@ -6,7 +6,7 @@ import re
 
 from price_alerts.terms import Distance, RuleError
 from price_alerts.ticks import (
-    MAX_PRICE_DIGITS,
+    NUMBER_LIMITS,
     InvalidMessage,
     parse_price,
     parse_timestamp,
@@ -38,8 +38,7 @@ def distance_of(word: str) -> Distance:
         return Distance(parse_price(word.removesuffix("%")), word.endswith("%"))
     except InvalidMessage:
         raise RuleError(
-            f"{word!r} is no number greater than 0 with at most {MAX_PRICE_DIGITS} digits before "
-            "and after the point: write 200, 0.25 or 5%"
+            f"{word!r} is no number ({NUMBER_LIMITS}): write 200, 0.25, -3 or 5%"
         ) from None
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from lib.cli.errors import CliError
+from lib.cli.errors import CliError, WrongUsage
 from lib.cli.output import write_json, write_line
 from lib.cli.rule_store import RuleStore
 from lib.cli.rule_views import rule_document, write_rule, write_rules
@@ -29,6 +30,8 @@ __all__ = ["add", "list_rules", "pause", "remove", "resume", "show"]
 
 _CONDITIONS = ", ".join(condition.word for condition in Condition)
 _PLACEHOLDERS = f"{{{'} {'.join(PLACEHOLDERS)}}}"
+
+_OPTION = re.compile(r"-(?!\.?[0-9])")  # -5 and -.5 are numbers
 
 RuleId = Annotated[str, typer.Argument(metavar="ID", help="The rule's id; alerts list shows it.")]
 
@@ -82,6 +85,9 @@ def add(  # noqa: PLR0913, PLR0917  # each is a word that is typed
     as_json: JsonOption = False,
 ) -> None:
     """Add a rule, which counts from the symbol's next price on."""
+    for word in (symbol, condition, *values):
+        if _OPTION.match(word):
+            raise WrongUsage(f"No such option: {word}: see alerts add --help")
     words = RuleWords(
         id=rule_id,
         symbol=symbol,

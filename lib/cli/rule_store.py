@@ -24,6 +24,7 @@ from price_alerts.items import (
     line_key,
     rule_keys,
     rule_partitions,
+    symbol_in,
 )
 from price_alerts.portions import portions
 from price_alerts.progress import NOTHING_YET, Status
@@ -363,7 +364,7 @@ class RuleStore:
 
     def _refuse(self, keys: Iterable[Mapping[str, str]]) -> None:
         for item in self._read(keys):
-            raise _taken(item["sk"].partition("#")[2], item["pk"].split("#")[1])
+            raise _taken(item["sk"].partition("#")[2], symbol_in(item["pk"]))
 
     def _item_of(self, rule_id: str) -> Item:
         """Find a rule's item by its id alone."""

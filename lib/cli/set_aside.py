@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from price_alerts.items import Item, UnreadableItem, rule_of
+from price_alerts.items import Item, UnreadableItem, rule_of, symbol_in
 from price_alerts.rules import Rule
 
 __all__ = ["SetAside", "rule_in"]
@@ -24,5 +24,5 @@ def rule_in(item: Item) -> Rule | SetAside:
     try:
         return rule_of(item)
     except UnreadableItem as reason:
-        symbol, rule_id = (item[name].split("#")[1] for name in ("pk", "sk"))
-        return SetAside(rule_id, symbol, str(reason))
+        rule_id = item["sk"].partition("#")[2]
+        return SetAside(rule_id, symbol_in(item["pk"]), str(reason))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lib.cli.set_aside import SetAside, rule_in
 from lib.cli.target import Target
+from price_alerts.items import symbol_in
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -156,8 +157,7 @@ def read_table(table: Table, now_microseconds: int) -> TableStatus:
     """Count what is in a table, all of which is scanned."""
     status = TableStatus()
     for item in _items(table):
-        kind, _, symbol = item["pk"].partition("#")
-        if kind == "FIRINGS":
+        if item["pk"].startswith("FIRINGS#"):
             status.firings += 1
             status.undeliverable_firings += "undeliverable" in item
             status.last_fired_at = max(status.last_fired_at or "", item["fired_at"])
@@ -165,7 +165,7 @@ def read_table(table: Table, now_microseconds: int) -> TableStatus:
             status.symbols += 1
             if "outbox" in item or "step" in item:
                 is_held = item.get("lease_until_microseconds", 0) >= now_microseconds
-                (status.delivering if is_held else status.stuck).append(symbol)
+                (status.delivering if is_held else status.stuck).append(symbol_in(item["pk"]))
         elif isinstance(rule := rule_in(item), SetAside):
             status.rules_set_aside += 1
         else:

@@ -32,8 +32,9 @@ def moves(name: str, queue: Queue, columns: Columns) -> list[tuple[Floats, Float
     """
     leading = leaders(name, queue, columns)
     amounts = _sign(name) * (columns.floats - leading)
-    errors = (columns.floats + leading) * _ERROR
-    share = 100 / leading
+    errors = (np.abs(columns.floats) + np.abs(leading)) * _ERROR
+    # Of what is not above zero there is no percentage: that counts as no move.
+    share = np.divide(100, leading, out=np.zeros(len(leading)), where=leading > 0)
     return [(amounts, errors), (amounts * share, errors * share)]
 
 
@@ -48,7 +49,7 @@ def leaders(name: str, queue: Queue, columns: Columns) -> Floats:
     )
     kept = [float(price) for _, price in queue]
     floats = sign * np.concatenate((kept, columns.floats))
-    starts = np.searchsorted(buckets, buckets - BUCKETS, side="right")
+    starts = np.searchsorted(buckets, buckets - BUCKETS, side="left")
     return sign * _lowest_since(starts, floats)[len(kept) :]
 
 
@@ -56,7 +57,7 @@ def pushed_all(name: str, queue: Queue, columns: Columns) -> Queue:
     """Add prices, at least one, to a window."""
     length = BUCKET_MICROSECONDS[name]
     times = columns.times
-    first = np.searchsorted(times, (times[-1] // length - BUCKETS + 1) * length)
+    first = np.searchsorted(times, (times[-1] // length - BUCKETS) * length)
     columns = columns[int(first) :]
     buckets = columns.times // length
     starts = np.concatenate(([0], np.flatnonzero(buckets[1:] != buckets[:-1]) + 1))

@@ -36,7 +36,7 @@ __all__ = [
 
 _CONDITIONS = {condition.word: condition for condition in Condition}
 _ID_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # without what looks alike
-_ID_CHARACTERS = 6
+_ID_CHARACTERS, _MAX_NAME_CHARACTERS = 6, 57
 
 
 class ShownStatus(StrEnum):
@@ -210,7 +210,7 @@ def status_of(rule: Rule | SetAside, now_microseconds: int) -> ShownStatus:
 
 def _new_id(symbol: str) -> str:
     """Make up an id that can be told and typed, ``aapl-7f3k2q`` say."""
-    name = re.sub(r"[^a-z0-9._-]+", "-", symbol.lower()).strip("._-")
+    name = re.sub(r"[^a-z0-9._-]+", "-", symbol.lower())[:_MAX_NAME_CHARACTERS].strip("._-")
     chance = "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_CHARACTERS))
     return "-".join(filter(None, [name, chance]))
 

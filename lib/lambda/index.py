@@ -75,7 +75,7 @@ def build_processor() -> Processor:
     return Processor(
         store=Store(table, each=each_call),
         notifier=Notifier(sns, config.topic_arn),
-        high_price=high_price_rule(high_price) if high_price else None,
+        high_price=None if high_price is None else high_price_rule(high_price),
         clock=_now_microseconds,
         sleep=time.sleep,
         kept_ticks=config.late_ticks,

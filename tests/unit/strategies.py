@@ -26,7 +26,19 @@ _MOVES = {Condition.RISES, Condition.FALLS}
 _moments = st.integers(0, 2 * NOW)
 _texts = st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=10)
 _ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True)
-_prices = st.decimals(_SMALLEST, Decimal(10**18 - 1), places=18)
+_symbols = st.sampled_from(["AAPL", "M&M.NS", "NIFTY 50", "A#1%", "A%23", "币安人生USDT"])
+_sizes = st.builds(
+    lambda digits, exponent: Decimal(f"{digits}E{exponent}"),
+    st.integers(1, 10**34 - 1),
+    st.integers(-30, -4),
+)
+# A place at which a rule re-arms can have more digits than the table's numbers.
+_places = st.builds(
+    lambda digits, exponent: Decimal(f"{digits}E{exponent}"),
+    st.integers(-(10**160), 10**160),
+    st.integers(-128, 0),
+)
+_prices = _sizes | _sizes.map(Decimal.copy_negate) | st.just(Decimal(0))
 _levels = st.decimals(2, 99, places=18)
 _lines = st.sampled_from(lines_of(dict.fromkeys(EXTREMES, ())))
 # SQS names a message by a UUID; other senders of records may name it as they like.
@@ -70,7 +82,7 @@ progresses = st.builds(replace, _bare_progresses, trail=_trails)
 rules = st.builds(
     Rule,
     rule_id=_ids,
-    symbol=st.just("AAPL"),
+    symbol=_symbols,
     terms=_terms(),
     trigger=st.just(Trigger.EVERY),
     cooldown_seconds=st.integers(0, 10**9),
@@ -107,7 +119,8 @@ _windows = st.dictionaries(
     st.lists(st.tuples(st.integers(0, NOW), _prices), max_size=3).map(tuple),
     max_size=3,
 )
-_bands = st.dictionaries(_lines, st.builds(Band, st.none() | _prices, st.none() | _prices))
+_ends = st.none() | _prices | _places
+_bands = st.dictionaries(_lines, st.builds(Band, _ends, _ends))
 _steps = st.builds(
     Step,
     # What a price comes to in percent, from the lowest one to the highest, has 57 digits.

@@ -95,7 +95,7 @@ def test_a_missing_variable_is_named(environment: dict[str, str], text: str) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["0", "-1", "NaN", "sNaN", "Infinity", "high", "1,5", "1_0", "1e18"]
+    "text", ["NaN", "sNaN", "Infinity", "high", "1,5", "1_0", "1e31", "-9e-31"]
 )
 def test_a_threshold_that_is_no_price_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="HIGH_PRICE_THRESHOLD: price must "):

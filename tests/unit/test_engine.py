@@ -38,6 +38,14 @@ FIRST = tick(101)
         ("outside 90 110 rearm 2", "*111 109 111 108 *111 80 100 *80"),
         ("rises 5 within 1m rearm 2", "100 *105 104 105 103 *105"),
         ("rises 5 within 1m rearm 2", "100 *105 100 *105"),
+        ("below 0", "5 *-37.63 0 *-0.01"),
+        ("crosses 0", "5 *-37.63 *0 0 0.01 *0"),
+        ("enters -2 2", "-5 *-2 2 -3 *0 5 -5"),
+        ("rises 5 within 1m", "-100 -96 *-95 -95 -96 *-90"),
+        ("above 5 rearm 6", "4 *6 0 6 -1 *6"),
+        # Of a lowest price that is not above zero there is no percentage.
+        ("rises 5% within 1m", "-100 -50 0 100 -200 1000"),
+        ("falls 5% within 1m", "100 *-1 -2"),
     ],
 )
 def test_a_rule_fires_each_time_that_it_comes_true(text: str, example: str) -> None:

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lib.configuration import ConfigurationError
 from lib.settings import Settings, SettingsError, Subscription, load_settings
+from price_alerts.ticks import is_number
 
 CDKTF_JSON = Path(__file__).parents[2] / "cdktf.json"
 THRESHOLD = (
@@ -332,8 +335,10 @@ def test_a_log_retention_that_cloudwatch_knows_is_taken(value: int) -> None:
         "1e3",
         "9" * 18,
         "1e17",
-        "0." + "0" * 17 + "1",
-        "9" * 18 + "." + "9" * 18,
+        "0",
+        "-37.63",
+        "1E-30",
+        "9" * 17 + "." + "9" * 17,
     ],
 )
 def test_the_threshold_is_read_exactly(load_text: Load, literal: str) -> None:
@@ -343,14 +348,26 @@ def test_the_threshold_is_read_exactly(load_text: Load, literal: str) -> None:
 @pytest.mark.parametrize(
     "literal",
     [
-        *('"150"', "true", "[]", "{}", "NaN", "Infinity", "-Infinity", "0", "0.0", "-1", "-0.1"),
-        *("1" + "0" * 18, "1e18", "0." + "0" * 18 + "1", "1e-19", "1e999999"),
+        *('"150"', "true", "[]", "{}", "NaN", "Infinity", "-Infinity"),
+        *("1.1e30", "-1e31", "0." + "0" * 30 + "1", "9e-31", "1e999999", "1." + "1" * 34),
     ],
 )
 def test_what_is_no_price_is_no_threshold(load_text: Load, literal: str) -> None:
-    assert "high_price_threshold must be a number greater than 0" in refusal(
+    assert "high_price_threshold must be a number, 0 or between" in refusal(
         load_text, THRESHOLD % literal
     )
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_a_threshold_is_what_a_price_can_be(number: Decimal) -> None:
+    def settings() -> Settings:
+        return Settings(environment="dev", region="us-east-1", high_price_threshold=number)
+
+    if is_number(number):
+        assert settings().high_price_threshold == number
+    else:
+        with pytest.raises(SettingsError, match="high_price_threshold must be a number"):
+            settings()
 
 
 @pytest.mark.parametrize("value", ["NaN", "sNaN", "Infinity"])

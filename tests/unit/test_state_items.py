@@ -23,14 +23,15 @@ from price_alerts.state import Firing, Lease, Outbox, State, Step, Threshold
 from price_alerts.state_items import firing_item, state_attributes, state_of
 from price_alerts.terms import Condition, Distance, Side, Terms
 from price_alerts.ticks import Position
-from price_alerts.watches import Band
+from price_alerts.watches import Band, level_key
 from price_alerts.windows import BUCKETS, EXTREMES, lines_of
 from tests.unit.doubles import NOW, SECOND, as_stored, firing, told
 from tests.unit.strategies import recents, states
 
-LONGEST = Decimal("999999999999999999.999999999999999999")
-LONG = Decimal("111111111111111111.111111111111111111")
-LONGEST_PERCENTAGE = Decimal(f"{'9' * 39}.{'9' * 18}")
+LONGEST = Decimal(f"-{'9' * 17}.{'9' * 17}")
+LONG = Decimal(f"-{'1' * 17}.{'1' * 17}")
+LONGEST_PLACE = Decimal(f"-{'9' * 31}.{'9' * 128}")
+LONGEST_PERCENTAGE = Decimal(f"{'9' * 65}.{'9' * 63}")
 ITEM_LIMIT = 400 * 1024  # DynamoDB
 
 
@@ -244,7 +245,7 @@ def largest_state(kept_ticks: int, trail_ticks: int) -> State:
         return "".join(random.choices(characters, k=length))
 
     def number(first: int = 5) -> Decimal:
-        return Decimal(f"{first}{name(17, string.digits)}.{name(18, string.digits)}")
+        return Decimal(f"-{first}{name(16, string.digits)}.{name(17, string.digits)}")
 
     def position() -> Position:
         message_id = str(uuid.UUID(int=random.getrandbits(128)))
@@ -259,7 +260,7 @@ def largest_state(kept_ticks: int, trail_ticks: int) -> State:
         name(64) for _ in range(min(MAX_CHANGES_PER_COMMIT, MAX_ENTRIES_PER_COMMIT // entries))
     ]
     firing_ids = {rule_id: name(32, string.hexdigits[:16]) for rule_id in rule_ids}
-    levels = {rule_id: (number(7), number(8)) for rule_id in rule_ids}
+    levels = {rule_id: (number(8), number(7)) for rule_id in rule_ids}
 
     def before() -> Progress:
         firing_id = name(32, string.hexdigits[:16])
@@ -273,11 +274,11 @@ def largest_state(kept_ticks: int, trail_ticks: int) -> State:
         Firing(
             firing_id=firing_ids[rule_id],
             rule_id=rule_id,
-            symbol="A" * 32,
+            symbol="币" * 64,
             terms=Terms(
                 Condition.EXITS,
                 levels[rule_id],
-                rearm=Distance(Decimal(f"0.{name(18, string.digits)}")),
+                rearm=Distance(Decimal(f"0.1{name(33, string.digits)}")),
             ),
             previous_price=LONGEST,
             price=LONGEST,
@@ -287,7 +288,7 @@ def largest_state(kept_ticks: int, trail_ticks: int) -> State:
         for rule_id in rule_ids
     )
     windows = {
-        window: tuple((NOW // SECOND + bucket, number()) for bucket in range(BUCKETS))
+        window: tuple((NOW // SECOND + bucket, number()) for bucket in range(BUCKETS + 1))
         for window in EXTREMES
     }
     lines = lines_of(windows)
@@ -300,14 +301,14 @@ def largest_state(kept_ticks: int, trail_ticks: int) -> State:
         rules_since=last,
     )
     return State(
-        symbol="A" * 32,
+        symbol="币" * 64,
         version=10**9,
         price=LONGEST,
         position=last,
         threshold=LONGEST,
         threshold_before=Threshold(LONG, NOW),
         windows=windows,
-        bands=dict.fromkeys(lines, Band(LONGEST, LONGEST)),
+        bands=dict.fromkeys(lines, Band(LONGEST_PLACE, LONGEST_PLACE)),
         step=Step(dict.fromkeys(lines, LONGEST_PERCENTAGE), lines[-1], "9" * 60 + "#" + "r" * 64),
         recent=recent if kept_ticks else None,
         outbox=Outbox(
@@ -317,7 +318,7 @@ def largest_state(kept_ticks: int, trail_ticks: int) -> State:
             checked_rule_ids=tuple(rule_ids),
             # One that fires once has no levels of re-arming.
             spent=tuple(
-                (lines[-1], f"{level:f}#{rule_id}")
+                (lines[-1], f"{level_key(level)}#{rule_id}")
                 for rule_id in rule_ids
                 for level in levels[rule_id]
             ),

@@ -123,8 +123,8 @@ def test_only_rises_and_falls_are_moves(text: str, is_move: bool) -> None:
         ("enters 100 200 rearm 1%", "99", "202"),
         ("exits 100 200 rearm 1%", "198", "101"),
         # 1.5 and 2.5 of the smallest unit are both taken for 2.
-        ("above 5E-18 rearm 30%", "3E-18", None),
-        ("above 5E-18 rearm 50%", "3E-18", None),
+        ("above 5E-18 rearm 30%", "3.5E-18", None),
+        ("above 1E+30 rearm 1E-30%", "999999999999999999999999999999.99", None),
     ],
 )
 def test_a_price_must_go_back_to_re_arm(text: str, high: str | None, low: str | None) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from itertools import pairwise
 
 import pytest
@@ -15,7 +15,11 @@ from price_alerts.watches import ANYWHERE, Band, Line, Watch, level_key, level_o
 from tests.unit.rule_builders import watch
 
 NAME = "price"
-LEVELS = st.decimals(Decimal("1E-18"), Decimal("1E18") - 1, places=18)
+LEVELS = st.builds(
+    lambda digits, exponent: Decimal(digits).scaleb(exponent, Context(prec=40)),
+    st.integers(-(10**34), 10**34),
+    st.integers(-63, 29),
+)
 
 
 class Row:
@@ -83,6 +87,10 @@ def settled(row: Row, value: int, without: Sequence[str] = ()) -> Line:
         ("200.5", "2022005"),
         ("0.07", "1987"),
         ("1E-18", "1821"),
+        ("1E-128", "0721"),
+        ("-200", "-7977~"),
+        ("-200.5", "-7977994~"),
+        ("-0.07", "-8012~"),
     ],
 )
 def test_a_level_is_written_without_its_zeros(level: str, key: str) -> None:
@@ -95,9 +103,14 @@ def test_keys_sort_as_their_levels_do(one: Decimal, other: Decimal) -> None:
 
 
 @given(LEVELS)
-def test_a_level_is_read_back_from_a_key_and_sorts_behind_zero(level: Decimal) -> None:
+def test_a_level_is_read_back_from_a_key(level: Decimal) -> None:
     assert level_of(f"{level_key(level)}#r") == level
-    assert level_key(level) > level_key(Decimal(0))
+
+
+@given(LEVELS, LEVELS)
+def test_what_is_past_a_level_comes_before_the_next(one: Decimal, other: Decimal) -> None:
+    if one < other:
+        assert f"{level_key(one)}#r" < f"{level_key(one)}$" < f"{level_key(other)}#r"
 
 
 def test_a_watch_stands_at_its_level_not_at_its_rules() -> None:

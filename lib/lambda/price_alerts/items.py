@@ -34,6 +34,7 @@ __all__ = [
     "known",
     "line_key",
     "new_rule_key",
+    "partition_of",
     "progress_attributes",
     "progress_of",
     "rule_item",
@@ -44,6 +45,7 @@ __all__ = [
     "setting",
     "shards",
     "state_key",
+    "symbol_in",
     "terms_attributes",
     "terms_of",
     "watch_items",
@@ -80,19 +82,30 @@ def check_schema(item: Item, newest: int = SCHEMA) -> None:
         raise UnreadableItem(f"it has the format {schema}, and this code reads up to {newest}")
 
 
+def partition_of(kind: str, symbol: str) -> str:
+    """Return a symbol's partition for some kind of items."""
+    return f"{kind}#{symbol.replace('%', '%25').replace('#', '%23')}"
+
+
+def symbol_in(partition: str) -> str:
+    """Return the symbol whose partition it is."""
+    return partition.split("#")[1].replace("%23", "#").replace("%25", "%")
+
+
 def state_key(symbol: str) -> Key:
     """Return the key of a symbol's state."""
-    return {"pk": f"SYMBOL#{symbol}", "sk": "STATE"}
+    return {"pk": partition_of("SYMBOL", symbol), "sk": "STATE"}
 
 
 def rule_key(symbol: str, rule_id: str) -> Key:
     """Return the key of a rule."""
-    return {"pk": f"SYMBOL#{symbol}#{_shard_of(rule_id)}", "sk": f"RULE#{rule_id}"}
+    key = former_rule_key(symbol, rule_id)
+    return {**key, "pk": f"{key['pk']}#{_shard_of(rule_id)}"}
 
 
 def former_rule_key(symbol: str, rule_id: str) -> Key:
     """Return the key under which the release before wrote a rule; it stays there."""
-    return {"pk": f"SYMBOL#{symbol}", "sk": f"RULE#{rule_id}"}
+    return {"pk": partition_of("SYMBOL", symbol), "sk": f"RULE#{rule_id}"}
 
 
 def rule_keys(symbol: str, rule_id: str) -> list[Key]:
@@ -102,7 +115,7 @@ def rule_keys(symbol: str, rule_id: str) -> list[Key]:
 
 def rule_partitions(symbol: str) -> list[str]:
     """Return the partitions in which a symbol's rules are."""
-    return shards(f"SYMBOL#{symbol}")
+    return shards(partition_of("SYMBOL", symbol))
 
 
 def claim_key(rule_id: str) -> Key:
@@ -112,7 +125,7 @@ def claim_key(rule_id: str) -> Key:
 
 def line_key(symbol: str, line: str) -> str:
     """Return the partition of a line of watches."""
-    return f"WATCH#{symbol}#{line}"
+    return f"{partition_of('WATCH', symbol)}#{line}"
 
 
 def new_rule_key(symbol: str, rule_id: str) -> Key:
@@ -135,7 +148,8 @@ def firing_key(firing: Firing) -> Key:
 def former_firing_key(firing: Firing) -> Key:
     """Return the key under which the release before recorded a firing."""
     timestamp = format_timestamp(firing.timestamp_microseconds)
-    return {"pk": f"FIRINGS#{firing.symbol}", "sk": f"{timestamp}#{firing.firing_id}"}
+    partition = partition_of("FIRINGS", firing.symbol)
+    return {"pk": partition, "sk": f"{timestamp}#{firing.firing_id}"}
 
 
 def day_key(firing_id: str, fired_at: str) -> str:

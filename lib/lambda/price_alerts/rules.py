@@ -10,7 +10,7 @@ from string import Formatter
 
 from price_alerts.progress import NO_TRAIL, NOTHING_YET, Progress, Status
 from price_alerts.terms import Condition, RuleError, Terms
-from price_alerts.ticks import Position, is_symbol
+from price_alerts.ticks import InvalidMessage, Position, check_symbol
 
 __all__ = [
     "HIGH_PRICE_RULE_ID",
@@ -92,8 +92,10 @@ class Rule:
     def __post_init__(self) -> None:
         """Refuse what cannot be kept or announced."""
         check_rule_id(self.rule_id)
-        if not is_symbol(self.symbol):
-            raise RuleError("a symbol is 1 to 32 characters of A-Z 0-9 . - _ / : = ^")
+        try:
+            check_symbol(self.symbol)
+        except InvalidMessage as reason:
+            raise RuleError(str(reason)) from None
         if self.trigger is Trigger.ONCE and (self.terms.rearm or self.cooldown_seconds):
             raise RuleError("cooldown and rearm need the trigger every: once fires only once")
         for name, longest in _MAX_CHARACTERS.items():

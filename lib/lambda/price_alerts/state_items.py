@@ -34,6 +34,7 @@ from price_alerts.watches import Band
 
 # So few would take hardly less room.
 _MAX_PLAIN_RULES = 100
+_MAX_NUMBER_DIGITS = 38  # Amazon DynamoDB Developer Guide, "Data types"
 
 __all__ = ["firing_item", "state_attributes", "state_of"]
 
@@ -53,7 +54,9 @@ def state_attributes(state: State) -> Attributes:
         attributes |= _position_attributes(state.position)
     attributes |= windows_attributes(state.windows)
     if state.bands is not None:
-        attributes["band"] = {line: [band.below, band.above] for line, band in state.bands.items()}
+        attributes["band"] = {
+            line: [_number(band.below), _number(band.above)] for line, band in state.bands.items()
+        }
     if state.step:
         attributes["step"] = {
             # As text: a move in percent may have more digits than the table's numbers.
@@ -90,7 +93,7 @@ def state_of(symbol: str, item: Item | None) -> State:
     if "lease_owner" in item:
         lease = Lease(item["lease_owner"], int(item["lease_until_microseconds"]))
     if "band" in item:
-        bands = {line: Band(below, above) for line, (below, above) in item["band"].items()}
+        bands = {line: Band(*map(_number_of, levels)) for line, levels in item["band"].items()}
     if "step" in item:
         before = {line: Decimal(text) for line, text in item["step"]["before"].items()}
         step = Step(before, item["step"]["line"], item["step"]["after_key"])
@@ -192,6 +195,17 @@ def _position_of(item: Item) -> Position:
     return Position(
         int(item["timestamp_microseconds"]), item["message_id"], int(item["message_ordinal"])
     )
+
+
+def _number(number: Decimal | None) -> Decimal | str | None:
+    """Write a number, as text if it has more digits than the table's numbers."""
+    if number is None or len(number.as_tuple().digits) <= _MAX_NUMBER_DIGITS:
+        return number
+    return str(number)
+
+
+def _number_of(number: Decimal | str | None) -> Decimal | None:
+    return None if number is None else Decimal(number)
 
 
 def _outbox_attributes(outbox: Outbox) -> Attributes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from price_alerts.ticks import MAX_PRICE_DIGITS, is_price
+from price_alerts.ticks import NUMBER_LIMITS, is_number
 
 __all__ = [
     "WINDOWS_SECONDS",
@@ -28,8 +28,8 @@ WINDOWS_SECONDS = {
     "7d": 604_800,
 }
 
-_EXACT = Context(prec=100)
-_SMALLEST = Decimal(1).scaleb(-MAX_PRICE_DIGITS)
+# A share of a level has up to 128 decimals, and a level 31 digits before the point.
+_EXACT = Context(prec=200)
 
 
 class RuleError(ValueError):
@@ -248,8 +248,7 @@ class Terms:
         """Return how far back from a level the price must go."""
         if self.is_percent or not rearm.is_percent:  # a move in percent is measured in percent
             return rearm.value
-        share = _EXACT.divide(_EXACT.multiply(level, rearm.value), Decimal(100))
-        return share.quantize(_SMALLEST, ROUND_HALF_EVEN, _EXACT)
+        return _EXACT.multiply(level, rearm.value).scaleb(-2, _EXACT)
 
 
 def _check_levels(terms: Terms) -> None:
@@ -257,11 +256,8 @@ def _check_levels(terms: Terms) -> None:
     if len(terms.levels) != (2 if is_channel else 1):
         wanted = "two levels, the lower one first" if is_channel else "one level"
         raise RuleError(f"{terms.condition.word} takes {wanted}")
-    if any(not is_price(level) for level in terms.levels):
-        raise RuleError(
-            f"a level is a number greater than 0 with at most {MAX_PRICE_DIGITS} digits before "
-            "and after the point"
-        )
+    if not all(map(is_number, terms.levels)):
+        raise RuleError(f"a level is {NUMBER_LIMITS}")
     if is_channel and terms.levels[0] >= terms.levels[1]:
         raise RuleError(f"{terms.condition.word} takes the lower level first")
 
@@ -275,23 +271,22 @@ def _check_move(terms: Terms) -> None:
         raise RuleError(
             f"{terms.condition.word} needs a window: within {' '.join(WINDOWS_SECONDS)}"
         )
-    if terms.condition is Condition.FALLS and terms.is_percent and terms.levels[0] >= 100:
-        raise RuleError("no price falls by 100% or more")
+    if terms.levels[0] <= 0:
+        raise RuleError(f"{terms.condition.word} takes an amount or a percentage greater than 0")
 
 
 def _check_rearm(terms: Terms, rearm: Distance) -> None:
-    if not is_price(rearm.value) or (rearm.is_percent and rearm.value >= 100):
+    is_amount = is_number(rearm.value) and rearm.value > 0
+    is_share = rearm.is_percent and not terms.is_percent
+    if not is_amount or (is_share and rearm.value >= 100):
         raise RuleError("rearm is an amount greater than 0, or a percentage under 100%")
     if terms.is_percent and not rearm.is_percent:
         raise RuleError("rearm of a move in percent is in percent too, as in 1%")
-    if any(not terms.margin(level, rearm) for level in terms.levels):
-        raise RuleError("rearm comes to nothing at that level: make it larger")
+    if is_share and terms.levels[0] <= 0:
+        raise RuleError("rearm in percent needs levels above 0: write an amount")
+    if terms.is_move and terms.margin(terms.levels[0], rearm) >= terms.levels[0]:
+        raise RuleError(f"rearm must be less than the move, {terms.levels_in_words[0]}")
     back = terms.rearm_levels(rearm)
-    if any(not is_price(level) for level in back.values()):
-        raise RuleError(
-            f"rearm must be less than the level, {terms.levels[0]:f}, and lead to a number of at "
-            f"most {MAX_PRICE_DIGITS} digits before the point"
-        )
     low, high = terms.levels[0], terms.levels[-1]
     is_inward = terms.condition in (Condition.EXITS, Condition.OUTSIDE)
     if is_inward and not (low <= back[Side.HIGH] and back[Side.LOW] <= high):

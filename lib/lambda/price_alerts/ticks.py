@@ -13,10 +13,10 @@ __all__ = [
     "NumberLiteral",
     "Position",
     "Tick",
+    "check_symbol",
     "format_moment",
     "format_timestamp",
-    "is_price",
-    "is_symbol",
+    "is_number",
     "parse_message",
     "parse_price",
     "parse_symbol",
@@ -27,18 +27,24 @@ MAX_BODY_BYTES = 256 * 1024
 MAX_TICKS_PER_MESSAGE = 500
 # A hundred fields a tick; as many numbers as fit into a body would take the time of many ticks.
 MAX_COMMAS = 50_000
-MAX_PRICE_DIGITS = 18  # on either side of the point
+# Of a number, a price or a level: what a feed's double may be, and all of it exactly. DynamoDB's
+# numbers have 38 digits. Source: Amazon DynamoDB Developer Guide, "Data types".
+MAX_DIGITS = 34
+_LEAST, _MOST = Decimal("1e-30"), Decimal("1e30")
+NUMBER_LIMITS = f"0 or between 1e-30 and 1e30 in size, with at most {MAX_DIGITS} significant digits"
 MAX_CLOCK_SKEW_MICROSECONDS = 60 * 1_000_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# Below it an epoch is read as seconds (to the year 5138), from it on as milliseconds (from 1973).
-_FIRST_EPOCH_IN_MILLISECONDS = 10**11
-_LAST_EPOCH_IN_MILLISECONDS = 10**14
-_MAX_NUMBER_CHARACTERS = 64
-_EXACT = Context(prec=2 * MAX_PRICE_DIGITS)
+# An epoch's unit is known by its size: seconds to the year 5138, milliseconds from 1973 on.
+_EPOCHS = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1), (10**20, "0.001"))
+_EPOCH_IN_TEXT = re.compile(r"[0-9]{9,}(\.[0-9]+)?")  # 20240102 is a date
+_EPOCH_UNITS = "an epoch in seconds, milliseconds, microseconds or nanoseconds"
+MAX_SYMBOL_CHARACTERS = 64
+_SYMBOLS = f"1 to {MAX_SYMBOL_CHARACTERS} printable characters, with no blank at either end"
+_MAX_NUMBER_CHARACTERS = 100
+_EXACT, _WIDE = Context(prec=MAX_DIGITS), Context(prec=2 * _MAX_NUMBER_CHARACTERS)
 
-_SYMBOL = re.compile(r"[A-Za-z0-9._/:=^-]{1,32}")
 # RFC 8259, section 6. Decimal() alone would take "1_0", " 1 ", "NaN" and non-ASCII digits.
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
@@ -59,7 +65,7 @@ class Position(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """One observed price, greater than zero and without trailing zeros."""
+    """One observed price, without trailing zeros."""
 
     symbol: str
     price: Decimal
@@ -111,18 +117,14 @@ def parse_price(value: Any) -> Decimal:
     Raises
     ------
     InvalidMessage
-        If it is none, is not greater than zero, or has more than 18 digits on a side.
+        If it is none, is too large or too small, or has more than 34 significant digits.
     """
     number = _decimal(value) if isinstance(value, str) else None
     if number is None:
         raise InvalidMessage("price must be a JSON number, or a string that holds one")
-    if number <= 0:
-        raise InvalidMessage("price must be greater than zero")
-    if not is_price(number):
-        raise InvalidMessage(
-            f"price must have at most {MAX_PRICE_DIGITS} digits before and after the point"
-        )
-    return number.normalize(_EXACT)
+    if not is_number(number):
+        raise InvalidMessage(f"price must be {NUMBER_LIMITS}")
+    return number.normalize(_EXACT) if number else Decimal(0)
 
 
 def parse_symbol(value: Any) -> str:
@@ -131,52 +133,59 @@ def parse_symbol(value: Any) -> str:
     Raises
     ------
     InvalidMessage
-        If it is not 1 to 32 of the characters that a symbol may have.
+        If it is not 1 to 64 printable characters.
     """
-    if type(value) is not str or not _SYMBOL.fullmatch(value):
-        raise InvalidMessage("symbol must be 1 to 32 characters of A-Z 0-9 . - _ / : = ^")
-    return value.upper()
+    symbol = value.upper() if type(value) is str else ""  # a number's literal is a str, too
+    if not (
+        1 <= len(symbol) <= MAX_SYMBOL_CHARACTERS
+        and symbol.isprintable()
+        and symbol == symbol.strip()
+    ):
+        raise InvalidMessage(f"symbol must be {_SYMBOLS}")
+    return symbol
 
 
 def parse_timestamp(value: Any) -> int:
-    """Read a timestamp as microseconds since 1970: a `NumberLiteral` as an epoch, else a text.
+    """Read a timestamp as microseconds since 1970; what is finer is cut off.
+
+    Parameters
+    ----------
+    value
+        ISO 8601 with a zone; or an epoch, as a `NumberLiteral` or as a text.
 
     Raises
     ------
     InvalidMessage
-        If it is neither ISO 8601 with a zone nor an epoch, or is before 1970.
+        If it is neither, or is before 1970.
     """
-    if isinstance(value, NumberLiteral):
-        epoch = _decimal(value)
-        if epoch is None or not 0 <= epoch < _LAST_EPOCH_IN_MILLISECONDS:
-            raise InvalidMessage("timestamp must be an epoch in seconds or milliseconds")
-        return int(epoch * (1_000_000 if epoch < _FIRST_EPOCH_IN_MILLISECONDS else 1_000))
+    if isinstance(value, NumberLiteral) or (
+        isinstance(value, str) and _EPOCH_IN_TEXT.fullmatch(value)
+    ):
+        return _microseconds(_decimal(value))
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         moment = None
     if moment is None or moment.utcoffset() is None:
-        raise InvalidMessage("timestamp must be ISO 8601 with a zone, or an epoch")
+        raise InvalidMessage(f"timestamp must be ISO 8601 with a zone, or {_EPOCH_UNITS}")
     timestamp = (moment - _EPOCH) // _MICROSECOND
     if timestamp < 0:
         raise InvalidMessage("timestamp must not be before 1970")
     return timestamp
 
 
-def is_price(number: Decimal) -> bool:
-    """Tell whether a number is greater than zero, with at most 18 digits on each side."""
-    exponent = number.as_tuple().exponent
-    return (
-        isinstance(exponent, int)  # a letter for what is not finite
-        and number > 0
-        and number.adjusted() < MAX_PRICE_DIGITS
-        and exponent >= -MAX_PRICE_DIGITS
-    )
+def is_number(number: Decimal) -> bool:
+    """Tell whether a number can be a price or a level: within `NUMBER_LIMITS`."""
+    if not number:
+        return True
+    digits = "".join(map(str, number.as_tuple().digits)).strip("0")
+    return number.is_finite() and _LEAST <= number.copy_abs() <= _MOST and len(digits) <= MAX_DIGITS
 
 
-def is_symbol(text: str) -> bool:
-    """Tell whether this is how a symbol is written, with small letters made capital."""
-    return bool(_SYMBOL.fullmatch(text)) and text == text.upper()
+def check_symbol(symbol: str) -> None:
+    """Refuse, with an `InvalidMessage`, what is not a symbol as `parse_symbol` returns it."""
+    if parse_symbol(symbol) != symbol:
+        raise InvalidMessage("symbol must have capital letters")
 
 
 def format_timestamp(timestamp_microseconds: int) -> str:
@@ -196,16 +205,27 @@ def _tick(
     if not isinstance(entry, dict):
         raise InvalidMessage(f"tick {index}: must be a JSON object")
     try:
-        symbol = parse_symbol(entry.get("symbol"))
-        price = parse_price(entry.get("price"))
+        for name in ("symbol", "price"):
+            if entry.get(name) is None:
+                raise InvalidMessage(f"{name} is missing")
+        symbol = parse_symbol(entry["symbol"])
+        price = parse_price(entry["price"])
         timestamp = default_timestamp
-        if "timestamp" in entry:
+        if entry.get("timestamp") is not None:
             timestamp = parse_timestamp(entry["timestamp"])
             if timestamp > now_microseconds + MAX_CLOCK_SKEW_MICROSECONDS:
                 raise InvalidMessage("timestamp is more than 60 s in the future")
     except InvalidMessage as reason:
         raise InvalidMessage(f"tick {index}: {reason}") from None
     return Tick(symbol, price, Position(timestamp, message_id, index))
+
+
+def _microseconds(epoch: Decimal | None) -> int:
+    if epoch is not None and epoch >= 0:
+        for end, factor in _EPOCHS:
+            if epoch < end:
+                return int(_WIDE.multiply(epoch, Decimal(factor)))
+    raise InvalidMessage(f"timestamp must be {_EPOCH_UNITS}")
 
 
 def _decimal(text: str) -> Decimal | None:

@@ -32,10 +32,11 @@ __all__ = [
 # The line of rules that were added or resumed and have seen no tick since; no levels on it.
 NEW = "new"
 
-# A price has 18 digits on each side of the point, a percentage up to 39 before it.
+# For exponents of three digits: those of levels, and of where rules re-arm, are -130 to 70.
 _EXPONENT_BIAS = 200
 _FIRST_PAGE, _NEXT_PAGES = 16, 128
-_LOWEST = "0"  # the key of zero
+_LOWEST = " "  # before all keys
+_COMPLEMENT = str.maketrans("0123456789", "9876543210")
 _INFINITY = Decimal("Infinity")
 
 
@@ -88,21 +89,29 @@ ANYWHERE = Band(None, None)
 def level_key(level: Decimal) -> str:
     """Write a number so that text sorts as numbers do: 200 as ``2022``, 200.5 as ``2022005``.
 
-    The exponent is biased to have three digits, and the significant digits follow. Zero, which
-    is no level, sorts before all.
+    The exponent is biased to have three digits, and the significant digits follow. Zero is ``0``.
+    Numbers below it have a hyphen before the complement of all digits, and a tilde behind it:
+    -200 is ``-7977~``, -200.5 is ``-7977994~``.
     """
     if not level:
         return "0"
     digits = "".join(map(str, level.as_tuple().digits)).rstrip("0")
-    return f"{level.adjusted() + _EXPONENT_BIAS}{digits}"
+    text = f"{level.adjusted() + _EXPONENT_BIAS:03}{digits}"
+    return f"-{text.translate(_COMPLEMENT)}~" if level < 0 else text
 
 
 def level_of(key: str) -> Decimal:
     """Read the level in a watch's key."""
     text = key.partition("#")[0]
+    if text == "0":
+        return Decimal(0)
+    is_negative = text.startswith("-")
+    if is_negative:
+        text = text[1:-1].translate(_COMPLEMENT)
     digits = text[3:]
     exponent = int(text[:3]) - _EXPONENT_BIAS - len(digits) + 1
-    return Decimal((0, tuple(map(int, digits)), exponent))  # exact, whatever the context
+    # Exact, whatever the context.
+    return Decimal((int(is_negative), tuple(map(int, digits)), exponent))
 
 
 def watches_of(rule: Rule) -> list[Watch]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import ROUND_FLOOR, Context, Decimal
 
 from price_alerts.terms import WINDOWS_SECONDS
-from price_alerts.ticks import MAX_PRICE_DIGITS, Tick
+from price_alerts.ticks import Tick
 
 __all__ = [
     "BUCKETS",
@@ -29,15 +29,18 @@ __all__ = [
 Queue = tuple[tuple[int, Decimal], ...]
 
 PRICE = "price"  # the line of the prices themselves
+# A window's length in buckets; the bucket that began so long ago counts, too.
 BUCKETS = 30
 EXTREMES = tuple(f"{kind}-{window}" for window in WINDOWS_SECONDS for kind in ("rise", "fall"))
 
 BUCKET_MICROSECONDS = {
     name: WINDOWS_SECONDS[name.partition("-")[2]] * 1_000_000 // BUCKETS for name in EXTREMES
 }
-_EXACT = Context(prec=100)
-_SMALLEST = Decimal(1).scaleb(-MAX_PRICE_DIGITS)
-_HUNDRED = Decimal(100)
+# A percentage has up to 65 digits before the point. No level, nor a difference of two, has more
+# than 63 after it: to round down to these changes no comparison.
+_EXACT = Context(prec=200)
+_SMALLEST = Decimal("1e-63")
+_ZERO, _HUNDRED = Decimal(0), Decimal(100)
 
 
 def pushed(name: str, queue: Queue, price: Decimal, timestamp_microseconds: int) -> Queue:
@@ -54,7 +57,7 @@ def pushed(name: str, queue: Queue, price: Decimal, timestamp_microseconds: int)
     """
     bucket = timestamp_microseconds // BUCKET_MICROSECONDS[name]
     is_lowest_kept = keeps_lowest(name)
-    kept = [entry for entry in queue if entry[0] > bucket - BUCKETS]
+    kept = [entry for entry in queue if entry[0] >= bucket - BUCKETS]
     while kept and (price <= kept[-1][1] if is_lowest_kept else price >= kept[-1][1]):
         kept.pop()
     if not kept or kept[-1][0] != bucket:  # else one of this bucket counts for longer
@@ -75,13 +78,14 @@ def metrics_of(name: str) -> tuple[str, str]:
 def _moves(name: str, queue: Queue, price: Decimal) -> tuple[Decimal, Decimal]:
     """Measure how far a price is from its window's extreme: in price, and in percent of that.
 
-    The percentage is rounded down to as many decimals as a level can have, which changes no
-    comparison with one.
+    Of an extreme that is not above zero there is no percentage: that counts as no move.
     """
     extreme = queue[0][1]
     move = (
         _EXACT.subtract(price, extreme) if keeps_lowest(name) else _EXACT.subtract(extreme, price)
     )
+    if extreme <= 0:
+        return move, _ZERO
     percent = _EXACT.divide(_EXACT.multiply(move, _HUNDRED), extreme)
     return move, percent.quantize(_SMALLEST, ROUND_FLOOR, _EXACT)
 

@@ -172,8 +172,15 @@ def test_a_window_that_calm_prices_have_left_is_the_engine_s(condition: Conditio
     assert len({rule_id for _, (rule_id, *_) in firings}) == 2
 
 
-def test_a_percentage_that_rounding_brings_down_to_the_rearm_level_re_arms() -> None:
-    rearm = Distance(Decimal("1.666666666666666667"), is_percent=True)  # at 3.333333333333333333
+@pytest.mark.parametrize(
+    ("percent", "seconds"),
+    [("1.666666666666666666", [1, 23]), ("1.666666666666666667", [1])],
+    ids=["at 3.333333333333333334", "at 3.333333333333333333"],
+)
+def test_a_move_of_a_thirtieth_re_arms_just_above_and_not_just_below_it(
+    percent: str, seconds: list[int]
+) -> None:
+    rearm = Distance(Decimal(percent), is_percent=True)
     terms = Terms(Condition.RISES, (Decimal(5),), True, "7d", rearm)
     rule = Rule(rule_id="r", symbol="AAPL", terms=terms, trigger=Trigger.EVERY)
     ticks = [
@@ -181,7 +188,7 @@ def test_a_percentage_that_rounding_brings_down_to_the_rearm_level_re_arms() -> 
         for second, price in enumerate(("3", "3.2", *["3.11"] * 20, "3.1", "3.2"))
     ]
 
-    assert [told(each)[1][1] - NOW for each in backtested([rule], ticks)] == [1, 23]
+    assert [told(each)[1][1] - NOW for each in backtested([rule], ticks)] == seconds
 
 
 def test_a_move_that_only_the_last_digit_keeps_from_re_arming_re_arms_after_it() -> None:

@@ -67,7 +67,7 @@ def moves(prices: pd.DataFrame, within: str, condition: str) -> pd.Series:
     seconds = prices["timestamp"].to_numpy(dtype="datetime64[s]").astype(np.int64)
     bucket = seconds // (SECONDS[within] // 30)
     place = np.arange(len(price))
-    counts = (place <= place[:, None]) & (bucket > bucket[:, None] - 30)
+    counts = (place <= place[:, None]) & (bucket >= bucket[:, None] - 30)
     if condition == "rises":
         lowest = np.where(counts, price, np.inf).min(axis=1)
         percent = (price - lowest) * 100 / lowest
@@ -145,8 +145,8 @@ RULES = {
     rule("AMZN above 80", rearm="10"): 3,
     rule("GOOG crosses 500"): 7,
     rule("GOOG falls 10% 7d"): 0,
-    rule("^VIX falls 10% 1d"): 4,
-    rule("^VIX falls 12.5% 7d"): 12,
+    rule("^VIX falls 10% 1d"): 6,
+    rule("^VIX falls 12.5% 7d"): 11,
     rule("^VIX rises 6% 1d"): 13,
     rule("^VIX rises 6% 7d", rearm="3"): 13,
     rule("^VIX crosses 30"): 24,

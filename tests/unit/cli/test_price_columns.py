@@ -180,7 +180,7 @@ def test_rows_may_be_cut_anywhere(path: Path, content: str, lines_at_once: int) 
 @pytest.mark.parametrize(
     ("row", "what"),
     [
-        ("2010-03-01,AAPL,0\n", "line 2: price must be greater than zero"),
+        ("2010-03-01,AAPL,1e31\n", "line 2: price must be 0 or between 1e-30 and 1e30 in size"),
         (ROW, "must be text in UTF-8"),
     ],
 )
@@ -190,9 +190,7 @@ def test_a_bad_row_is_told_before_what_is_no_text(path: Path, row: str, what: st
     told = by_columns(path, 100_000)
 
     assert told == by_rows(path)
-    assert told[1].endswith(
-        "line 2: price must be greater than zero" if "0\n" in row[-3:] else "UTF-8"
-    )
+    assert what in told[1]
 
 
 def test_what_is_no_text_is_told_even_within_quotes(path: Path) -> None:

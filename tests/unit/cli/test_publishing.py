@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,14 @@ from tests.unit.doubles import NOW, SECOND
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-LONGEST = Price("^" * 32, Decimal("9" * 18 + "." + "9" * 18), NOW)
+LONGEST = Price("𠮷" * 64, Decimal(f"-{'9' * 34}E-63"), NOW)
 
-_symbols = st.text("ABCXYZ019.-_/:=^", min_size=1, max_size=32)
-_prices = st.decimals(Decimal("1e-18"), Decimal(999999999999999999), places=18)
+_symbols = st.text('ABCXYZ019.-_/:=^!&#%"\\币𠮷', min_size=1, max_size=64)
+_prices = st.builds(
+    lambda digits, exponent: Decimal(f"{digits}E{exponent}"),
+    st.integers(-(10**34) + 1, 10**34 - 1),
+    st.integers(-30, -4),
+)
 _moments = st.none() | st.integers(0, NOW)
 
 
@@ -46,6 +51,7 @@ class Requests:
 
     def __init__(self, sqs: SQSClient) -> None:
         self.sizes: list[int] = []
+        self.sizes_bytes: list[int] = []
         self.failures: dict[int, list[dict[str, Any]]] = {}
         self.naps: list[float] = []
         self._sqs = sqs
@@ -56,6 +62,8 @@ class Requests:
 
     def _answer(self, request: Answer) -> Answer | None:
         self.sizes.append(len(request["Entries"]))
+        bodies = [entry["MessageBody"].encode() for entry in request["Entries"]]
+        self.sizes_bytes.append(sum(map(len, bodies)))
         answer: dict[str, list[Answer]] = {"Successful": [], "Failed": []}
         for entry in request["Entries"]:
             first = json.loads(entry["MessageBody"])[0]["price"]
@@ -116,8 +124,13 @@ def test_the_handler_reads_what_was_meant(meant: list[Price]) -> None:
     ]
 
 
-def test_a_request_of_the_longest_prices_is_taken_by_any_sqs() -> None:
-    assert 10 * len(_body([LONGEST] * 100)) < 256 * 1024
+def test_a_request_of_the_longest_prices_is_taken_by_any_sqs(
+    sqs: SQSClient, queue_url: str, requests: Requests
+) -> None:
+    assert publish(sqs, queue_url, [LONGEST] * 1_500).accepted_ticks == 1_500
+    untimed = LONGEST._replace(timestamp_microseconds=None)
+    assert publish(sqs, queue_url, [untimed] * 1_000).accepted_ticks == 1_000
+    assert 150_000 < max(requests.sizes_bytes) <= 256 * 1_024
 
 
 def test_requests_are_full_and_each_is_told_of(
@@ -247,6 +260,14 @@ def test_a_fifo_queue_gets_each_symbols_prices_as_a_group_of_its_own(
         ("AAPL", [("AAPL", 1), ("AAPL", 2)]),
         ("MSFT", [("MSFT", 1), ("MSFT", 2)]),
     ]
+
+
+def test_a_group_is_named_in_ascii(sqs: SQSClient, fifo_url: str) -> None:
+    symbols = ["NIFTY 50", "币安人生USDT", "M&M.NS"]
+    publish(sqs, fifo_url, [Price(symbol, Decimal(1), NOW) for symbol in symbols])
+    names = [name for name, _ in groups(sqs, fifo_url)]
+    assert len(set(names)) == 3
+    assert all(re.fullmatch("[!-~]{1,128}", name) for name in names)
 
 
 def test_more_symbols_than_a_request_takes_are_sent_in_several(

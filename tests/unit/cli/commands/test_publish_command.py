@@ -107,10 +107,11 @@ def test_either_prices_or_a_file_must_be_given(run: Run, words: list[str]) -> No
 def test_a_wrong_price_is_refused_before_anything_is_sent(
     run: Run, sqs: SQSClient, queue_url: str
 ) -> None:
-    ended = run("publish", "AAPL=1", "IBM=0")
+    ended = run("publish", "AAPL=1", "IBM=1e31")
     assert ended.exit_code == 2
     assert ended.error == (
-        "IBM=0: price must be greater than zero; write SYMBOL=PRICE, say AAPL=201.5"
+        "IBM=1e31: price must be 0 or between 1e-30 and 1e30 in size, with at most 34 significant "
+        "digits; write SYMBOL=PRICE, say AAPL=201.5"
     )
     assert sent(sqs, queue_url) == []
 
