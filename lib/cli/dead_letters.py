@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from price_alerts.records import Record
-from price_alerts.ticks import InvalidMessage, parse_message
+from price_alerts.ticks import parse_message
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -128,11 +128,12 @@ def letter_of(message: MessageTypeDef, now_microseconds: int) -> DeadLetter:
             },
         }
     )
-    refusal = None
-    try:
-        parse_message(record.body, record.first_id, record.sent_at_microseconds, now_microseconds)
-    except InvalidMessage as reason:
-        refusal = str(reason)
+    content = parse_message(
+        record.body, record.first_id, record.sent_at_microseconds, now_microseconds
+    )
+    refusal = content.faults[0] if content.faults else None
+    if len(content.faults) > 1:
+        refusal = f"{refusal}, and {len(content.faults) - 1} more"
     words = " ".join(message["Body"].split())
     return DeadLetter(
         message_id=record.first_id,

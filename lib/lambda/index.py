@@ -31,7 +31,7 @@ from price_alerts.records import Record, with_followers
 from price_alerts.rules import high_price_rule
 from price_alerts.state import Firing
 from price_alerts.store import Store
-from price_alerts.ticks import InvalidMessage, Tick, parse_message
+from price_alerts.ticks import Tick, parse_message
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -128,13 +128,16 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
     ticks: list[Tick] = []
     invalid: set[str] = set()
     for record in records:
-        try:
-            ticks.extend(
-                parse_message(record.body, record.first_id, record.sent_at_microseconds, now)
-            )
-        except InvalidMessage as reason:
+        content = parse_message(record.body, record.first_id, record.sent_at_microseconds, now)
+        ticks.extend(content.ticks)
+        if content.faults:
             invalid.add(record.first_id)
-            lines.warning("message refused", message_id=record.first_id, reason=str(reason))
+            lines.warning(
+                "message refused",
+                message_id=record.first_id,
+                reason=content.faults[0],
+                faults=len(content.faults),
+            )
 
     repaired = event.get("repair")
     _processor.process(ticks, batch, repaired or ())

@@ -111,10 +111,15 @@ def test_only_the_bad_messages_come_back_in_their_order(index: ModuleType, table
     assert [item["message_id"] for item in table.scan()["Items"]] == ["m-2"]
 
 
-def test_nothing_of_a_bad_message_is_used(index: ModuleType, table: Table) -> None:
-    body = f"[{body_of(price='200')}, {body_of(price='true')}]"
+def test_the_good_ticks_of_a_bad_message_are_applied_and_the_message_fails(
+    index: ModuleType, table: Table
+) -> None:
+    body = f"[{body_of(price='200', timestamp='1700000000')}, {body_of(price='true')}]"
     assert index.handler(event(record(body)), None) == failures("m-1")
-    assert table.scan()["Items"] == []
+    assert [item["price"] for item in items_of(table, "FIRINGS#")] == [200]
+    before = items_of(table, "")
+    assert index.handler(event(record(body)), None) == failures("m-1")
+    assert items_of(table, "") == before
 
 
 def test_a_message_that_came_twice_is_named_once(index: ModuleType) -> None:

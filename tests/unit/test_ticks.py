@@ -24,7 +24,7 @@ FUTURE = "tick 0: timestamp is more than 60 s in the future"
 
 
 def only_tick(body: str, *, sent: int | None = None, now: int = NOW) -> Tick:
-    (tick,) = parse_message(body, "m-1", sent, now)
+    (tick,) = parse_message(body, "m-1", sent, now).ticks
     return tick
 
 
@@ -39,10 +39,18 @@ def test_a_message_holds_one_tick_with_its_position() -> None:
 
 def test_a_message_holds_an_array_of_ticks_in_their_order() -> None:
     body = '[{"symbol": "AAPL", "price": 1}, {"symbol": "MSFT", "price": 2}]'
-    assert parse_message(body, "m-1", None, NOW) == (
+    assert parse_message(body, "m-1", None, NOW).ticks == (
         Tick("AAPL", Decimal(1), Position(NOW, "m-1", 0)),
         Tick("MSFT", Decimal(2), Position(NOW, "m-1", 1)),
     )
+
+
+def test_a_bad_tick_does_not_hold_back_its_neighbours() -> None:
+    halted = body_of(symbol='"HALT"', price='"n/a"')
+    body = f"[{body_of()}, {halted}, {body_of()}, 5]"
+    ticks, faults = parse_message(body, "m-1", None, NOW)
+    assert [tick.position.ordinal for tick in ticks] == [0, 2]
+    assert faults == (BAD_PRICE.replace("0", "1", 1), "tick 3: must be a JSON object")
 
 
 def test_positions_order_by_time_then_message_then_place() -> None:

@@ -9,6 +9,7 @@ from decimal import Context, Decimal, InvalidOperation
 from typing import Any, NamedTuple, NoReturn
 
 __all__ = [
+    "Content",
     "InvalidMessage",
     "NumberLiteral",
     "Position",
@@ -50,7 +51,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 class InvalidMessage(ValueError):
-    """A body that holds no valid ticks; the text is the reason and quotes nothing of the body."""
+    """What is no valid tick; the text is the reason and quotes nothing of the message."""
 
 
 class Position(NamedTuple):
@@ -72,6 +73,13 @@ class Tick(NamedTuple):
     position: Position
 
 
+class Content(NamedTuple):
+    """The ticks of a message, and what is wrong with the others, or with all of it."""
+
+    ticks: tuple[Tick, ...]
+    faults: tuple[str, ...] = ()
+
+
 class NumberLiteral(str):
     """A JSON number as it was written: converted only where a number is wanted, never via float."""
 
@@ -80,8 +88,8 @@ class NumberLiteral(str):
 
 def parse_message(
     body: str, message_id: str, sent_at_microseconds: int | None, now_microseconds: int
-) -> tuple[Tick, ...]:
-    """Read the ticks of one message.
+) -> Content:
+    """Read the ticks of one message; one that is wrong does not hold back its neighbours.
 
     Parameters
     ----------
@@ -94,21 +102,19 @@ def parse_message(
         When the message was sent, for ticks without a timestamp; ``None`` stands for now.
     now_microseconds
         The present, against which timestamps from the future are refused.
-
-    Raises
-    ------
-    InvalidMessage
-        If anything in the body is not as described; nothing of it is used then.
     """
-    document = _decode(body)
-    entries = document if isinstance(document, list) else [document]
-    if not 1 <= len(entries) <= MAX_TICKS_PER_MESSAGE:
-        raise InvalidMessage(f"an array must hold 1 to {MAX_TICKS_PER_MESSAGE} ticks")
+    try:
+        entries = _entries(_decode(body))
+    except InvalidMessage as reason:
+        return Content((), (str(reason),))
     default_timestamp = now_microseconds if sent_at_microseconds is None else sent_at_microseconds
-    return tuple(
-        _tick(entry, message_id, index, default_timestamp, now_microseconds)
-        for index, entry in enumerate(entries)
-    )
+    ticks, faults = [], []
+    for index, entry in enumerate(entries):
+        try:
+            ticks.append(_tick(entry, message_id, index, default_timestamp, now_microseconds))
+        except InvalidMessage as reason:
+            faults.append(f"tick {index}: {reason}")
+    return Content(tuple(ticks), tuple(faults))
 
 
 def parse_price(value: Any) -> Decimal:
@@ -199,24 +205,28 @@ def format_moment(timestamp_microseconds: int) -> str:
     return format_timestamp(timestamp_microseconds).replace(".000000", "")
 
 
+def _entries(document: Any) -> list[Any]:
+    entries = document if isinstance(document, list) else [document]
+    if not 1 <= len(entries) <= MAX_TICKS_PER_MESSAGE:
+        raise InvalidMessage(f"an array must hold 1 to {MAX_TICKS_PER_MESSAGE} ticks")
+    return entries
+
+
 def _tick(
     entry: Any, message_id: str, index: int, default_timestamp: int, now_microseconds: int
 ) -> Tick:
     if not isinstance(entry, dict):
-        raise InvalidMessage(f"tick {index}: must be a JSON object")
-    try:
-        for name in ("symbol", "price"):
-            if entry.get(name) is None:
-                raise InvalidMessage(f"{name} is missing")
-        symbol = parse_symbol(entry["symbol"])
-        price = parse_price(entry["price"])
-        timestamp = default_timestamp
-        if entry.get("timestamp") is not None:
-            timestamp = parse_timestamp(entry["timestamp"])
-            if timestamp > now_microseconds + MAX_CLOCK_SKEW_MICROSECONDS:
-                raise InvalidMessage("timestamp is more than 60 s in the future")
-    except InvalidMessage as reason:
-        raise InvalidMessage(f"tick {index}: {reason}") from None
+        raise InvalidMessage("must be a JSON object")
+    for name in ("symbol", "price"):
+        if entry.get(name) is None:
+            raise InvalidMessage(f"{name} is missing")
+    symbol = parse_symbol(entry["symbol"])
+    price = parse_price(entry["price"])
+    timestamp = default_timestamp
+    if entry.get("timestamp") is not None:
+        timestamp = parse_timestamp(entry["timestamp"])
+        if timestamp > now_microseconds + MAX_CLOCK_SKEW_MICROSECONDS:
+            raise InvalidMessage("timestamp is more than 60 s in the future")
     return Tick(symbol, price, Position(timestamp, message_id, index))
 
 

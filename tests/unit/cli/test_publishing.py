@@ -116,7 +116,7 @@ def test_a_message_is_what_the_readme_says(sqs: SQSClient, queue_url: str) -> No
 
 @given(st.lists(st.builds(Price, _symbols, _prices, _moments), min_size=1, max_size=5))
 def test_the_handler_reads_what_was_meant(meant: list[Price]) -> None:
-    ticks = parse_message(_body(meant), "m-1", NOW, NOW)
+    ticks = parse_message(_body(meant), "m-1", NOW, NOW).ticks
     assert [(tick.symbol, tick.price) for tick in ticks] == [price[:2] for price in meant]
     assert [tick.position.timestamp_microseconds for tick in ticks] == [
         NOW if price.timestamp_microseconds is None else price.timestamp_microseconds

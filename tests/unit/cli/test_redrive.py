@@ -106,9 +106,10 @@ def test_what_was_applied_does_not_fire_again(
     def apply(url: str) -> None:
         [message] = received(sqs, url)
         letter = letter_of(message, NOW)
-        container.process(
-            parse_message(message["Body"], letter.message_id, letter.sent_at_microseconds, NOW)
+        content = parse_message(
+            message["Body"], letter.message_id, letter.sent_at_microseconds, NOW
         )
+        container.process(content.ticks)
         sqs.change_message_visibility(
             QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
         )
