@@ -52,6 +52,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             fixtures = getattr(item, "fixturenames", ())
             group = "deployed" if "deployed" in fixtures else item.path.stem
             item.add_marker(pytest.mark.xdist_group(group))
+            # Set-up counts, and that of test_state makes ten deployments, beside two other workers.
+            item.add_marker(pytest.mark.timeout(1_800))
             item.add_marker(pytest.mark.integration)
     items.sort(key=lambda item: item.get_closest_marker("destroys") is not None)
 

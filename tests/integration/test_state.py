@@ -62,7 +62,7 @@ def deploy_on_both(first: Laptop, second: Laptop) -> tuple[str, str]:
             has_begun.set()
 
     with first.making("deploy", "dev", on_line=on_line) as running:
-        assert has_begun.wait(timeout=120), said(running)
+        assert has_begun.wait(timeout=300), said(running)
         told = second.make("preflight", "dev")[1]
         exit_code, refused = second.make("deploy", "dev", variables={"PREFLIGHT": "no"})
         assert exit_code != 0, refused
