@@ -25,7 +25,7 @@ demo: setup ## deploy to an embedded AWS and watch prices become alerts
 
 # Tests of one group run one after the other. Those that deploy mostly wait: more workers than cores.
 WORKERS ?= 3
-pytest := $(venv)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+pytest := $(venv)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
 test: setup ## run all tests that a change needs; coverage of lib/ must be complete

@@ -45,13 +45,10 @@ class Deployed:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is here; what destroys the deployment comes last.
 
-    All that use the session's deployment run in one worker, so that there is one.
+    Each worker has a deployment of its own, and takes whole files, in their order.
     """
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            fixtures = getattr(item, "fixturenames", ())
-            group = "deployed" if "deployed" in fixtures else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
             # Set-up counts, and that of test_state makes ten deployments, beside two other workers.
             item.add_marker(pytest.mark.timeout(1_800))
             item.add_marker(pytest.mark.integration)

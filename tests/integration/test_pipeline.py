@@ -8,8 +8,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
 from tests.integration.conftest import FORGOTTEN, Deployed, changed_by, eventually, invoke
 
 
@@ -154,21 +152,3 @@ def test_a_second_plan_changes_nothing_but_what_the_emulator_forgets(deployed: D
     forgotten = {"actions_enabled", "alarm_actions", "alarm_description", "ok_actions"}
     lines = re.findall(r"^[~+-] ([a-z_]+) +=", plan, re.MULTILINE)
     assert set(lines) == {*forgotten, "treat_missing_data", "policy"}
-
-
-@pytest.mark.destroys
-def test_destroy_leaves_nothing(deployed: Deployed) -> None:
-    deployed.deployment.destroy()
-
-    client = deployed.emulator.client
-    subscriber_url = client("sqs").get_queue_url(QueueName=deployed.subscriber.arn.split(":")[-1])
-    assert client("sqs").list_queues()["QueueUrls"] == [subscriber_url["QueueUrl"]]
-    assert client("dynamodb").list_tables()["TableNames"] == []
-    assert client("lambda").list_functions()["Functions"] == []
-    assert client("lambda").list_event_source_mappings()["EventSourceMappings"] == []
-    assert client("sns").list_topics()["Topics"] == []
-    assert client("iam").list_roles()["Roles"] == []
-    assert client("iam").list_policies(Scope="Local")["Policies"] == []
-    assert client("logs").describe_log_groups()["logGroups"] == []
-    assert client("cloudwatch").describe_alarms()["MetricAlarms"] == []
-    assert client("cloudwatch").list_dashboards()["DashboardEntries"] == []
