@@ -50,6 +50,14 @@ def test_a_dead_letter_says_why_the_handler_refuses_it(sqs: SQSClient, url: str)
     )
 
 
+def test_a_dead_letter_with_several_faults_tells_the_first_and_their_number(
+    sqs: SQSClient, url: str
+) -> None:
+    send(sqs, url, f"[{VALID}, 5, {INVALID}, {{}}]")
+    [letter] = list_dead_letters(sqs, url, NOW)
+    assert letter.reason == "tick 1: must be a JSON object, and 2 more"
+
+
 def test_a_dead_letter_that_was_sent_again_has_the_id_and_time_of_the_first_time(
     sqs: SQSClient, url: str
 ) -> None:
