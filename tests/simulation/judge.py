@@ -87,7 +87,6 @@ class _Judge:
         self._case = outcome.case
         self._firings = list(_firings_in(outcome))
         self._ticks = _ticks_of(outcome)
-        self._specs = {spec.rule_id: spec for change in self._case.changes for spec in change.specs}
         self._added: dict[str, Spec] = {}
 
     def findings(self) -> Iterator[Finding]:
@@ -159,11 +158,11 @@ class _Judge:
             at = (firing.position[0], firing.position[2], firing.price)
             if at not in places:
                 yield Finding(Trouble.DOUBLED, f"{firing.rule_id} fired at no tick: {at}")
-        once = Counter(
-            firing.rule_id
-            for firing in self._firings
-            if firing.rule_id in self._specs and self._specs[firing.rule_id].trigger == "once"
-        )
+        # Several may have tried to add a rule of this name: which one was added is not known here.
+        specs = [spec for change in self._case.changes for spec in change.specs]
+        others = {spec.rule_id for spec in specs if spec.trigger != "once"}
+        names = {spec.rule_id for spec in specs} - others
+        once = Counter(firing.rule_id for firing in self._firings if firing.rule_id in names)
         activations = Counter(
             rule_id
             for changed in self._outcome.changed
