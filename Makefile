@@ -23,7 +23,7 @@ help: ## list the targets
 demo: setup ## deploy to an embedded AWS and watch prices become alerts
 	@$(venv)/python -m lib.local.demo
 
-# Tests of one group run one after the other. Those that deploy mostly wait: more workers than cores.
+# Tests of one file run one after the other. Those that deploy mostly wait: more workers than cores.
 WORKERS ?= 3
 pytest := $(venv)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 

@@ -58,7 +58,7 @@ def rules_of(symbol: str, how_many: int, *, are_bare: bool = False) -> list[Rule
 
 
 def items_of(rules: Sequence[Rule], *, on_one_key: bool = False) -> Iterator[Attributes]:
-    """Write rules as they stand in the table, or all of a symbol's on one partition key."""
+    """Write rules as they are in the table, or all of a symbol's on one partition key."""
     for rule in rules:
         key = former_rule_key(rule.symbol, rule.rule_id) if on_one_key else {}
         yield {**rule_item(rule), **key}

@@ -25,8 +25,8 @@ __all__ = ["Publication", "Refusal", "publish"]
 
 TICKS_PER_MESSAGE = 100
 MESSAGES_PER_REQUEST = 10  # SQS SendMessageBatch: entries in a request
-# Any SQS takes 256 KiB in a request. A tick takes up to four bytes a character of its symbol, and
-# so many besides.
+# Any SQS accepts 256 KiB in a request. A tick has up to four bytes for each character of its
+# symbol, and the given number for all the rest.
 _REQUEST_BYTES, _TICK_BYTES, _CHARACTER_BYTES = 256 * 1_024, 112, 4
 # SQS gives all messages of a request one time, and at one time ticks are in the order of their
 # messages' ids: in any. Prices of no other time are sent message by message.

@@ -19,8 +19,6 @@ _MOMENT = re.compile(
     r"(?:[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.([0-9]{1,9}))?(Z|[+-][01][0-9]:[0-5][0-9]))?"
 )
 _EPOCH = re.compile(r"[1-9][0-9]{8,16}")
-# Microseconds in the unit of an epoch of up to so many digits.
-_EPOCH_UNITS = ((11, 1_000_000), (14, 1_000), (17, 1))
 _MOST_LENGTHS = 16
 
 
@@ -62,7 +60,7 @@ def _of_one_shape(texts: Sequence[str]) -> Numbers | None:
     if (digits[is_digit] > 9).any() or (table[~is_digit] != table[~is_digit, :1]).any():
         return None
     if not moment:
-        unit = next(unit for longest, unit in _EPOCH_UNITS if len(texts[0]) <= longest)
+        unit = read_timestamp(texts[0]) // int(texts[0])  # one for all epochs of a length
         return _number(digits) * unit if digits[0].all() else None
     times = _midnight(digits)
     if times is None:

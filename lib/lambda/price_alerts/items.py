@@ -99,8 +99,7 @@ def state_key(symbol: str) -> Key:
 
 def rule_key(symbol: str, rule_id: str) -> Key:
     """Return the key of a rule."""
-    key = former_rule_key(symbol, rule_id)
-    return {**key, "pk": f"{key['pk']}#{_shard_of(rule_id)}"}
+    return _spread(former_rule_key(symbol, rule_id), rule_id)
 
 
 def former_rule_key(symbol: str, rule_id: str) -> Key:
@@ -141,8 +140,7 @@ def watch_keys(rule: Rule) -> list[Key]:
 
 def firing_key(firing: Firing) -> Key:
     """Return the key of a recorded firing."""
-    key = former_firing_key(firing)
-    return {**key, "pk": f"{key['pk']}#{_shard_of(firing.firing_id)}"}
+    return _spread(former_firing_key(firing), firing.firing_id)
 
 
 def former_firing_key(firing: Firing) -> Key:
@@ -160,6 +158,10 @@ def day_key(firing_id: str, fired_at: str) -> str:
 def shards(partition: str) -> list[str]:
     """Return the partitions over which something is spread, with the one of the release before."""
     return [partition, *(f"{partition}#{shard}" for shard in range(_SHARDS))]
+
+
+def _spread(key: Key, name: str) -> Key:
+    return {**key, "pk": f"{key['pk']}#{_shard_of(name)}"}
 
 
 def _shard_of(firing_id: str) -> int:

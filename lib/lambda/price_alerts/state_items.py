@@ -32,7 +32,7 @@ from price_alerts.state import Firing, Lease, Outbox, State, Step, Threshold
 from price_alerts.ticks import Position, format_timestamp
 from price_alerts.watches import Band
 
-# So few would take hardly less room.
+# An outbox of this size would hardly become smaller.
 _MAX_PLAIN_RULES = 100
 _MAX_NUMBER_DIGITS = 38  # Amazon DynamoDB Developer Guide, "Data types"
 

@@ -38,7 +38,12 @@ MAX_CLOCK_SKEW_MICROSECONDS = 60 * 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # An epoch's unit is known by its size: seconds to the year 5138, milliseconds from 1973 on.
-_EPOCHS = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1), (10**20, "0.001"))
+_EPOCHS = (
+    (10**11, Decimal(1_000_000)),
+    (10**14, Decimal(1_000)),
+    (10**17, Decimal(1)),
+    (10**20, Decimal("0.001")),
+)
 _EPOCH_IN_TEXT = re.compile(r"[0-9]{9,}(\.[0-9]+)?")  # 20240102 is a date
 _EPOCH_UNITS = "an epoch in seconds, milliseconds, microseconds or nanoseconds"
 MAX_SYMBOL_CHARACTERS = 64
@@ -181,11 +186,14 @@ def parse_timestamp(value: Any) -> int:
 
 
 def is_number(number: Decimal) -> bool:
-    """Tell whether a number can be a price or a level: within `NUMBER_LIMITS`."""
+    """Return whether a number can be a price or a level: within `NUMBER_LIMITS`."""
     if not number:
         return True
-    digits = "".join(map(str, number.as_tuple().digits)).strip("0")
-    return number.is_finite() and _LEAST <= number.copy_abs() <= _MOST and len(digits) <= MAX_DIGITS
+    if not (number.is_finite() and _LEAST <= number.copy_abs() <= _MOST):
+        return False
+    digits = number.as_tuple().digits
+    # Few prices are so long that their zeros have to be looked at.
+    return len(digits) <= MAX_DIGITS or len("".join(map(str, digits)).strip("0")) <= MAX_DIGITS
 
 
 def check_symbol(symbol: str) -> None:
@@ -234,7 +242,7 @@ def _microseconds(epoch: Decimal | None) -> int:
     if epoch is not None and epoch >= 0:
         for end, factor in _EPOCHS:
             if epoch < end:
-                return int(_WIDE.multiply(epoch, Decimal(factor)))
+                return int(_WIDE.multiply(epoch, factor))
     raise InvalidMessage(f"timestamp must be {_EPOCH_UNITS}")
 
 

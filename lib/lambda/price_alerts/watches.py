@@ -90,7 +90,7 @@ def level_key(level: Decimal) -> str:
     """Write a number so that text sorts as numbers do: 200 as ``2022``, 200.5 as ``2022005``.
 
     The exponent is biased to have three digits, and the significant digits follow. Zero is ``0``.
-    Numbers below it have a hyphen before the complement of all digits, and a tilde behind it:
+    Numbers below it have a hyphen before the complement of all digits, and a tilde after it:
     -200 is ``-7977~``, -200.5 is ``-7977994~``.
     """
     if not level:
