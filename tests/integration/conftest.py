@@ -182,15 +182,24 @@ def counted(deployed: Deployed, name: str) -> int:
 
 
 @contextmanager
-def time_out(deployed: Deployed, seconds: int) -> Iterator[None]:
-    """Let the function have more time for a while than it is deployed with."""
+def reconfigured(deployed: Deployed, timeout_seconds: int, **variables: str) -> Iterator[None]:
+    """Give the function another time-out for a while, and other environment variables."""
     functions, name = deployed.emulator.client("lambda"), deployed.outputs["function_name"]
-    before = functions.get_function_configuration(FunctionName=name)["Timeout"]
-    functions.update_function_configuration(FunctionName=name, Timeout=seconds)
+    before = functions.get_function_configuration(FunctionName=name)
+    environment = before["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=name,
+        Timeout=timeout_seconds,
+        Environment={"Variables": {**environment, **variables}},
+    )
     try:
         yield
     finally:
-        functions.update_function_configuration(FunctionName=name, Timeout=before)
+        functions.update_function_configuration(
+            FunctionName=name,
+            Timeout=before["Timeout"],
+            Environment={"Variables": environment},
+        )
 
 
 def eventually(is_so: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> bool:

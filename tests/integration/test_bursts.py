@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from lib.local.command_line import CommandLine
-from tests.integration.conftest import Deployed, counted, eventually, time_out
+from tests.integration.conftest import Deployed, counted, eventually, reconfigured
 
 RULES = 1_000
 TIMEOUT_SECONDS = 4  # in which not all of them fire
@@ -52,7 +52,7 @@ def test_a_burst_takes_as_many_invocations_as_it_takes_and_each_rule_fires_once(
         statuses = {r["status"] for r in json.loads(alerts.run("list", symbol, "--json"))}
         return statuses == {"triggered"}
 
-    with time_out(deployed, TIMEOUT_SECONDS):
+    with reconfigured(deployed, TIMEOUT_SECONDS):
         deployed.pipeline.send(json.dumps(path))
         assert eventually(are_done, PATIENCE_SECONDS)
         fired = Counter(f["rule_id"] for f in json.loads(alerts.run("history", symbol, "--json")))

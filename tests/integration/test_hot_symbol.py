@@ -14,10 +14,11 @@ from tests.integration.conftest import (
     Deployed,
     counted,
     eventually,
-    time_out,
+    reconfigured,
 )
 
-PRICES = 200
+PRICES = 100  # none can trail more of them than LATE_TICKS, however long an invocation stalls
+LATE_TICKS = 100
 PRICES_PER_SECOND = 20
 SEVERAL = 50  # messages at once, for which all containers that there may be are started
 
@@ -37,8 +38,8 @@ def send_at_pace(deployed: Deployed, symbol: str) -> None:
 
 @pytest.fixture
 def warm(deployed: Deployed) -> Iterator[Deployed]:
-    """The deployment with a time-out as it is used, and all its containers started."""
-    with time_out(deployed, USUAL_TIMEOUT_SECONDS):
+    """The deployment with the usual time-out, room for all late prices, and warm containers."""
+    with reconfigured(deployed, USUAL_TIMEOUT_SECONDS, LATE_TICKS=str(LATE_TICKS)):
         wanted = counted(deployed, "Ticks") + SEVERAL
         for _ in range(SEVERAL):
             send(deployed, f"W{uuid.uuid4().hex[:12].upper()}", 100)

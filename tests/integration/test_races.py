@@ -23,7 +23,7 @@ from tests.integration.conftest import (
     counted,
     eventually,
     invoke,
-    time_out,
+    reconfigured,
 )
 from tests.oracle import Oracle, Spec
 
@@ -36,7 +36,7 @@ BEGIN = 1_767_225_600  # 2026-01-01
 
 @pytest.fixture(autouse=True)
 def _time_enough(deployed: Deployed) -> Iterator[None]:
-    with time_out(deployed, USUAL_TIMEOUT_SECONDS):
+    with reconfigured(deployed, USUAL_TIMEOUT_SECONDS):
         yield
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -274,23 +274,35 @@ class _Judge:
             for strike in self._outcome.strikes.struck
         ):
             return
-        first_offered: dict[str, int] = {}
-        for number, each in enumerate(self._outcome.offered):
-            first_offered.setdefault(each.firing_id, number)
         last = {each.firing_id: number for number, each in enumerate(self._outcome.announced)}
         by_symbol: defaultdict[str, list[str]] = defaultdict(list)
         symbol_of = {each.firing_id: each.symbol for each in self._outcome.announced}
         for firing_id in sorted(last, key=last.__getitem__):
             by_symbol[symbol_of[firing_id]].append(firing_id)
         recorded = {firing.firing_id: firing for firing in self._firings}
+        turns = self._turns(recorded)
         for symbol, firing_ids in by_symbol.items():
-            if not _is_sorted(firing_ids, first_offered.__getitem__):
+            if not _is_sorted(firing_ids, turns.__getitem__):
                 rules = [recorded[each].rule_id for each in firing_ids if each in recorded]
                 yield Finding(Trouble.ORDER, f"{symbol}: last announced as {' '.join(rules)}")
             elif self._case.kind == "ordered" and not self._has_been_reordered():
                 known = [each for each in firing_ids if each in recorded]
                 if not _is_sorted(known, lambda each: recorded[each].position):
                     yield Finding(Trouble.ORDER, f"{symbol}: not in the order of the ticks")
+
+    def _turns(self, recorded: Mapping[str, _Firing]) -> dict[str, int]:
+        """Number what each symbol published, as first offered; firings of one tick share a turn."""
+        turns: dict[str, int] = {}
+        latest: dict[str, tuple[int, Position | None]] = {}
+        for each in self._outcome.offered:
+            if each.firing_id in turns:
+                continue
+            firing = recorded.get(each.firing_id)
+            position = firing.position if firing else None
+            turn, before = latest.get(each.symbol, (0, None))
+            turns[each.firing_id] = turn + (position is None or position != before)
+            latest[each.symbol] = turns[each.firing_id], position
+        return turns
 
     def _dropped(self) -> Iterator[Finding]:
         outcome = self._outcome

@@ -30,6 +30,7 @@ class Topic:
 
     refuses: Callable[[Announcement], str | None] = lambda _: None
     swallows: bool = False
+    shuffles: bool = False
     offered: list[Announcement] = field(default_factory=list)
     taken: list[Announcement] = field(default_factory=list)
     _number: int = 0
@@ -65,6 +66,8 @@ class Topic:
             else:
                 taken = {"Id": entry["Id"], "MessageId": self._take(announcement)}
                 answer["Successful"].append(taken)
+        if self.shuffles and self.taken:  # the first of a request comes after the others
+            self.taken.append(self.taken.pop(-min(len(entries), len(self.taken))))
         return answer
 
     def _take(self, announcement: Announcement) -> str:

@@ -59,6 +59,7 @@ class Mistakes:
     ignores_conditions_of_updates: bool = False
     forgets_failures: bool = False
     swallows_announcements: bool = False
+    shuffles_announcements: bool = False
     deletes_killed: bool = False
 
 
@@ -120,7 +121,9 @@ class World:
             self._written,
             mistakes.ignores_conditions_of_updates,
         )
-        self._topic = Topic(swallows=mistakes.swallows_announcements)
+        self._topic = Topic(
+            swallows=mistakes.swallows_announcements, shuffles=mistakes.shuffles_announcements
+        )
         name = "prices"
         self._dead = Queue(f"{name}-dlq", random, case.is_fifo)
         self._prices = Queue(

@@ -4,6 +4,8 @@ It copies the table for each action of a transaction, to roll it back: here the 
 checked first, so that there is nothing to roll back. And it asks its way through each attribute
 of each item that it answers with: here they go out as they are. And it compares keys by way of
 their types, to sort all items for each query: all are text here.
+
+Requests are answered one after the other: moto's tables know nothing of threads.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import base64
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 from unittest.mock import patch
 
@@ -22,12 +25,15 @@ from moto.dynamodb.exceptions import TransactionCanceledException
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.responses import DynamoHandler
 
 __all__ = ["quick_moto"]
 
 _FAILED = ("ConditionalCheckFailed", "The conditional request failed", None)
 _HELD = (None, None, None)
 
+_one_at_a_time = RLock()
+_answer = DynamoHandler.call_action
 _serialize = BaseJSONSerializer._serialize_type_structure
 _transact = DynamoDBBackend.transact_write_items
 
@@ -40,12 +46,16 @@ class _NoTables:
         return value if isinstance(value, Table) else copy.deepcopy(value)
 
 
+def _answer_alone(handler: DynamoHandler) -> Any:
+    with _one_at_a_time:
+        return _answer(handler)
+
+
 def _transact_quickly(backend: DynamoDBBackend, actions: list[dict[str, Any]]) -> None:
     reasons = [_HELD if _holds(backend, action) else _FAILED for action in actions]
     if _FAILED in reasons:
         raise TransactionCanceledException(reasons)
-    with patch.object(models, "copy", _NoTables):
-        _transact(backend, actions)
+    _transact(backend, actions)
 
 
 def _holds(backend: DynamoDBBackend, action: dict[str, Any]) -> bool:
@@ -85,6 +95,8 @@ def _all_items(table: Table) -> list[Item]:
 def quick_moto() -> Iterator[None]:
     """Make moto quick while this context lasts."""
     with (
+        patch.object(models, "copy", _NoTables),
+        patch.object(DynamoHandler, "call_action", _answer_alone),
         patch.object(DynamoDBBackend, "transact_write_items", _transact_quickly),
         patch.object(Table, "all_items", _all_items),
         patch.object(BaseJSONSerializer, "_serialize_type_structure", _serialize_quickly),
