@@ -123,7 +123,7 @@ def _engine_run(
         book.add(Rule(rule_id=f"r-{level}", symbol=symbol, terms=terms, trigger=Trigger.EVERY))
     begun = book.changed(State(symbol))
     ticks = [
-        Tick(symbol, price, Position(_START_MICROSECONDS + place, "m", 0))
+        Tick(symbol, price, Position(_START_MICROSECONDS + place, 0, 0, "m", 0))
         for place, price in enumerate(prices)
     ]
 

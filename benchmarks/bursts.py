@@ -32,7 +32,7 @@ _FIRING = Firing(
     terms=_TERMS,
     previous_price=_LEVEL - 1,
     price=_LEVEL + 1,
-    position=Position(1_790_000_000_000_000, "00000000-0000-0000-0000-000000000000", 0),
+    position=Position(1_790_000_000_000_000, 0, 0, "00000000-0000-0000-0000-000000000000", 0),
     fired_at_microseconds=1_790_000_000_000_000,
 )
 

@@ -107,4 +107,4 @@ def rule_of(spec: Spec) -> Rule:
 def tick_of(price_at: PriceAt) -> Tick:
     """Build the function's tick, in a message of its own."""
     symbol, price, timestamp = price_at
-    return Tick(symbol, price.normalize(EXACT), Position(timestamp, f"m-{timestamp}", 0))
+    return Tick(symbol, price.normalize(EXACT), Position(timestamp, 0, 0, f"m-{timestamp}", 0))

@@ -114,7 +114,7 @@ class Walk:
     def _concerning_moves(self, columns: Columns) -> npt.NDArray[np.bool_]:
         """Tell which ticks may concern a rule by the move within a window."""
         found = np.zeros(len(columns), np.bool_)
-        tick = Tick(self._state.symbol, self._price, Position(self._time, "", 0))
+        tick = Tick(self._state.symbol, self._price, Position(self._time, 0, 0, "", 0))
         before = numbers_of(tick, self._windows) if self._count else {}
         for name, queue in self._windows.items():
             measured = zip(metrics_of(name), moves(name, queue, columns), strict=True)
@@ -146,12 +146,12 @@ class Walk:
             state = replace(
                 state,
                 price=self._price,
-                position=Position(self._time, "", self._count - 1),
+                position=Position(self._time, 0, 0, "", self._count - 1),
                 windows=self._windows,
                 bands=None,
             )
         ticks = [
-            Tick(state.symbol, columns.price(place), Position(time, "", self._count + place))
+            Tick(state.symbol, columns.price(place), Position(time, 0, 0, "", self._count + place))
             for place, time in enumerate(columns.times.tolist())
         ]
         self._price, self._time = ticks[-1].price, ticks[-1].position.timestamp_microseconds

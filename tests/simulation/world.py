@@ -39,7 +39,7 @@ MAX_RECEIVES = 5
 REDRIVES = 2
 _DELETION_MICROSECONDS = 5_000  # until the event source has deleted what was processed
 
-Position = tuple[int, str, int]
+Position = tuple[int, int, str, int]  # timestamp, time sent, message, place in it
 
 
 @dataclass(frozen=True)
@@ -204,6 +204,7 @@ class World:
             return None
         return (
             int(state["timestamp_microseconds"]["N"]),
+            int(state.get("message_sent_at", {"N": "0"})["N"]),
             state["message_id"]["S"],
             int(state["message_ordinal"]["N"]),
         )

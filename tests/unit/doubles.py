@@ -41,7 +41,7 @@ def tick(
 ) -> Tick:
     """Build a tick; without a name, its message is called after its second."""
     message_id = message_id or f"m-{second}"
-    return Tick(symbol, Decimal(price), Position(NOW + second * SECOND, message_id, ordinal))
+    return Tick(symbol, Decimal(price), Position(NOW + second * SECOND, 0, 0, message_id, ordinal))
 
 
 def ticks(*prices: str | int, symbol: str = "AAPL") -> list[Tick]:
@@ -70,7 +70,7 @@ def firing(**changes: Any) -> Firing:
         terms=ABOVE_150.terms,
         previous_price=Decimal("149.5"),
         price=Decimal("200.25"),
-        position=Position(NOW, "m-1", 0),
+        position=Position(NOW, 0, 0, "m-1", 0),
         fired_at_microseconds=NOW + SECOND,
     )
     return usual._replace(**changes)

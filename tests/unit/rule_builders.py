@@ -57,7 +57,7 @@ def rule(text: str = "above 100", rule_id: str = "r", **options: Any) -> Rule:
 
 def tick(price: str | int, second: int = 0, symbol: str = "AAPL") -> Tick:
     """Build a tick in a message of its own."""
-    return Tick(symbol, Decimal(price), Position(second * 1_000_000, f"m-{second}", 0))
+    return Tick(symbol, Decimal(price), Position(second * 1_000_000, 0, 0, f"m-{second}", 0))
 
 
 def path(*prices: str | int, first_second: int = 0) -> list[Tick]:

@@ -43,7 +43,10 @@ _levels = st.decimals(2, 99, places=18)
 _lines = st.sampled_from(lines_of(dict.fromkeys(EXTREMES, ())))
 # SQS names a message by a UUID; other senders of records may name it as they like.
 message_ids = st.uuids().map(str) | st.text(max_size=10) | st.uuids().map(lambda each: each.hex)
-positions = st.builds(Position, _moments, message_ids, st.integers(0, 499))
+_sent_at = st.integers(0, NOW // 1_000).map(lambda milliseconds: milliseconds * 1_000)
+positions = st.builds(
+    Position, _moments, st.integers(0, 10**30 - 1), _sent_at, message_ids, st.integers(0, 499)
+)
 
 
 @st.composite

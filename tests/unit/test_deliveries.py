@@ -23,7 +23,7 @@ from tests.unit.doubles import NOW, add_rules, former_item, items_of, rule, told
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-AT = Position(NOW, "m-1", 0)
+AT = Position(NOW, 0, 0, "m-1", 0)
 TRAIL = Trail(((AT, Progress()),), (Announced(AT, AT),))
 RULE = rule("r-1", 150, rearm="1", condition=Condition.ABOVE)
 TRIGGERED = Progress(Status.TRIGGERED, None, NOW, "f-1")

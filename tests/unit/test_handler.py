@@ -194,7 +194,7 @@ def test_a_tick_without_a_timestamp_is_as_old_as_its_message(
 ) -> None:
     index.handler(event(record(body_of()) | more), None)
     ((given_ticks, _),) = given_work
-    assert [tick.position for tick in given_ticks] == [Position(timestamp, "m-1", 0)]
+    assert [tick.position for tick in given_ticks] == [Position(timestamp, 0, 0, "m-1", 0)]
 
 
 def test_the_clock_counts_microseconds(index: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +268,7 @@ def test_the_metrics_count_what_happened(
 ) -> None:
     fail_calls_for(index, "BAD")
     index.handler(event(record(body_of(timestamp="1000"))), None)
-    container.process([Tick("AAPL", Decimal(1), Position(1_001 * SECOND, "m-2", 0))])
+    container.process([Tick("AAPL", Decimal(1), Position(1_001 * SECOND, 0, 0, "m-2", 0))])
     lines()
     records = [
         record(f"[{body_of(price='200', timestamp='1002')}, {body_of()}]", "m-3"),

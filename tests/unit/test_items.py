@@ -26,7 +26,7 @@ from tests.unit.strategies import stored_rules
 
 DAY = 86_400
 MESSAGE_ID = "00112233-4455-6677-8899-aabbccddeeff"
-AT = Position(NOW, MESSAGE_ID, 3)
+AT = Position(NOW, 0, 0, MESSAGE_ID, 3)
 
 FULL = Rule(
     rule_id="r-1",

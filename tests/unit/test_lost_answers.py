@@ -26,7 +26,7 @@ AAPL = State(
     "AAPL",
     version=1,
     price=Decimal(200),
-    position=Position(NOW, "m-1", 0),
+    position=Position(NOW, 0, 0, "m-1", 0),
     bands={"price": ANYWHERE},
     outbox=Outbox(1, (firing(),)),
     lease=Lease("me", NOW),

@@ -45,7 +45,7 @@ def test_a_first_price_has_none_before() -> None:
 
 
 def test_full_seconds_are_written_without_decimals() -> None:
-    assert told(position=Position(0, "m-1", 0)).text.split(" at ")[1] == (
+    assert told(position=Position(0, 0, 0, "m-1", 0)).text.split(" at ")[1] == (
         "1970-01-01T00:00:00Z, 149.5 before."
     )
 

@@ -32,7 +32,7 @@ SHORT_ID = "ABEiM0RVZneImaq7zN3u_w"
 
 
 def at(second: int, message_id: str = MESSAGE_ID, ordinal: int = 0) -> Position:
-    return Position(NOW + second * SECOND, message_id, ordinal)
+    return Position(NOW + second * SECOND, 0, 0, message_id, ordinal)
 
 
 # --- positions -------------------------------------------------------------------------------

@@ -123,15 +123,15 @@ def test_without_a_cooldown_a_rule_may_fire_at_the_same_time_again() -> None:
     ("since", "takes_part"),
     [
         pytest.param(None, True, id="no tick before it"),
-        pytest.param(Position(5, "m-4", 9), True, id="a tick before"),
-        pytest.param(Position(5, "m-5", 0), False, id="the very tick"),
-        pytest.param(Position(5, "m-5", 1), False, id="a tick after"),
+        pytest.param(Position(5, 0, 0, "m-4", 9), True, id="a tick before"),
+        pytest.param(Position(5, 0, 0, "m-5", 0), False, id="the very tick"),
+        pytest.param(Position(5, 0, 0, "m-5", 1), False, id="a tick after"),
     ],
 )
 def test_a_rule_takes_part_in_ticks_after_the_last_one_before_it(
     since: Position | None, takes_part: bool
 ) -> None:
-    assert rule(since=since).takes_part_at(Position(5, "m-5", 0)) is takes_part
+    assert rule(since=since).takes_part_at(Position(5, 0, 0, "m-5", 0)) is takes_part
 
 
 def test_the_stacks_own_rule_is_above_the_threshold_every_time() -> None:
@@ -144,7 +144,7 @@ def test_the_stacks_own_rule_is_above_the_threshold_every_time() -> None:
     )
 
 
-AT = Position(5, "m-5", 0)
+AT = Position(5, 0, 0, "m-5", 0)
 TRAIL = Trail(((AT, Progress()),), (Announced(AT, AT),))
 FIRED = Progress(Status.ACTIVE, Side.HIGH, 5, "f", TRAIL)
 

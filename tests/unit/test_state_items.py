@@ -49,7 +49,7 @@ def test_a_symbol_that_has_only_got_rules_has_no_price() -> None:
 
 
 def test_a_state_is_stored_in_its_own_attributes() -> None:
-    before, last = Position(NOW - SECOND, "m-0", 0), Position(NOW, "m-1", 3)
+    before, last = Position(NOW - SECOND, 0, 0, "m-0", 0), Position(NOW, 0, 0, "m-1", 3)
     state = State(
         symbol="AAPL",
         version=7,
@@ -163,7 +163,7 @@ def test_a_state_of_the_release_before_has_no_nonce_and_remembers_no_recent_tick
         "AAPL",
         version=7,
         price=Decimal(200),
-        position=Position(NOW, "m-1", 0),
+        position=Position(NOW, 0, 0, "m-1", 0),
         outbox=Outbox(6, checked_rule_ids=("r-1",)),
     )
 
@@ -223,7 +223,9 @@ def test_a_firing_that_sns_rejects_for_good_is_recorded_with_the_reason_and_the_
 
 
 def test_the_day_of_a_firing_is_that_on_which_it_was_decided() -> None:
-    assert firing_item(told(position=Position(0, "m-1", 0)), NOW)["day"].startswith("2026-11-22#")
+    assert firing_item(told(position=Position(0, 0, 0, "m-1", 0)), NOW)["day"].startswith(
+        "2026-11-22#"
+    )
 
 
 def test_a_first_firing_has_no_previous_price() -> None:
@@ -249,7 +251,7 @@ def largest_state(kept_ticks: int, trail_ticks: int) -> State:
 
     def position() -> Position:
         message_id = str(uuid.UUID(int=random.getrandbits(128)))
-        return Position(NOW + random.randrange(10**13), message_id, random.randrange(500))
+        return Position(NOW + random.randrange(10**13), 0, 0, message_id, random.randrange(500))
 
     ticks = sorted(position() for _ in range(kept_ticks + 1))
     last = ticks[-1]

@@ -25,7 +25,7 @@ from tests.unit.strategies import states
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-AT = Position(NOW, "m-1", 3)
+AT = Position(NOW, 0, 0, "m-1", 3)
 AAPL = State(
     "AAPL",
     version=1,
@@ -36,7 +36,9 @@ AAPL = State(
     outbox=Outbox(1, (firing(),)),
     lease=Lease("me", 5),
 )
-RECENT = Recent((Mark(Position(NOW - SECOND, "m-0", 0), Decimal(1)), Mark(AT, Decimal("200.25"))))
+RECENT = Recent(
+    (Mark(Position(NOW - SECOND, 0, 0, "m-0", 0), Decimal(1)), Mark(AT, Decimal("200.25")))
+)
 
 _repeatedly = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

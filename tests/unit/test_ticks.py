@@ -34,14 +34,14 @@ def timestamp_of(literal: str, *, now: int = NOW) -> int:
 
 def test_a_message_holds_one_tick_with_its_position() -> None:
     body = '{"symbol": "AAPL", "price": 200.0, "timestamp": "2026-11-22T15:04:05.250Z"}'
-    assert only_tick(body) == Tick("AAPL", Decimal(200), Position(NOW, "m-1", 0))
+    assert only_tick(body) == Tick("AAPL", Decimal(200), Position(NOW, 0, 0, "m-1", 0))
 
 
 def test_a_message_holds_an_array_of_ticks_in_their_order() -> None:
     body = '[{"symbol": "AAPL", "price": 1}, {"symbol": "MSFT", "price": 2}]'
     assert parse_message(body, "m-1", None, NOW).ticks == (
-        Tick("AAPL", Decimal(1), Position(NOW, "m-1", 0)),
-        Tick("MSFT", Decimal(2), Position(NOW, "m-1", 1)),
+        Tick("AAPL", Decimal(1), Position(NOW, 0, 0, "m-1", 0)),
+        Tick("MSFT", Decimal(2), Position(NOW, 0, 0, "m-1", 1)),
     )
 
 
@@ -54,7 +54,12 @@ def test_a_bad_tick_does_not_hold_back_its_neighbours() -> None:
 
 
 def test_positions_order_by_time_then_message_then_place() -> None:
-    positions = [Position(2, "b", 0), Position(2, "a", 2), Position(2, "a", 1), Position(1, "b", 9)]
+    positions = [
+        Position(2, 0, 0, "b", 0),
+        Position(2, 0, 0, "a", 2),
+        Position(2, 0, 0, "a", 1),
+        Position(1, 0, 0, "b", 9),
+    ]
     assert sorted(positions) == positions[::-1]
 
 

@@ -477,5 +477,5 @@ def _concerns(watch: Watch, before: Decimal, now: Decimal) -> bool:
 def _firing_id(rule: Rule, tick: Tick) -> str:
     # Derived: whoever repeats a delivery writes the very same item, and a rule fires only once
     # at a tick.
-    name = "\n".join(map(str, (tick.symbol, rule.rule_id, *tick.position)))
+    name = "\n".join(map(str, (tick.symbol, rule.rule_id, *tick.position.name)))
     return hashlib.sha256(name.encode()).hexdigest()[:32]

@@ -59,8 +59,8 @@ Key = dict[str, str]
 
 # The format that this code writes. What a newer format wrote is left as it is.
 SCHEMA = 2
-# That of the state of a symbol whose rules are spread over several keys: the release before, which
-# would not find them there, leaves it alone.
+# That of states. The release before would not find rules that are spread over several keys, and
+# orders ticks of one timestamp in another way: it leaves a symbol alone that this one has moved.
 STATE_SCHEMA = 3
 # DynamoDB takes 1,000 write units a second for one partition key (developer guide, "Best practices
 # for designing and using partition keys"); each firing is a unit for the firing, one for its entry

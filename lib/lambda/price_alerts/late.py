@@ -31,10 +31,11 @@ def late_ticks(state: State, ticks: Sequence[Tick]) -> list[Tick]:
     recent, position = state.recent, state.position
     if recent is None or position is None:
         return []
+    names = recent.names
     return [
         tick
         for tick in ticks
-        if recent.base < tick.position < position and not recent.has(tick.position)
+        if recent.base < tick.position < position and tick.position.name not in names
     ]
 
 

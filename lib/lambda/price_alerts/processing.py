@@ -277,13 +277,19 @@ class _Run:
         position, recent = state.position, state.recent
         if position is None:
             return [], self._pending, []
-        following = [tick for tick in self._pending if tick.position > position]
+        names = recent.names if recent else {position.name}
+        following = [
+            tick
+            for tick in self._pending
+            # What the release before has applied, it did not tell the order of.
+            if tick.position > position and tick.position.name not in names
+        ]
         late = late_ticks(state, self._pending)
         left = {tick.position for tick in (*late, *following)}
         too_late = [
             tick
             for tick in self._pending
-            if tick.position not in left and not (recent and recent.has(tick.position))
+            if tick.position not in left and not (recent and tick.position.name in names)
         ]
         return late, following, too_late
 

@@ -21,7 +21,7 @@ __all__ = [
     "in_order",
 ]
 
-NOWHERE = Position(-1, "", 0)  # before all ticks
+NOWHERE = Position(-1, 0, 0, "", 0)  # before all ticks
 
 
 class Status(StrEnum):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -60,10 +59,10 @@ class Recent:
         """The position of the first tick that is remembered."""
         return self.marks[0].position
 
-    def has(self, position: Position) -> bool:
-        """Return whether a tick is among these."""
-        place = bisect_right(self.marks, position, key=_position_of) - 1
-        return place >= 0 and self.marks[place].position == position
+    @property
+    def names(self) -> set[tuple[int, str, int]]:
+        """The names of these ticks."""
+        return {mark.position.name for mark in self.marks}
 
     def with_ticks(self, ticks: Iterable[Tick]) -> Recent:
         """Add ticks that follow."""

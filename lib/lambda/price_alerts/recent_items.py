@@ -14,6 +14,8 @@ from price_alerts.trail_items import (
     announced_entries,
     announced_of,
     lengthened,
+    place_of,
+    placed,
     position_of_text,
     position_text,
     shortened,
@@ -79,17 +81,16 @@ def _written(marks: Sequence[Mark]) -> str:
     entries = []
     time, message_id = 0, ""
     for mark in marks:
-        now, name, ordinal = mark.position
+        now, name = mark.position.timestamp_microseconds, mark.position.message_id
         short = "" if name == message_id else shortened(name)
-        entries.append([now - time, short, ordinal, str(mark.price)])
+        entries.append([now - time, short, place_of(mark.position), str(mark.price)])
         time, message_id = now, name
     return json.dumps(entries, separators=(",", ":"))
 
 
 def _read(text: str) -> Iterator[Mark]:
     time, message_id = 0, ""
-    for distance, short, ordinal, price in json.loads(text):
+    for distance, short, place, price in json.loads(text):
         time += distance
         message_id = lengthened(short) if short else message_id
-        position = Position(time, message_id, ordinal)
-        yield Mark(position, Decimal(price))
+        yield Mark(placed(time, message_id, place), Decimal(price))

@@ -42,7 +42,7 @@ __all__ = ["firing_item", "state_attributes", "state_of"]
 def state_attributes(state: State) -> Attributes:
     """Write a state's attributes, without its key."""
     attributes: Attributes = {
-        "schema": SCHEMA,
+        "schema": STATE_SCHEMA,
         "version": state.version,
         "nonce": state.nonce,
         "price": state.price,
@@ -186,6 +186,8 @@ def _firing_of(symbol: str, item: Item) -> Firing:
 def _position_attributes(position: Position) -> Attributes:
     return {
         "timestamp_microseconds": position.timestamp_microseconds,
+        **({"sequence": position.sequence} if position.sequence else {}),
+        "message_sent_at": position.sent_at_microseconds,
         "message_id": position.message_id,
         "message_ordinal": position.ordinal,
     }
@@ -193,7 +195,11 @@ def _position_attributes(position: Position) -> Attributes:
 
 def _position_of(item: Item) -> Position:
     return Position(
-        int(item["timestamp_microseconds"]), item["message_id"], int(item["message_ordinal"])
+        int(item["timestamp_microseconds"]),
+        int(item.get("sequence", 0)),
+        int(item.get("message_sent_at", 0)),
+        item["message_id"],
+        int(item["message_ordinal"]),
     )
 
 

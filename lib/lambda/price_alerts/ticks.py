@@ -48,6 +48,8 @@ _EPOCH_IN_TEXT = re.compile(r"[0-9]{9,}(\.[0-9]+)?")  # 20240102 is a date
 _EPOCH_UNITS = "an epoch in seconds, milliseconds, microseconds or nanoseconds"
 MAX_SYMBOL_CHARACTERS = 64
 _SYMBOLS = f"1 to {MAX_SYMBOL_CHARACTERS} printable characters, with no blank at either end"
+_SEQUENCE_DIGITS = 30
+_SEQUENCE = re.compile(rf"[0-9]{{1,{_SEQUENCE_DIGITS}}}")
 _MAX_NUMBER_CHARACTERS = 100
 _EXACT, _WIDE = Context(prec=MAX_DIGITS), Context(prec=2 * _MAX_NUMBER_CHARACTERS)
 
@@ -62,12 +64,30 @@ class InvalidMessage(ValueError):
 class Position(NamedTuple):
     """Where a tick stands among all ticks of its symbol; compares in that order.
 
-    ``ordinal`` is its place in its message.
+    Attributes
+    ----------
+    timestamp_microseconds
+        Its time.
+    sequence
+        The feed's own number of it, a trade's id say; 0 if it has none.
+    sent_at_microseconds
+        When its message was sent first; 0 if nobody knows.
+    message_id
+        The id under which its message was sent first.
+    ordinal
+        Its place in its message.
     """
 
     timestamp_microseconds: int
+    sequence: int
+    sent_at_microseconds: int
     message_id: str
     ordinal: int
+
+    @property
+    def name(self) -> tuple[int, str, int]:
+        """What tells it from all others, whatever is known of its order."""
+        return self.timestamp_microseconds, self.message_id, self.ordinal
 
 
 class Tick(NamedTuple):
@@ -100,7 +120,7 @@ def parse_message(
     ----------
     body
         A JSON object, or an array of 1 to 500 of them, with ``symbol``, ``price`` and
-        optionally ``timestamp``. Other fields are ignored.
+        optionally ``timestamp`` and ``sequence``. Other fields are ignored.
     message_id
         SQS's identifier of the message; part of every tick's position.
     sent_at_microseconds
@@ -116,9 +136,18 @@ def parse_message(
     ticks, faults = [], []
     for index, entry in enumerate(entries):
         try:
-            ticks.append(_tick(entry, message_id, index, default_timestamp, now_microseconds))
+            symbol, price, timestamp, sequence = _fields(entry, now_microseconds)
         except InvalidMessage as reason:
             faults.append(f"tick {index}: {reason}")
+        else:
+            position = Position(
+                default_timestamp if timestamp is None else timestamp,
+                sequence,
+                sent_at_microseconds or 0,
+                message_id,
+                index,
+            )
+            ticks.append(Tick(symbol, price, position))
     return Content(tuple(ticks), tuple(faults))
 
 
@@ -220,22 +249,27 @@ def _entries(document: Any) -> list[Any]:
     return entries
 
 
-def _tick(
-    entry: Any, message_id: str, index: int, default_timestamp: int, now_microseconds: int
-) -> Tick:
+def _fields(entry: Any, now_microseconds: int) -> tuple[str, Decimal, int | None, int]:
+    """Read symbol, price, timestamp and sequence."""
     if not isinstance(entry, dict):
         raise InvalidMessage("must be a JSON object")
     for name in ("symbol", "price"):
         if entry.get(name) is None:
             raise InvalidMessage(f"{name} is missing")
-    symbol = parse_symbol(entry["symbol"])
-    price = parse_price(entry["price"])
-    timestamp = default_timestamp
+    timestamp, sequence = None, 0
     if entry.get("timestamp") is not None:
         timestamp = parse_timestamp(entry["timestamp"])
         if timestamp > now_microseconds + MAX_CLOCK_SKEW_MICROSECONDS:
             raise InvalidMessage("timestamp is more than 60 s in the future")
-    return Tick(symbol, price, Position(timestamp, message_id, index))
+    if entry.get("sequence") is not None:
+        sequence = _sequence(entry["sequence"])
+    return parse_symbol(entry["symbol"]), parse_price(entry["price"]), timestamp, sequence
+
+
+def _sequence(value: Any) -> int:
+    if isinstance(value, str) and _SEQUENCE.fullmatch(value):
+        return int(value)
+    raise InvalidMessage(f"sequence must be a whole number of up to {_SEQUENCE_DIGITS} digits")
 
 
 def _microseconds(epoch: Decimal | None) -> int:

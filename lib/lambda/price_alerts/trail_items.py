@@ -18,6 +18,8 @@ __all__ = [
     "announced_entries",
     "announced_of",
     "lengthened",
+    "place_of",
+    "placed",
     "position_of_text",
     "position_text",
     "shortened",
@@ -108,13 +110,33 @@ def announced_of(entries: Iterable[Sequence[Any]]) -> tuple[Announced, ...]:
 
 
 def _packed(position: Position) -> list[Any]:
-    timestamp_microseconds, message_id, ordinal = position
-    return [timestamp_microseconds, shortened(message_id), ordinal]
+    return [position.timestamp_microseconds, shortened(position.message_id), place_of(position)]
 
 
 def _unpacked(entry: Sequence[Any]) -> Position:
-    timestamp_microseconds, short, ordinal = entry
-    return Position(timestamp_microseconds, lengthened(short), ordinal)
+    timestamp_microseconds, short, place = entry
+    return placed(timestamp_microseconds, lengthened(short), place)
+
+
+def place_of(position: Position) -> Any:
+    """Write what a position has besides its time and its message, in few characters.
+
+    That is the ordinal alone where nothing else is known, as in the release before. SQS tells
+    times in milliseconds.
+    """
+    if not (position.sent_at_microseconds or position.sequence):
+        return position.ordinal
+    lag = position.sent_at_microseconds // 1_000 - position.timestamp_microseconds // 1_000
+    return [position.ordinal, lag, *([position.sequence] if position.sequence else [])]
+
+
+def placed(timestamp_microseconds: int, message_id: str, place: Any) -> Position:
+    """Read a position."""
+    if isinstance(place, int):
+        return Position(timestamp_microseconds, 0, 0, message_id, place)
+    ordinal, lag, *sequence = place
+    sent_at = (timestamp_microseconds // 1_000 + lag) * 1_000
+    return Position(timestamp_microseconds, sum(sequence), sent_at, message_id, ordinal)
 
 
 @lru_cache(_REMEMBERED)  # each is written again with the next ticks of its symbol

@@ -48,7 +48,9 @@ def bytes_of(attributes: dict[str, Any]) -> int:
 def ticks(prices: list[Decimal], start: int) -> list[Tick]:
     return [
         Tick(
-            "S000", price, Position(start + 100 * place, str(UUID(int=start + place)), place % 100)
+            "S000",
+            price,
+            Position(start + 100 * place, 0, 0, str(UUID(int=start + place)), place % 100),
         )
         for place, price in enumerate(prices)
     ]

@@ -53,7 +53,7 @@ def by_the_engine(rules: Sequence[Rule], ticks: Sequence[PriceAt]) -> list[Firin
     for rule in rules:
         driver.add(rule)
     return driver.ticks(
-        Tick(symbol, price.normalize(EXACT), Position(time, "", ordinal))
+        Tick(symbol, price.normalize(EXACT), Position(time, 0, 0, "", ordinal))
         for ordinal, (symbol, price, time) in enumerate(ticks)
     )
 

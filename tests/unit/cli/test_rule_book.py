@@ -134,12 +134,12 @@ def test_a_triggered_rule_that_has_not_left_the_index_is_resumed_once() -> None:
 
 @pytest.mark.parametrize("change", ["add", "resume"])
 def test_a_rule_takes_effect_after_the_tick_that_is_given(change: str) -> None:
-    since = Position(5, "m", 0)
+    since = Position(5, 0, 0, "m", 0)
     book = RuleBook()
     book.add(rule(), since)
     if change == "resume":
         book.pause("r")
-        since = Position(6, "m", 0)
+        since = Position(6, 0, 0, "m", 0)
         book.resume("r", since)
     assert book.rules(["r"])["r"].since == since
 

@@ -627,8 +627,8 @@ POSITION = {
     "message_id": "m-5",
     "message_ordinal": 0,
 }
-LAST = Position(5_000_000, "m-5", 0)
-EARLIER = Position(4_000_000, "m-4", 0)
+LAST = Position(5_000_000, 0, 0, "m-5", 0)
+EARLIER = Position(4_000_000, 0, 0, "m-4", 0)
 
 
 @pytest.mark.parametrize("change", ["add", "resume"])

@@ -89,13 +89,13 @@ FULL = rule(
     owner="me",
     note="n",
     message="{symbol}",
-    since=Position(NOW, "m-1", 0),
+    since=Position(NOW, 0, 0, "m-1", 0),
     progress=Progress(
         Status.ACTIVE,
         Side.HIGH,
         NOW,
         "f-1",
-        Trail(((Position(NOW, "m-1", 0), Progress()),), (Announced(NOWHERE, NOWHERE),)),
+        Trail(((Position(NOW, 0, 0, "m-1", 0), Progress()),), (Announced(NOWHERE, NOWHERE),)),
     ),
 )
 

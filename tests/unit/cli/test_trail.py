@@ -87,7 +87,7 @@ def test_no_move_is_further_from_the_exact_one_than_is_said(
     measured = moves(name, (), columns)
 
     for place, queue in enumerate(one_by_one(name, columns)):
-        tick = Tick("AAPL", columns.price(place), Position(0, "", 0))
+        tick = Tick("AAPL", columns.price(place), Position(0, 0, 0, "", 0))
         exact = numbers_of(tick, {name: queue})
         for line, (numbers, errors) in zip(metrics_of(name), measured, strict=True):
             off = abs(Decimal(numbers[place]) - exact[line])
