@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from cdktf import AssetType, Fn, TerraformAsset
@@ -102,6 +103,8 @@ class AlertFunction(Construct):
         }
         if settings.high_price_threshold is not None:
             environment["HIGH_PRICE_THRESHOLD"] = f"{settings.high_price_threshold:f}"
+        if settings.shapes:
+            environment["SHAPES"] = json.dumps(settings.shapes, separators=(",", ":"))
         if not settings.is_fifo:
             environment["QUEUE_URL"] = messaging.queue.url
         self.function = self._build_function(package, environment, log_group, permissions)

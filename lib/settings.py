@@ -66,6 +66,8 @@ class Settings:
     late_ticks
         Among so many of a symbol's last ticks a late one is put, 0 to 100; a later one is
         dropped.
+    shapes
+        How feeds write prices that docs/messages.md does not know; it says how to describe them.
     maximum_concurrency
         Invocations at a time that the queue may cause, 2 to 1,000; ``None`` for no limit.
     reserved_concurrency
@@ -125,6 +127,7 @@ class Settings:
     batch_size: int = 10
     batch_window_seconds: int = 0
     late_ticks: int = 16
+    shapes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     maximum_concurrency: int | None = None
     reserved_concurrency: int | None = None
     function_timeout_seconds: int = 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -34,6 +35,12 @@ PROTOCOLS = {
 _LEAST, _MOST, _MAX_DIGITS = Decimal("1e-30"), Decimal("1e30"), 34
 # Whoever is not one of the account is denied by the queue's policy in any case.
 _PRINCIPAL = r"arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+"
+
+
+# A shape in cdktf.json: docs/messages.md. price_alerts/shapes.py reads it.
+_PATHS = ("symbol", "price", "timestamp", "sequence")
+_PATH = r"(?!.*[$%]\{)[^.]+(\.[^.]+)*"  # Terraform reads "${" as an expression
+_MAX_SHAPES_BYTES = 2_000  # AWS Lambda: 4 KB for all environment variables
 
 
 class SettingsError(ConfigurationError):
@@ -90,6 +97,7 @@ def check_values(values: Values) -> None:
             "123456789012:code-signing-config:csc-0123456789abcdef0, or null"
         )
     _check_tags(values["tags"])
+    _check_shapes(values["shapes"])
 
 
 def _check_lists(values: Values) -> None:
@@ -115,6 +123,55 @@ def _check_tags(tags: Mapping[str, str]) -> None:
             "tags must be an object of texts: letters, digits, blanks and _ . : / = + - @, up to "
             "128 in a name, which does not begin with aws:, and up to 256 in a value"
         )
+
+
+def _check_shapes(shapes: object) -> None:
+    if not isinstance(shapes, dict) or not all(isinstance(each, dict) for each in shapes.values()):
+        raise SettingsError("shapes must be an object with an object for each shape")
+    for name, shape in shapes.items():
+        _check_shape(f"shapes.{name}", shape)
+    if len(json.dumps(shapes)) > _MAX_SHAPES_BYTES:
+        raise SettingsError(f"shapes must not be longer than {_MAX_SHAPES_BYTES:,} bytes")
+
+
+def _check_shape(where: str, shape: Values) -> None:
+    known = ("when", "items", *_PATHS, "bar", "skip")
+    for key, value in shape.items():
+        if key not in known:
+            raise SettingsError(f"{where}.{key} is not known: it takes {', '.join(known)}")
+        if key in ("items", *_PATHS) and not _is(_PATH, value):
+            raise SettingsError(f"{where}.{key} must be the name of a field, or a path such as a.b")
+    when = shape.get("when")
+    if not (
+        isinstance(when, dict)
+        and when
+        and all(_is(_PATH, path) and _is_wanted(value) for path, value in when.items())
+    ):
+        raise SettingsError(
+            f"{where}.when must be an object of fields, each with a text, true, false, a list of "
+            "these, or null for any value"
+        )
+    bar = shape.get("bar")
+    if bar is not None and not (
+        isinstance(bar, list) and len(bar) == 4 and all(_is(_PATH, each) for each in bar)
+    ):
+        raise SettingsError(f"{where}.bar must be a list of four fields: open, high, low, close")
+    if shape.get("skip", True) is not True:
+        raise SettingsError(f"{where}.skip must be true, or left out")
+    has = {key for key in ("items", *_PATHS, "bar", "skip") if key in shape}
+    has_price = "symbol" in has and ("price" in has) != ("bar" in has) and "skip" not in has
+    if not (has_price or has in ({"items"}, {"skip"})):
+        raise SettingsError(
+            f"{where} must have symbol and either price or bar; or items alone, for an envelope; "
+            "or skip alone"
+        )
+
+
+def _is_wanted(value: object) -> bool:
+    values = value if isinstance(value, list) and value else [value]
+    return value is None or all(
+        isinstance(each, bool) or _is(r"(?!.*[$%]\{).*", each) for each in values
+    )
 
 
 def _is(pattern: str, value: object) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from price_alerts.records import Record
+from price_alerts.shapes import SHAPES, Shape
 from price_alerts.ticks import parse_message
 
 if TYPE_CHECKING:
@@ -54,7 +55,11 @@ class DeadLetter:
 
 
 def list_dead_letters(
-    sqs: SQSClient, queue_url: str, now_microseconds: int, limit: int = _MAX_LETTERS
+    sqs: SQSClient,
+    queue_url: str,
+    now_microseconds: int,
+    limit: int = _MAX_LETTERS,
+    shapes: Sequence[Shape] = SHAPES,
 ) -> list[DeadLetter]:
     """Look at the messages, which stay where they are.
 
@@ -66,6 +71,8 @@ def list_dead_letters(
         The present, for the handler's check.
     limit
         The most that are looked at.
+    shapes
+        What feeds emit.
 
     Returns
     -------
@@ -80,7 +87,8 @@ def list_dead_letters(
             receipts += [message["ReceiptHandle"] for message in messages]
             known = len(letters)
             letters |= {
-                message["MessageId"]: letter_of(message, now_microseconds) for message in messages
+                message["MessageId"]: letter_of(message, now_microseconds, shapes)
+                for message in messages
             }
             if len(letters) == known:
                 break
@@ -114,7 +122,9 @@ def release(sqs: SQSClient, queue_url: str, receipts: Sequence[str]) -> None:
         )
 
 
-def letter_of(message: MessageTypeDef, now_microseconds: int) -> DeadLetter:
+def letter_of(
+    message: MessageTypeDef, now_microseconds: int, shapes: Sequence[Shape] = SHAPES
+) -> DeadLetter:
     """Look at a message that was received, as the handler would."""
     attributes = message.get("MessageAttributes", {})
     record = Record.of(
@@ -129,7 +139,7 @@ def letter_of(message: MessageTypeDef, now_microseconds: int) -> DeadLetter:
         }
     )
     content = parse_message(
-        record.body, record.first_id, record.sent_at_microseconds, now_microseconds
+        record.body, record.first_id, record.sent_at_microseconds, now_microseconds, shapes
     )
     refusal = content.faults[0] if content.faults else None
     if len(content.faults) > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from lib.cli.dead_letters import DeadLetter, letter_of, receive, release
 from price_alerts.records import carried_attributes
+from price_alerts.shapes import SHAPES, Shape
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -43,12 +44,13 @@ class Redrive:
     unsent: Mapping[str, str] = field(default_factory=dict)
 
 
-def redrive(
+def redrive(  # noqa: PLR0913  # two queues, and what the handler would say of a message
     sqs: SQSClient,
     dead_letter_queue_url: str,
     queue_url: str,
     now_microseconds: int,
     *,
+    shapes: Sequence[Shape] = SHAPES,
     on_progress: Callable[[Redrive], object] = lambda _done: None,
 ) -> Redrive:
     """Move all messages back to the queue of prices, where they are tried again.
@@ -65,6 +67,8 @@ def redrive(
         From where to where.
     now_microseconds
         The present, for the handler's check.
+    shapes
+        What feeds emit.
     on_progress
         Called with what is done so far, after each message.
     """
@@ -81,7 +85,7 @@ def redrive(
                 if message["MessageId"] in sent:
                     is_over = True  # refused again already
                     continue
-                letter = letter_of(message, now_microseconds)
+                letter = letter_of(message, now_microseconds, shapes)
                 request = _request(message, queue_url, letter)
                 try:
                     sent.add(sqs.send_message(**request)["MessageId"])

@@ -24,6 +24,7 @@ from lib.configuration import (
 )
 from lib.names import Names
 from lib.settings import DEFAULT_ENVIRONMENT, SettingsError, load_settings
+from price_alerts.shapes import SHAPES, Shape, shapes_with
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -98,6 +99,14 @@ class Target:
             return load_settings(self._configuration, self.environment).region
         except SettingsError as reason:
             raise CliError(f"no AWS region is set (AWS_REGION), and {reason}") from None
+
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        """What feeds emit, those of the settings among them; without them if they are wrong."""
+        try:
+            return shapes_with(load_settings(self._configuration, self.environment).shapes)
+        except SettingsError:
+            return SHAPES
 
     def client(self, service: str) -> Any:
         """Make a client for any service."""

@@ -105,7 +105,9 @@ def repair_stack(environment: EnvironmentOption = None, as_json: JsonOption = Fa
 def list_letters(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
     """Show the messages in the dead-letter queue, and why each was refused."""
     with connected(environment) as target, waiting("Reading the dead-letter queue"):
-        letters = list_dead_letters(target.sqs, target.dead_letter_queue_url, now_microseconds())
+        letters = list_dead_letters(
+            target.sqs, target.dead_letter_queue_url, now_microseconds(), shapes=target.shapes
+        )
     if as_json:
         write_json(
             [
@@ -155,6 +157,7 @@ def redrive_letters(environment: EnvironmentOption = None, as_json: JsonOption =
             target.dead_letter_queue_url,
             target.queue_url,
             now_microseconds(),
+            shapes=target.shapes,
             on_progress=so_far.append,
         )
     if as_json:

@@ -128,7 +128,9 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
     ticks: list[Tick] = []
     invalid: set[str] = set()
     for record in records:
-        content = parse_message(record.body, record.first_id, record.sent_at_microseconds, now)
+        content = parse_message(
+            record.body, record.first_id, record.sent_at_microseconds, now, config.shapes
+        )
         ticks.extend(content.ticks)
         if content.faults:
             invalid.add(record.first_id)

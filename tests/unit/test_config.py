@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from price_alerts.config import ENVIRONMENT_VARIABLES, Config, ConfigError
+from price_alerts.shapes import SHAPES, Shape
 
 # Lambda sets it itself; the stack does not.
 MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
@@ -17,7 +18,9 @@ COMPLETE = {
     "QUEUE_URL": "https://sqs/prices",
     "METRICS_NAMESPACE": "Prices",
     "SERVICE_NAME": "handler",
+    "SHAPES": '{"mine": {"when": {"kind": "px"}, "symbol": "sym", "price": "last"}}',
 }
+MINE = Shape("mine", {"kind": ["px"]}, symbol="sym", prices=["last"])
 
 
 def test_every_variable_is_read() -> None:
@@ -26,6 +29,7 @@ def test_every_variable_is_read() -> None:
         topic_arn="arn:topic",
         high_price_threshold=Decimal("150.5"),
         late_ticks=7,
+        shapes=(MINE, *SHAPES),
         memory_mebibytes=512,
         queue_url="https://sqs/prices",
         metrics_namespace="Prices",
@@ -56,11 +60,19 @@ def test_table_and_topic_are_enough() -> None:
         topic_arn="arn:topic",
         high_price_threshold=None,
         late_ticks=16,
+        shapes=SHAPES,
         memory_mebibytes=256,
         queue_url="",
         metrics_namespace="PriceAlerts",
         service_name="price-alerts",
     )
+
+
+@pytest.mark.parametrize("text", ["mine", "[]", '{"mine": {}}', '{"mine": 1}'])
+def test_shapes_that_are_none_are_rejected(text: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Config.from_environment({**REQUIRED, "SHAPES": text})
+    assert str(error.value) == "SHAPES must be JSON as in cdktf.json"
 
 
 @pytest.mark.parametrize("text", ["101", "-1", "1.5", "many", "\u0661"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
+from price_alerts.shapes import Shape, shapes_with
 from price_alerts.ticks import InvalidMessage, parse_price
 
 __all__ = ["ENVIRONMENT_VARIABLES", "Config", "ConfigError"]
@@ -17,6 +19,7 @@ _OPTIONAL = (
     "METRICS_NAMESPACE",
     "QUEUE_URL",
     "SERVICE_NAME",
+    "SHAPES",
 )
 _MEMORY_VARIABLE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"  # Lambda sets it itself
 _USUAL_MEMORY_MEBIBYTES = 256
@@ -43,6 +46,8 @@ class Config(NamedTuple):
         The queue of prices, to which messages that need more time are sent again; empty for none.
     late_ticks
         How many later ticks a late tick may trail and still be applied in order.
+    shapes
+        What feeds emit.
     memory_mebibytes
         The function's memory.
     metrics_namespace, service_name
@@ -53,6 +58,7 @@ class Config(NamedTuple):
     topic_arn: str
     high_price_threshold: Decimal | None
     late_ticks: int
+    shapes: tuple[Shape, ...]
     memory_mebibytes: int
     queue_url: str
     metrics_namespace: str
@@ -75,6 +81,7 @@ class Config(NamedTuple):
             topic_arn=environment["TOPIC_ARN"],
             high_price_threshold=_threshold(environment.get("HIGH_PRICE_THRESHOLD", "")),
             late_ticks=_late_ticks(environment.get("LATE_TICKS", "")),
+            shapes=_shapes(environment.get("SHAPES", "")),
             memory_mebibytes=int(environment.get(_MEMORY_VARIABLE, _USUAL_MEMORY_MEBIBYTES)),
             queue_url=environment.get("QUEUE_URL", ""),
             metrics_namespace=environment.get("METRICS_NAMESPACE", "PriceAlerts"),
@@ -89,6 +96,13 @@ def _threshold(text: str) -> Decimal | None:
         return parse_price(text)
     except InvalidMessage as reason:
         raise ConfigError(f"HIGH_PRICE_THRESHOLD: {reason}") from None
+
+
+def _shapes(text: str) -> tuple[Shape, ...]:
+    try:
+        return shapes_with(json.loads(text or "{}"))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise ConfigError("SHAPES must be JSON as in cdktf.json") from None
 
 
 def _late_ticks(text: str) -> int:

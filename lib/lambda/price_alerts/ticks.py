@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
+from itertools import islice
 from typing import Any, NamedTuple, NoReturn
+
+from price_alerts.shapes import SHAPES, Entry, Shape, Unshaped, entries_of
 
 __all__ = [
     "Content",
@@ -14,6 +18,7 @@ __all__ = [
     "NumberLiteral",
     "Position",
     "Tick",
+    "bar_path",
     "check_symbol",
     "format_moment",
     "format_timestamp",
@@ -26,6 +31,7 @@ __all__ = [
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_TICKS_PER_MESSAGE = 500
+_TICKS = f"a message must hold 1 to {MAX_TICKS_PER_MESSAGE} ticks"
 # A hundred fields a tick; as many numbers as fit into a body would take the time of many ticks.
 MAX_COMMAS = 50_000
 # Of a number, a price or a level: what a feed's double may be, and all of it exactly. DynamoDB's
@@ -112,42 +118,55 @@ class NumberLiteral(str):
 
 
 def parse_message(
-    body: str, message_id: str, sent_at_microseconds: int | None, now_microseconds: int
+    body: str,
+    message_id: str,
+    sent_at_microseconds: int | None,
+    now_microseconds: int,
+    shapes: Sequence[Shape] = SHAPES,
 ) -> Content:
     """Read the ticks of one message; one that is wrong does not hold back its neighbours.
 
     Parameters
     ----------
     body
-        A JSON object, or an array of 1 to 500 of them, with ``symbol``, ``price`` and
-        optionally ``timestamp`` and ``sequence``. Other fields are ignored.
+        A JSON object, or an array of them, with ``symbol``, ``price`` and optionally
+        ``timestamp`` and ``sequence``, or as one of the shapes; 1 to 500 in all. Other fields are
+        ignored.
     message_id
         SQS's identifier of the message; part of every tick's position.
     sent_at_microseconds
         When the message was sent, for ticks without a timestamp; ``None`` stands for now.
     now_microseconds
         The present, against which timestamps from the future are refused.
+    shapes
+        What feeds emit.
     """
     try:
-        entries = _entries(_decode(body))
+        entries = _entries(_decode(body), shapes)
     except InvalidMessage as reason:
         return Content((), (str(reason),))
     default_timestamp = now_microseconds if sent_at_microseconds is None else sent_at_microseconds
-    ticks, faults = [], []
-    for index, entry in enumerate(entries):
+    ticks: list[Tick] = []
+    faults = []
+    ordinal = 0
+    for entry in entries:
         try:
-            symbol, price, timestamp, sequence = _fields(entry, now_microseconds)
+            symbol, prices, timestamp, sequence = _fields(entry, now_microseconds)
         except InvalidMessage as reason:
-            faults.append(f"tick {index}: {reason}")
-        else:
+            faults.append(f"tick {ordinal}: {reason}")
+            prices = ()
+        for place, price in enumerate(prices):
             position = Position(
                 default_timestamp if timestamp is None else timestamp,
                 sequence,
                 sent_at_microseconds or 0,
                 message_id,
-                index,
+                ordinal + place,
             )
             ticks.append(Tick(symbol, price, position))
+        ordinal += max(1, len(prices))
+    if ordinal > MAX_TICKS_PER_MESSAGE:
+        return Content((), (_TICKS,))
     return Content(tuple(ticks), tuple(faults))
 
 
@@ -242,28 +261,43 @@ def format_moment(timestamp_microseconds: int) -> str:
     return format_timestamp(timestamp_microseconds).replace(".000000", "")
 
 
-def _entries(document: Any) -> list[Any]:
-    entries = document if isinstance(document, list) else [document]
-    if not 1 <= len(entries) <= MAX_TICKS_PER_MESSAGE:
-        raise InvalidMessage(f"an array must hold 1 to {MAX_TICKS_PER_MESSAGE} ticks")
-    return entries
+def _entries(document: Any, shapes: Sequence[Shape]) -> list[Entry | Unshaped | None]:
+    if document == []:
+        raise InvalidMessage(_TICKS)
+    return list(islice(entries_of(document, shapes, _decode), MAX_TICKS_PER_MESSAGE + 1))
 
 
-def _fields(entry: Any, now_microseconds: int) -> tuple[str, Decimal, int | None, int]:
-    """Read symbol, price, timestamp and sequence."""
-    if not isinstance(entry, dict):
-        raise InvalidMessage("must be a JSON object")
-    for name in ("symbol", "price"):
-        if entry.get(name) is None:
-            raise InvalidMessage(f"{name} is missing")
+def _fields(
+    entry: Entry | Unshaped | None, now_microseconds: int
+) -> tuple[str, Sequence[Decimal], int | None, int]:
+    """Read symbol, prices, timestamp and sequence; nothing has no price."""
+    if entry is None:
+        return "", (), None, 0
+    if isinstance(entry, Unshaped):
+        raise InvalidMessage(entry.reason)
+    if entry.symbol is None:
+        raise InvalidMessage("symbol is missing")
+    if None in entry.prices:
+        raise InvalidMessage("price is missing")
     timestamp, sequence = None, 0
-    if entry.get("timestamp") is not None:
-        timestamp = parse_timestamp(entry["timestamp"])
+    if entry.timestamp is not None:
+        timestamp = parse_timestamp(entry.timestamp)
         if timestamp > now_microseconds + MAX_CLOCK_SKEW_MICROSECONDS:
             raise InvalidMessage("timestamp is more than 60 s in the future")
-    if entry.get("sequence") is not None:
-        sequence = _sequence(entry["sequence"])
-    return parse_symbol(entry["symbol"]), parse_price(entry["price"]), timestamp, sequence
+    if entry.sequence is not None:
+        sequence = _sequence(entry.sequence)
+    prices = [parse_price(price) for price in entry.prices]
+    if len(prices) > 1:
+        prices = list(bar_path(*prices))
+    return parse_symbol(entry.symbol), prices, timestamp, sequence
+
+
+def bar_path(
+    first: Decimal, high: Decimal, low: Decimal, last: Decimal
+) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+    """Return a bar's prices along the shorter path: by way of the low first if it rose."""
+    # first-low + high-last against high-first + last-low: the difference is 2 (first-last).
+    return (first, low, high, last) if first <= last else (first, high, low, last)
 
 
 def _sequence(value: Any) -> int:
