@@ -111,7 +111,7 @@ def _date_of(day: int) -> str:
 
 def _place_of(item: Mapping[str, Any]) -> tuple[Any, ...]:
     # The last is for those of one tick, whose keys are in no order that means anything.
-    order = item.get("sequence", 0), item.get("message_sent_at", 0)
+    order = item.get("sequence", 0), item.get("message_sent_at_microseconds", 0)
     return item["timestamp"], *order, item["message_id"], item["message_ordinal"], item["rule"]
 
 

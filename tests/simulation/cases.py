@@ -33,6 +33,7 @@ class TickIn:
     symbol: str
     price: Decimal
     timestamp: int | None
+    sequence: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Sent:
         entries = [
             {"symbol": tick.symbol, "price": f"{tick.price:f}"}
             | ({} if tick.timestamp is None else {"timestamp": _written(tick.timestamp)})
+            | ({"sequence": tick.sequence} if tick.sequence else {})
             for tick in self.ticks
         ]
         return json.dumps(entries[0] if len(entries) == 1 else entries)
@@ -90,6 +92,10 @@ class Case:
     is_adverse: bool = False
     can_move: bool = False
     faults: Plan = field(default_factory=Plan)
+
+    def sent_at(self, message: Sent) -> int:
+        """Return when SQS says that a message was sent."""
+        return (self.start + message.after) // 1_000 * 1_000
 
     @property
     def symbols(self) -> list[str]:
@@ -180,6 +186,7 @@ class _Writer:
         # From some tick on, all are of the present, and some have no timestamp of their own.
         self._present_from = len(ticks) + 1 if is_stamped else random.randrange(len(ticks) + 1)
         self._count = 0
+        self._has_sequences = len(ticks) % 2  # no draw: the seeds stay what they were
         self._is_one_group = random.random() < 0.4
         for specs in self._bursts(ticks):
             self.changes.append(Change("add", specs, "", 0))
@@ -228,7 +235,7 @@ class _Writer:
             at: int | None = timestamp
             if self._count >= self._present_from:
                 at = None if is_unstamped else sent_at - len(ticks) + place
-            written.append(TickIn(symbol, price, at))
+            written.append(TickIn(symbol, price, at, self._count * self._has_sequences))
         if self._count >= self._present_from and is_unstamped:
             # Within one message, those of the past come before those without a timestamp.
             written.sort(key=lambda tick: tick.timestamp is None)

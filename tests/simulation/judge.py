@@ -152,10 +152,10 @@ class _Judge:
     def _only_at_ticks(self) -> Iterator[Finding]:
         for firing in self._firings:
             places = {
-                (tick.position[0], tick.position[3], tick.price)
+                (tick.position[0], tick.position[4], tick.price)
                 for tick in self._ticks[firing.symbol]
             }
-            at = (firing.position[0], firing.position[3], firing.price)
+            at = (firing.position[0], firing.position[4], firing.price)
             if at not in places:
                 yield Finding(Trouble.DOUBLED, f"{firing.rule_id} fired at no tick: {at}")
         # Several may have tried to add a rule of this name: which one was added is not known here.
@@ -216,7 +216,7 @@ class _Judge:
         # An id that is added again after its removal is another rule, which cannot be told here;
         # but that one's firings are at other ticks.
         counts = Counter(
-            (firing.symbol, firing.rule_id, firing.position[0], firing.position[3])
+            (firing.symbol, firing.rule_id, firing.position[0], firing.position[4])
             for firing in self._firings
         )
         for at, count in counts.items():
@@ -348,10 +348,10 @@ def _ticks_of(outcome: Outcome) -> dict[str, list[_Tick]]:
     """Return each symbol's ticks in the order in which they count."""
     ticks: defaultdict[str, list[_Tick]] = defaultdict(list)
     for sent in outcome.case.messages:
-        sent_at = (outcome.case.start + sent.after) // 1_000 * 1_000
+        sent_at = outcome.case.sent_at(sent)
         for ordinal, tick in enumerate(sent.ticks):
             timestamp = sent_at if tick.timestamp is None else tick.timestamp
-            position = (timestamp, sent_at, sent.message_id, ordinal)
+            position = (timestamp, tick.sequence, sent_at, sent.message_id, ordinal)
             ticks[tick.symbol].append(_Tick(tick.price, position))
     for its_ticks in ticks.values():
         its_ticks.sort(key=lambda tick: tick.position)
@@ -369,7 +369,8 @@ def _firings_in(outcome: Outcome) -> Iterable[_Firing]:
                 symbol=pk.split("#")[1],
                 position=(
                     int(item["timestamp_microseconds"]["N"]),
-                    int(item.get("message_sent_at", {"N": "0"})["N"]),
+                    int(item.get("sequence", {"N": "0"})["N"]),
+                    int(item.get("message_sent_at_microseconds", {"N": "0"})["N"]),
                     item["message_id"]["S"],
                     int(item["message_ordinal"]["N"]),
                 ),

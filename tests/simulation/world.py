@@ -39,7 +39,7 @@ MAX_RECEIVES = 5
 REDRIVES = 2
 _DELETION_MICROSECONDS = 5_000  # until the event source has deleted what was processed
 
-Position = tuple[int, int, str, int]  # timestamp, time sent, message, place in it
+Position = tuple[int, int, int, str, int]  # timestamp, sequence, time sent, message, place in it
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,11 @@ class World:
         self._strikes = Strikes(case.faults, Random(f"faults {case.seed}"))
         self.outcome = Outcome(case, self._strikes)
         self._tags: dict[str, Change] = {}
+        self._orders = {
+            (sent.message_id, ordinal): (tick.sequence, case.sent_at(sent))
+            for sent in case.messages
+            for ordinal, tick in enumerate(sent.ticks)
+        }
         self._database = Database(
             TABLE,
             self.now,
@@ -202,11 +207,13 @@ class World:
         state = self._database.item((f"SYMBOL#{symbol}", "STATE"))
         if state is None or "message_id" not in state:
             return None
+        message_id = state["message_id"]["S"]
+        ordinal = int(state["message_ordinal"]["N"])
         return (
             int(state["timestamp_microseconds"]["N"]),
-            int(state.get("message_sent_at", {"N": "0"})["N"]),
-            state["message_id"]["S"],
-            int(state["message_ordinal"]["N"]),
+            *self._orders[message_id, ordinal],  # the release before does not keep them
+            message_id,
+            ordinal,
         )
 
     # Who does something.

@@ -27,11 +27,16 @@ INSTEAD = {"sns:PublishBatch": "sns:Publish", "sqs:SendMessageBatch": "sqs:SendM
 # What Lambda does to the queue on the function's behalf.
 FEEDING = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 
+SHAPES = {"mine": {"when": {"kind": "px"}, "symbol": "sym", "price": "last"}}
+
 
 @pytest.fixture(scope="module")
 def stack(package: Path) -> dict[str, Any]:
     settings = Settings(
-        environment="test", region="us-east-1", high_price_threshold=Decimal("150.10")
+        environment="test",
+        region="us-east-1",
+        high_price_threshold=Decimal("150.10"),
+        shapes=SHAPES,
     )
     stack: dict[str, Any] = json.loads(
         cdktf.Testing.synth(TapStack(cdktf.Testing.app(), settings, package))
@@ -85,6 +90,10 @@ def test_the_stack_sets_what_the_function_reads_and_nothing_more(
     variables: dict[str, str],
 ) -> None:
     assert set(variables) == ENVIRONMENT_VARIABLES
+
+
+def test_the_function_reads_the_shapes_that_were_set(variables: dict[str, str]) -> None:
+    assert Config.from_environment(variables).shapes[0].name == "mine"
 
 
 def test_the_function_reads_the_threshold_exactly_as_it_was_set(variables: dict[str, str]) -> None:

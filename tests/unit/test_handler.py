@@ -177,13 +177,17 @@ def test_every_invocation_is_an_owner_of_its_own(index: ModuleType, given_work: 
 
 
 @pytest.mark.parametrize(
-    ("more", "timestamp"),
+    ("more", "timestamp", "sent_at"),
     [
-        ({"attributes": {"SentTimestamp": "1700000000123"}}, 1_700_000_000_123_000),
-        ({"attributes": {"SentTimestamp": "soon"}}, NOW),
-        ({"attributes": {}}, NOW),
-        ({"attributes": None}, NOW),
-        ({}, NOW),
+        (
+            {"attributes": {"SentTimestamp": "1700000000123"}},
+            1_700_000_000_123_000,
+            1_700_000_000_123_000,
+        ),
+        ({"attributes": {"SentTimestamp": "soon"}}, NOW, 0),
+        ({"attributes": {}}, NOW, 0),
+        ({"attributes": None}, NOW, 0),
+        ({}, NOW, 0),
     ],
 )
 def test_a_tick_without_a_timestamp_is_as_old_as_its_message(
@@ -191,10 +195,40 @@ def test_a_tick_without_a_timestamp_is_as_old_as_its_message(
     given_work: Work,
     more: dict[str, object],
     timestamp: int,
+    sent_at: int,
 ) -> None:
     index.handler(event(record(body_of()) | more), None)
     ((given_ticks, _),) = given_work
-    assert [tick.position for tick in given_ticks] == [Position(timestamp, 0, 0, "m-1", 0)]
+    assert [tick.position for tick in given_ticks] == [Position(timestamp, 0, sent_at, "m-1", 0)]
+
+
+def test_prices_of_one_timestamp_count_in_the_order_in_which_they_were_sent(
+    index: ModuleType, table: Table
+) -> None:
+    sent_at = {"m-3": 1, "m-1": 2, "m-4": 3, "m-2": 4}
+    prices = zip(sent_at, ("99", "151", "99", "151"), strict=True)
+    records = [
+        record(body_of(price=price, timestamp="1700000000"), name)
+        | {"attributes": {"SentTimestamp": str(1_700_000_000_000 + sent_at[name])}}
+        for name, price in prices
+    ]
+    for batch in (reversed(records), records):  # the second is a redelivery, in another order
+        assert index.handler(event(*batch), None) == failures()
+    assert len(items_of(table, "FIRINGS#")) == 2
+
+
+def test_prices_of_one_timestamp_count_in_the_order_of_the_feed(
+    index: ModuleType, table: Table
+) -> None:
+    sequences = {"m-3": 1, "m-1": 2, "m-4": 3, "m-2": 10}
+    prices = zip(sequences, ("99", "151", "99", "151"), strict=True)
+    bodies = {
+        name: body_of(price=price, timestamp="1700000000", sequence=str(sequences[name]))
+        for name, price in prices
+    }
+    records = [record(bodies[name], name) for name in sorted(bodies)]
+    assert index.handler(event(*records), None) == failures()
+    assert len(items_of(table, "FIRINGS#")) == 2
 
 
 def test_the_clock_counts_microseconds(index: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

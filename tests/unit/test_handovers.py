@@ -135,7 +135,7 @@ def test_a_copy_has_the_position_of_the_first_message(
     handle(index, arrived(sent[0]))
     handle(index, arrived(sent[1]))
     positions = {tick.position for ticks, _ in given for tick in ticks}
-    assert positions == {Position(NOW, 0, 0, "m-1", 0)}
+    assert positions == {Position(NOW, 0, NOW, "m-1", 0)}
 
 
 def test_a_copy_is_known_to_have_come_before(index: ModuleType, sent: Sent, given: Given) -> None:

@@ -25,7 +25,7 @@ SURROGATE = "a lone surrogate is not text"
 TWICE = "an object has the same key twice"
 CONSTANT = "NaN and Infinity are not JSON"
 NO_OBJECT = "tick 0: must be a JSON object"
-COUNT = "an array must hold 1 to 500 ticks"
+COUNT = "a message must hold 1 to 500 ticks"
 BAD_SYMBOL = "tick 0: symbol must be 1 to 64 printable characters, with no blank at either end"
 BAD_PRICE = "tick 0: price must be a JSON number, or a string that holds one"
 

@@ -49,7 +49,7 @@ def test_a_symbol_that_has_only_got_rules_has_no_price() -> None:
 
 
 def test_a_state_is_stored_in_its_own_attributes() -> None:
-    before, last = Position(NOW - SECOND, 0, 0, "m-0", 0), Position(NOW, 0, 0, "m-1", 3)
+    before, last = Position(NOW - SECOND, 0, 0, "m-0", 0), Position(NOW, 8, NOW - 1_000, "m-1", 3)
     state = State(
         symbol="AAPL",
         version=7,
@@ -72,11 +72,13 @@ def test_a_state_is_stored_in_its_own_attributes() -> None:
         lease=Lease("a", 5),
     )
     assert state_attributes(state) == {
-        "schema": 2,
+        "schema": 3,
         "version": 7,
         "nonce": "0a1b2c3d",
         "price": Decimal("200.25"),
         "timestamp_microseconds": NOW,
+        "sequence": 8,
+        "message_sent_at_microseconds": NOW - 1_000,
         "message_id": "m-1",
         "message_ordinal": 3,
         "threshold": 150,

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 __all__ = ["SHAPES", "Entry", "Shape", "Unshaped", "entries_of", "shape_of", "shapes_with"]
 
-_MAX_DEPTH = 6  # of envelopes and arrays in each other
+_MAX_DEPTH = 6  # of envelopes in each other
+_NO_OBJECT = "must be a JSON object"
 _ABSENT = object()
 _WHOLE = re.compile(r"[0-9]{1,30}")
 
@@ -229,7 +230,8 @@ def _entries(
         yield Unshaped("nested too deeply")
     elif isinstance(document, list):
         for each in document:
-            yield from _entries(each, shapes, read, depth + 1)
+            content = Unshaped(_NO_OBJECT) if isinstance(each, list) else each
+            yield from _entries(content, shapes, read, depth)
     elif isinstance(document, dict):
         shape = shape_of(document, shapes) or _PLAIN
         if shape.is_skipped:
@@ -243,12 +245,12 @@ def _entries(
     elif isinstance(document, Unshaped):
         yield document
     else:
-        yield Unshaped("must be a JSON object")
+        yield Unshaped(_NO_OBJECT)
 
 
 def _entry(item: Any, shape: Shape) -> Entry | Unshaped:
     if not isinstance(item, dict):
-        return Unshaped("must be a JSON object")
+        return Unshaped(_NO_OBJECT)
     sequence = _value(item, shape.sequence)
     if shape is not _PLAIN and not (isinstance(sequence, str) and _WHOLE.fullmatch(sequence)):
         sequence = None  # an id that does not count

@@ -184,20 +184,23 @@ def _firing_of(symbol: str, item: Item) -> Firing:
 
 
 def _position_attributes(position: Position) -> Attributes:
-    return {
+    attributes: Attributes = {
         "timestamp_microseconds": position.timestamp_microseconds,
-        **({"sequence": position.sequence} if position.sequence else {}),
-        "message_sent_at": position.sent_at_microseconds,
         "message_id": position.message_id,
         "message_ordinal": position.ordinal,
     }
+    if position.sequence:
+        attributes["sequence"] = position.sequence
+    if position.sent_at_microseconds:
+        attributes["message_sent_at_microseconds"] = position.sent_at_microseconds
+    return attributes
 
 
 def _position_of(item: Item) -> Position:
     return Position(
         int(item["timestamp_microseconds"]),
         int(item.get("sequence", 0)),
-        int(item.get("message_sent_at", 0)),
+        int(item.get("message_sent_at_microseconds", 0)),
         item["message_id"],
         int(item["message_ordinal"]),
     )
