@@ -16,6 +16,8 @@ from benchmarks.stage import CONTESTANTS, OURS, REGION, Contestant, Stage, now_m
 from benchmarks.streams import events, rules_of, symbols, ticks
 from tests.integration.conftest import Deployed
 
+pytestmark = pytest.mark.deep
+
 EVALUATING = [name for name in CONTESTANTS if name != "seed_like"]
 _, BATCH_SIZE, _ = FULL.batch_sizes
 SYMBOLS = symbols(FULL.symbols)

@@ -46,7 +46,8 @@ def slow_table(table: Table, clock: Clock) -> Table:
     return table
 
 
-@pytest.mark.no_cover  # it takes a minute as it is
+@pytest.mark.deep
+@pytest.mark.no_cover
 def test_a_burst_of_firings_takes_several_invocations_and_each_rule_fires_once(
     slow_table: Table, clock: Clock, topic: Topic, sizes: list[int]
 ) -> None:

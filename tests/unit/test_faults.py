@@ -72,6 +72,7 @@ def test_a_request_is_executed_once_each_time_that_it_is_let_through(
     assert len(executed) == times
 
 
+@pytest.mark.deep  # the simulation strikes them all too
 @pytest.mark.no_cover
 @pytest.mark.parametrize("fault", Fault)
 def test_a_fault_anywhere_loses_nothing_and_doubles_nothing(
