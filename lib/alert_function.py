@@ -103,6 +103,8 @@ class AlertFunction(Construct):
         }
         if settings.high_price_threshold is not None:
             environment["HIGH_PRICE_THRESHOLD"] = f"{settings.high_price_threshold:f}"
+        if settings.history_days is not None:
+            environment["HISTORY_DAYS"] = str(settings.history_days)
         if settings.shapes:
             environment["SHAPES"] = json.dumps(settings.shapes, separators=(",", ":"))
         if not settings.is_fifo:

@@ -66,6 +66,8 @@ class Settings:
     late_ticks
         Among so many of a symbol's last ticks a late one is put, 0 to 100; a later one is
         dropped.
+    history_days
+        How long a firing is kept, 1 to 3,650; ``None`` for ever.
     shapes
         How feeds write prices that docs/messages.md does not know; it says how to describe them.
     maximum_concurrency
@@ -127,6 +129,7 @@ class Settings:
     batch_size: int = 10
     batch_window_seconds: int = 0
     late_ticks: int = 16
+    history_days: int | None = 400
     shapes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     maximum_concurrency: int | None = None
     reserved_concurrency: int | None = None

@@ -68,6 +68,7 @@ def check_values(values: Values) -> None:
         ("batch_size", 1, 10_000, False),
         ("batch_window_seconds", 0, 300, False),
         ("late_ticks", 0, 100, False),
+        ("history_days", 1, 3_650, True),
         ("maximum_concurrency", 2, 1_000, True),
         ("reserved_concurrency", 1, 100_000, True),
         ("function_timeout_seconds", 1, 900, False),

@@ -14,7 +14,7 @@ from price_alerts.ticks import format_timestamp
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-__all__ = ["firings_of_all", "firings_of_symbol"]
+__all__ = ["count_firings", "firings_of_all", "firings_of_symbol"]
 
 _DAY_MICROSECONDS = 86_400 * 1_000_000
 _MAX_DAYS = 60
@@ -82,6 +82,15 @@ def firings_of_all(
         items = list(_read(table, "scan", IndexName="by_day", FilterExpression=is_recent))
     items.sort(key=lambda item: (item["fired_at"], *_place_of(item)))
     return [_written(item) for item in items]
+
+
+def count_firings(table: Table) -> int:
+    """Count all firings that are recorded, which reads them all."""
+    client: Any = table.meta.client
+    pages = client.get_paginator("scan").paginate(
+        TableName=table.name, IndexName="by_day", Select="COUNT"
+    )
+    return sum(page["Count"] for page in pages)
 
 
 def _queried(

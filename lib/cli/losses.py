@@ -14,6 +14,7 @@ from botocore.parsers import ResponseParserError
 
 from lib.account import Account
 from lib.cli.errors import CliError, is_missing
+from lib.cli.history import count_firings
 from lib.cli.session import now_microseconds
 from lib.cli.status import QueueStatus, TableStatus, read_queue, read_table
 from lib.cli.target import Target
@@ -42,6 +43,8 @@ class Holdings:
         The account.
     table
         What is in the table.
+    firings
+        How many are recorded.
     is_protected, can_be_set_back
         Whether the table has deletion protection, and point-in-time recovery.
     queue, dead_letter_queue
@@ -52,6 +55,7 @@ class Holdings:
 
     account_id: str
     table: TableStatus | None = None
+    firings: int = 0
     is_protected: bool = False
     can_be_set_back: bool = False
     queue: QueueStatus | None = None
@@ -77,15 +81,17 @@ def read_holdings(target: Target, now_microseconds: int) -> Holdings:
     name = target.names.table
     described = _if_there(lambda: tables.describe_table(TableName=name)["Table"])
     if described is None:
-        table, can_be_set_back = None, False
+        table, firings, can_be_set_back = None, 0, False
     else:
         table = read_table(target.table, now_microseconds)
+        firings = count_firings(target.table)
         backups = tables.describe_continuous_backups(TableName=name)
         recovery = backups["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
         can_be_set_back = recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
     return Holdings(
         account_id=account_id,
         table=table,
+        firings=firings,
         is_protected=bool(described and described.get("DeletionProtectionEnabled")),
         can_be_set_back=can_be_set_back,
         queue=_if_there(lambda: read_queue(target.sqs, target.queue_url)),
@@ -173,7 +179,7 @@ def _facts(holdings: Holdings) -> dict[str, str]:
             f"{set_aside} set aside" if set_aside else "",
         )
         or "none",
-        "firings": f"{holdings.table.firings} recorded",
+        "firings": f"{holdings.firings} recorded",
         **facts,
         "recovery": f"on: {backup}"
         if holdings.can_be_set_back

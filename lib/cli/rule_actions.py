@@ -17,6 +17,7 @@ from price_alerts.items import (
     rule_item,
     setting,
     state_key,
+    state_listing,
     watch_items,
     watch_keys,
 )
@@ -99,9 +100,10 @@ class RuleActions:
             ":next": state.version + 1,
             ":nonce": nonce,
             ":schema": STATE_SCHEMA,
+            ":listed": state_listing(state.symbol)["rule_id"],
         }
         names = {"#version": "version", "#nonce": "nonce", "#schema": "schema", "#band": "band"}
-        update = "SET #version = :next, #nonce = :nonce, #schema = :schema"
+        update = "SET #version = :next, #nonce = :nonce, #schema = :schema, rule_id = :listed"
         if state.recent:
             update += ", recent_version = :next"
         lost = state.windows if state.is_lost else ()

@@ -9,10 +9,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.conditions import Attr, Key
+from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
 from lib.cli.errors import CliError
+from lib.cli.listing import listed_keys
 from lib.cli.rule_actions import MAX_ACTIONS_PER_RULE, Action, RuleActions
 from lib.cli.session import now_microseconds
 from lib.cli.set_aside import SetAside, rule_in
@@ -203,25 +204,25 @@ class RuleStore:
     def rules(self, symbol: str | None = None) -> Iterator[Rule | SetAside]:
         """Read the rules of a symbol, or of all, in the order of their symbols and ids.
 
-        The rules of all symbols are found by a scan, which reads the whole table.
+        The rules of all symbols are found in the index ``by_rule``, which follows the table by a
+        second at most.
         """
-        pages = self._all_pages() if symbol is None else self._pages_of(symbol)
-        rules = [rule_in(item) for page in pages for item in self._kept(page["Items"])]
+        items = self._all_items() if symbol is None else self._items_of(symbol)
+        rules = [rule_in(item) for item in self._kept(items)]
         yield from sorted(rules, key=lambda rule: (rule.symbol, rule.rule_id))
 
-    def _all_pages(self) -> Iterator[Any]:
-        client: Any = self._table.meta.client  # a resource's takes such conditions
-        yield from client.get_paginator("scan").paginate(
-            TableName=self._table.name, FilterExpression=Attr("sk").begins_with("RULE#")
-        )
+    def _all_items(self) -> list[dict[str, Any]]:
+        keys = (key for key in listed_keys(self._table) if key["sk"].startswith("RULE#"))
+        return read_all(self._table, keys)
 
-    def _pages_of(self, symbol: str) -> Iterator[Any]:
-        client: Any = self._table.meta.client
+    def _items_of(self, symbol: str) -> Iterator[Item]:
+        client: Any = self._table.meta.client  # a resource's takes such conditions
         for partition in rule_partitions(symbol):
             condition = Key("pk").eq(partition) & Key("sk").begins_with("RULE#")
-            yield from client.get_paginator("query").paginate(
+            for page in client.get_paginator("query").paginate(
                 TableName=self._table.name, KeyConditionExpression=condition
-            )
+            ):
+                yield from page["Items"]
 
     def _add(self, rules: Sequence[Rule]) -> State:
         """Add rules of one symbol, all or none; returns the state before it."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lib.cli.history import firings_of_all
+from lib.cli.listing import listed_keys
 from lib.cli.set_aside import SetAside, rule_in
 from lib.cli.target import Target
 from price_alerts.items import symbol_in
+from price_alerts.symbol_index import read_all
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -25,15 +27,7 @@ __all__ = [
     "read_table",
 ]
 
-# Of the table's items: their keys, and what is counted. A rule is read as a whole, to know whether
-# it can be.
-_READ = (
-    *("pk", "sk", "outbox", "step", "lease_until_microseconds", "fired_at", "undeliverable"),
-    *("schema", "rule_id", "symbol", "condition", "levels", "percent", "window", "rearm"),
-    *("rearm_percent", "trigger", "cooldown_seconds", "expires_at_microseconds", "owner", "note"),
-    *("message", "since", "revision", "status", "disarmed", "last_fired_at_microseconds"),
-    *("last_firing_id", "trail"),
-)
+_DAY_MICROSECONDS = 86_400 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +62,12 @@ class TableStatus:
     stuck
         Symbols with firings that an invocation left behind, sorted: their next price delivers
         them, or `repair`.
-    firings
-        How many firings are recorded.
+    firings_of_last_day
+        How many firings were decided in the last 24 hours.
     undeliverable_firings
         How many of them SNS rejected for good.
     last_fired_at
-        When the last firing was decided, as ISO 8601; ``None`` if there is none.
+        When the last of them was decided, as ISO 8601; ``None`` if there is none.
     """
 
     rules: Counter[str] = field(default_factory=Counter)
@@ -81,7 +75,7 @@ class TableStatus:
     symbols: int = 0
     delivering: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
-    firings: int = 0
+    firings_of_last_day: int = 0
     undeliverable_firings: int = 0
     last_fired_at: str | None = None
 
@@ -116,8 +110,8 @@ class Status:
 def read_status(target: Target, now_microseconds: int) -> Status:
     """Ask all parts of a stack how they are doing.
 
-    The whole table is scanned, which takes and costs the more, the more rules and firings it holds:
-    this is for people, not for a dashboard. How old the oldest message is only CloudWatch knows,
+    All rules and states are read, and the firings of a day: this is for people, not for a
+    dashboard. How old the oldest message is only CloudWatch knows,
     which is not asked.
 
     Parameters
@@ -154,14 +148,10 @@ def read_queue(sqs: SQSClient, url: str) -> QueueStatus:
 
 
 def read_table(table: Table, now_microseconds: int) -> TableStatus:
-    """Count what is in a table, all of which is scanned."""
+    """Count what is in a table: reads rules and states, and the firings of the last day."""
     status = TableStatus()
-    for item in _items(table):
-        if item["pk"].startswith("FIRINGS#"):
-            status.firings += 1
-            status.undeliverable_firings += "undeliverable" in item
-            status.last_fired_at = max(status.last_fired_at or "", item["fired_at"])
-        elif item["sk"] == "STATE":
+    for item in read_all(table, listed_keys(table)):
+        if item["sk"] == "STATE":
             status.symbols += 1
             if "outbox" in item or "step" in item:
                 is_held = item.get("lease_until_microseconds", 0) >= now_microseconds
@@ -172,20 +162,11 @@ def read_table(table: Table, now_microseconds: int) -> TableStatus:
             status.rules[rule.progress.status] += 1
     status.delivering.sort()
     status.stuck.sort()
+    for firing in firings_of_all(table, now_microseconds - _DAY_MICROSECONDS, now_microseconds):
+        status.firings_of_last_day += 1
+        status.undeliverable_firings += firing["undeliverable"] is not None
+        status.last_fired_at = firing["fired_at"]
     return status
-
-
-def _items(table: Table) -> Iterator[Mapping[str, Any]]:
-    pages = table.meta.client.get_paginator("scan").paginate(
-        TableName=table.name,
-        # Watches, of which there are most, are left out.
-        FilterExpression="begins_with(pk, :symbol) OR begins_with(pk, :firings)",
-        ProjectionExpression=", ".join(f"#{name}" for name in _READ),
-        ExpressionAttributeNames={f"#{name}": name for name in _READ},
-        ExpressionAttributeValues={":symbol": "SYMBOL#", ":firings": "FIRINGS#"},
-    )
-    for page in pages:
-        yield from page["Items"]
 
 
 def _function(functions: Any, name: str) -> FunctionStatus:

@@ -214,7 +214,7 @@ def _write_status(target: Target, found: Status) -> None:
             "symbols": str(table.symbols),
             "delivering now": ", ".join(table.delivering) or "none",
             "stuck": f"{', '.join(table.stuck)} (./alerts repair)" if table.stuck else "none",
-            "firings": str(table.firings),
+            "firings in 24 h": str(table.firings_of_last_day),
             "undeliverable": f"{table.undeliverable_firings} (./alerts history says why)"
             if table.undeliverable_firings
             else "none",

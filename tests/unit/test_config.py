@@ -14,6 +14,7 @@ REQUIRED = {"TABLE_NAME": "alerts", "TOPIC_ARN": "arn:topic"}
 COMPLETE = {
     **REQUIRED,
     "HIGH_PRICE_THRESHOLD": "150.5",
+    "HISTORY_DAYS": "30",
     "LATE_TICKS": "7",
     "QUEUE_URL": "https://sqs/prices",
     "METRICS_NAMESPACE": "Prices",
@@ -28,6 +29,7 @@ def test_every_variable_is_read() -> None:
         table_name="alerts",
         topic_arn="arn:topic",
         high_price_threshold=Decimal("150.5"),
+        history_days=30,
         late_ticks=7,
         shapes=(MINE, *SHAPES),
         memory_mebibytes=512,
@@ -59,6 +61,7 @@ def test_table_and_topic_are_enough() -> None:
         table_name="alerts",
         topic_arn="arn:topic",
         high_price_threshold=None,
+        history_days=None,
         late_ticks=16,
         shapes=SHAPES,
         memory_mebibytes=256,
@@ -66,6 +69,13 @@ def test_table_and_topic_are_enough() -> None:
         metrics_namespace="PriceAlerts",
         service_name="price-alerts",
     )
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "ever"])
+def test_a_history_of_no_days_is_rejected(text: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Config.from_environment({**REQUIRED, "HISTORY_DAYS": text})
+    assert str(error.value) == "HISTORY_DAYS must be a whole number of days, from 1 on"
 
 
 @pytest.mark.parametrize("text", ["mine", "[]", '{"mine": {}}', '{"mine": 1}'])

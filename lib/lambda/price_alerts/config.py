@@ -14,6 +14,7 @@ __all__ = ["ENVIRONMENT_VARIABLES", "Config", "ConfigError"]
 
 _REQUIRED = ("TABLE_NAME", "TOPIC_ARN")
 _OPTIONAL = (
+    "HISTORY_DAYS",
     "HIGH_PRICE_THRESHOLD",
     "LATE_TICKS",
     "METRICS_NAMESPACE",
@@ -44,6 +45,8 @@ class Config(NamedTuple):
         The stack's own rule; ``None`` switches it off.
     queue_url
         The queue of prices, to which messages that need more time are sent again; empty for none.
+    history_days
+        How long firings are kept; ``None`` for ever.
     late_ticks
         How many later ticks a late tick may trail and still be applied in order.
     shapes
@@ -57,6 +60,7 @@ class Config(NamedTuple):
     table_name: str
     topic_arn: str
     high_price_threshold: Decimal | None
+    history_days: int | None
     late_ticks: int
     shapes: tuple[Shape, ...]
     memory_mebibytes: int
@@ -80,6 +84,7 @@ class Config(NamedTuple):
             table_name=environment["TABLE_NAME"],
             topic_arn=environment["TOPIC_ARN"],
             high_price_threshold=_threshold(environment.get("HIGH_PRICE_THRESHOLD", "")),
+            history_days=_history_days(environment.get("HISTORY_DAYS", "")),
             late_ticks=_late_ticks(environment.get("LATE_TICKS", "")),
             shapes=_shapes(environment.get("SHAPES", "")),
             memory_mebibytes=int(environment.get(_MEMORY_VARIABLE, _USUAL_MEMORY_MEBIBYTES)),
@@ -103,6 +108,14 @@ def _shapes(text: str) -> tuple[Shape, ...]:
         return shapes_with(json.loads(text or "{}"))
     except (AttributeError, KeyError, TypeError, ValueError):
         raise ConfigError("SHAPES must be JSON as in cdktf.json") from None
+
+
+def _history_days(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise ConfigError("HISTORY_DAYS must be a whole number of days, from 1 on")
+    return int(text)
 
 
 def _late_ticks(text: str) -> int:

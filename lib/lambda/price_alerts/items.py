@@ -45,6 +45,7 @@ __all__ = [
     "setting",
     "shards",
     "state_key",
+    "state_listing",
     "symbol_in",
     "terms_attributes",
     "terms_of",
@@ -95,6 +96,11 @@ def symbol_in(partition: str) -> str:
 def state_key(symbol: str) -> Key:
     """Return the key of a symbol's state."""
     return {"pk": partition_of("SYMBOL", symbol), "sk": "STATE"}
+
+
+def state_listing(symbol: str) -> Attributes:
+    """Return what lists a state in the index ``by_rule``, beside the rules."""
+    return {"rule_id": f"STATE#{symbol}"}
 
 
 def rule_key(symbol: str, rule_id: str) -> Key:

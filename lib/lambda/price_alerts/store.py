@@ -24,6 +24,7 @@ from price_alerts.items import (
     rule_keys,
     setting,
     state_key,
+    state_listing,
     watch_items,
 )
 from price_alerts.portions import portions
@@ -77,12 +78,15 @@ class Store:
         The table, with keys ``pk`` and ``sk``. Its client is shared by threads.
     each
         Does something for each of some things, like ``map``; a pool's, in several threads.
+    history_days
+        How long firings are kept; ``None`` for ever.
     """
 
-    def __init__(self, table: Table, each: Each = map) -> None:
+    def __init__(self, table: Table, each: Each = map, history_days: int | None = None) -> None:
         self._table = table
         self._client: Any = table.meta.client  # takes plain values, which the stubs deny
         self._each = each
+        self._history_days = history_days
 
     def load(self, symbol: str) -> State:
         """Read a symbol's state as it is this moment; version 0 if there is none.
@@ -126,6 +130,7 @@ class Store:
         old = state_attributes(before) if before.is_stored else {}
         new = state_attributes(after)
         changed = {name: value for name, value in new.items() if value != old.get(name)}
+        changed |= state_listing(after.symbol)  # the release before did not list its states
         update = setting(changed, [*sorted(old.keys() - new.keys()), *_FORMER])
         condition = "attribute_not_exists(pk)"
         if before.is_stored:
@@ -196,7 +201,13 @@ class Store:
         Overloaded
             If DynamoDB has no room for all of them for a while.
         """
-        self._write_all({"PutRequest": {"Item": item}} for item in items)
+        self._write_all({"PutRequest": {"Item": self._expiring(item)}} for item in items)
+
+    def _expiring(self, item: Attributes) -> Attributes:
+        if self._history_days is None:
+            return item
+        fired_at_seconds = item["fired_at_microseconds"] // 1_000_000
+        return {**item, "expires_at_epoch": fired_at_seconds + self._history_days * 86_400}
 
     def apply(self, symbol: str, outbox: Outbox) -> None:
         """Write what an outbox does to stored rules.

@@ -20,6 +20,9 @@ from lib.cli.status import QueueStatus, TableStatus
 from lib.cli.target import Target
 from price_alerts.items import rule_item
 from price_alerts.rules import Progress, Status
+from price_alerts.state_items import firing_item
+from price_alerts.ticks import format_timestamp
+from tests.unit import doubles
 from tests.unit.cli.doubles import CONFIGURATION, answer_with, refusal
 from tests.unit.doubles import NOW
 from tests.unit.rule_builders import rule
@@ -31,7 +34,10 @@ if TYPE_CHECKING:
 ACCOUNT = "123456789012"
 FULL = Holdings(
     account_id=ACCOUNT,
-    table=TableStatus(rules=Counter(active=10, triggered=1, paused=2), firings=340),
+    table=TableStatus(
+        rules=Counter(active=10, triggered=1, paused=2),
+    ),
+    firings=340,
     queue=QueueStatus(waiting=3, in_flight=1, delayed=1),
     dead_letter_queue=QueueStatus(waiting=2, in_flight=0, delayed=0),
     alert_subscriptions=3,
@@ -124,7 +130,8 @@ def test_every_part_of_a_stack_is_read(
         item = rule_item(rule(rule_id=f"r-{number}", progress=Progress(status)))
         alerts.put_item(Item=item)
     for number in range(2):
-        alerts.put_item(Item={"pk": "FIRINGS#A", "sk": f"{number}", "fired_at": "2026"})
+        fired = doubles.told(firing_id=f"f-{number}", fired_at_microseconds=NOW)
+        alerts.put_item(Item=firing_item(fired, NOW))
     sqs.send_message(QueueUrl=dlq_url, MessageBody="x")
     sns = target.client("sns")
     for topic, count in ((target.names.topic, 2), (target.names.ops_topic, 1)):
@@ -134,7 +141,12 @@ def test_every_part_of_a_stack_is_read(
 
     assert read_holdings(target, NOW) == Holdings(
         account_id=ACCOUNT,
-        table=TableStatus(rules=Counter(active=2, paused=1), firings=2, last_fired_at="2026"),
+        table=TableStatus(
+            rules=Counter(active=2, paused=1),
+            firings_of_last_day=2,
+            last_fired_at=format_timestamp(NOW),
+        ),
+        firings=2,
         queue=EMPTY,
         dead_letter_queue=QueueStatus(waiting=1, in_flight=0, delayed=0),
         alert_subscriptions=2,

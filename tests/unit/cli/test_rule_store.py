@@ -63,9 +63,9 @@ def store(alerts: Table, naps: Naps) -> RuleStore:
 
 
 def state(table: Table, symbol: str = "AAPL") -> dict[str, Any]:
-    """A symbol's state, without what is different each time."""
+    """A symbol's state, without what is different each time, and what lists each of them."""
     item = table.get_item(Key={"pk": f"SYMBOL#{symbol}", "sk": "STATE"}).get("Item", {})
-    return {name: value for name, value in item.items() if name != "nonce"}
+    return {name: value for name, value in item.items() if name not in ("nonce", "rule_id")}
 
 
 def bare(rules: Iterable[Rule | SetAside]) -> list[Rule | SetAside]:

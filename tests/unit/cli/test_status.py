@@ -9,13 +9,14 @@ from botocore.exceptions import ClientError
 from lib.cli.set_aside import SetAside, rule_in
 from lib.cli.status import FunctionStatus, QueueStatus, TableStatus, read_status
 from lib.cli.target import Target
-from price_alerts.items import rule_item, watch_items
+from price_alerts.items import rule_item, state_key, state_listing, watch_items
 from price_alerts.progress import NOWHERE, Announced, Progress, Status, Trail
 from price_alerts.rules import Rule
+from price_alerts.state_items import firing_item
 from price_alerts.terms import Side
-from price_alerts.ticks import Position
+from price_alerts.ticks import Position, format_timestamp
 from tests.unit.cli.doubles import CONFIGURATION, answer_with, refusal
-from tests.unit.doubles import NOW
+from tests.unit.doubles import NOW, SECOND, told
 from tests.unit.rule_builders import rule
 
 if TYPE_CHECKING:
@@ -38,8 +39,14 @@ def _stack(target: Target, alerts: Table, queue_url: str, dlq_url: str) -> None:
     )
 
 
-def put(table: Table, pk: str, sk: str, **attributes: Any) -> None:
-    table.put_item(Item={"pk": pk, "sk": sk, **attributes})
+def put_state(table: Table, symbol: str, **attributes: Any) -> None:
+    listing = state_listing(symbol)
+    table.put_item(Item={**state_key(symbol), **listing, "version": 1, **attributes})
+
+
+def put_firing(table: Table, name: str, at: int = NOW, undeliverable: str | None = None) -> None:
+    fired = told(firing_id=name, fired_at_microseconds=at)
+    table.put_item(Item=firing_item(fired, at, undeliverable))
 
 
 def put_rule(table: Table, added: Rule) -> None:
@@ -73,8 +80,8 @@ def test_the_messages_in_both_queues_are_counted(
 def test_rules_are_counted_by_their_status_and_symbols_by_their_state(
     target: Target, alerts: Table
 ) -> None:
-    put(alerts, "SYMBOL#AAPL", "STATE", version=1)
-    put(alerts, "SYMBOL#IBM", "STATE", version=1)
+    for symbol in ("AAPL", "IBM"):
+        put_state(alerts, symbol)
     for number, status in enumerate([Status.ACTIVE, Status.ACTIVE, Status.PAUSED]):
         put_rule(alerts, rule(rule_id=f"r-{number}", progress=Progress(status)))
     found = table_of(target)
@@ -105,11 +112,11 @@ def test_a_rule_that_has_all_that_a_rule_can_have_is_counted(target: Target, ale
     assert table_of(target).rules == {"active": 1}
 
 
-@pytest.mark.parametrize("name", sorted(rule_item(FULL).keys() - {"pk", "sk"}))
+@pytest.mark.parametrize("name", sorted(rule_item(FULL).keys() - {"pk", "sk", "rule_id"}))
 def test_those_rules_are_set_aside_that_cannot_be_read(
     target: Target, alerts: Table, name: str
 ) -> None:
-    """Whichever of its attributes is the reason."""
+    """Whichever of its attributes is the reason; that of an index cannot be of another type."""
     item = rule_item(FULL) | {name: Decimal(999)}
     alerts.put_item(Item=item)
     is_set_aside = isinstance(rule_in(item), SetAside)
@@ -126,27 +133,25 @@ def test_symbols_with_an_outbox_are_stuck_once_nobody_holds_them(
         "B": {"lease_until_microseconds": NOW - 1},
         "A": {},
     }.items():
-        put(alerts, f"SYMBOL#{symbol}", "STATE", outbox={"version": 1}, **attributes)
+        put_state(alerts, symbol, outbox={"version": 1}, **attributes)
     status = table_of(target)
     assert (status.delivering, status.stuck) == (["C", "D"], ["A", "B"])
 
 
-def test_firings_are_counted_and_the_last_is_the_one_decided_last(
-    target: Target, alerts: Table
-) -> None:
-    for symbol, fired_at in (("A", "2026-11-22T15:04:06Z"), ("B", "2026-11-22T15:04:05Z")):
-        put(alerts, f"FIRINGS#{symbol}", "2000", fired_at=fired_at, day=fired_at[:10])
+def test_the_firings_of_the_last_day_are_counted(target: Target, alerts: Table) -> None:
+    day = 86_400 * SECOND
+    for name, at in {"f-1": NOW - SECOND, "f-2": NOW - 2 * SECOND, "f-3": NOW - day - 1}.items():
+        put_firing(alerts, name, at)
     found = table_of(target)
-    assert (found.firings, found.last_fired_at) == (2, "2026-11-22T15:04:06Z")
-    assert found.undeliverable_firings == 0
+    assert (found.firings_of_last_day, found.undeliverable_firings) == (2, 0)
+    assert found.last_fired_at == format_timestamp(NOW - SECOND)
 
 
 def test_firings_that_cannot_be_delivered_are_counted(target: Target, alerts: Table) -> None:
-    fired_at = "2026-11-22T15:04:06Z"
-    for name, more in (("f-1", {"undeliverable": "InvalidParameter"}), ("f-2", {})):
-        put(alerts, "FIRINGS#A", name, fired_at=fired_at, day=fired_at[:10], **more)
+    put_firing(alerts, "f-1", undeliverable="InvalidParameter")
+    put_firing(alerts, "f-2")
     found = table_of(target)
-    assert (found.firings, found.undeliverable_firings) == (2, 1)
+    assert (found.firings_of_last_day, found.undeliverable_firings) == (2, 1)
 
 
 def test_the_table_may_fill_many_pages(target: Target, alerts: Table) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lib.cli.target import Target
-from price_alerts.items import rule_item, rule_key
+from price_alerts.items import rule_item, rule_key, state_key, state_listing
 from price_alerts.rules import Progress, Status
 from tests.unit.cli import test_repair
 from tests.unit.cli.doubles import answer_with, refusal
@@ -107,7 +107,7 @@ def _stack(target: Target, alerts: Table, queue_url: str, dlq_url: str) -> None:
         lambda _: {"State": "Active", "LastUpdateStatus": "Successful"},
     )
     answer_with(target.functions, "ListEventSourceMappings", lambda _: {"EventSourceMappings": []})
-    alerts.put_item(Item={"pk": "SYMBOL#A", "sk": "STATE", "version": 1, "outbox": {}})
+    alerts.put_item(Item={**state_key("A"), **state_listing("A"), "version": 1, "outbox": {}})
     for number, status in enumerate([Status.ACTIVE, Status.ACTIVE, Status.PAUSED]):
         item = rule_item(rule(rule_id=f"r-{number}", symbol="A", progress=Progress(status)))
         alerts.put_item(Item=item)
@@ -129,7 +129,7 @@ def test_the_status_tells_of_the_queues_the_table_and_the_function(
         "symbols 1",
         "delivering now none",
         "stuck A (./alerts repair)",
-        "firings 0",
+        "firings in 24 h 0",
         "undeliverable none",
         "last firing none",
         "function Active, last update Successful",
@@ -150,7 +150,7 @@ def test_the_status_may_be_told_as_json(run: Run) -> None:
             "symbols": 1,
             "delivering": [],
             "stuck": ["A"],
-            "firings": 0,
+            "firings_of_last_day": 0,
             "undeliverable_firings": 0,
             "last_fired_at": None,
         },
@@ -160,7 +160,7 @@ def test_the_status_may_be_told_as_json(run: Run) -> None:
 
 @pytest.mark.usefixtures("_stack")
 def test_the_status_tells_of_what_cannot_be_read_or_delivered(run: Run, alerts: Table) -> None:
-    alerts.put_item(Item=rule_key("A", "r-9"))
+    alerts.put_item(Item={**rule_key("A", "r-9"), "rule_id": "r-9"})
     record(alerts, "f-1", undeliverable="InvalidParameter")
     lines = run("status").text.splitlines()
     assert "rules set aside 1 (./alerts list says why)" in lines
@@ -239,7 +239,7 @@ def test_a_redrive_that_ends_early_says_how_far_it_has_come(
 @pytest.fixture
 def stuck(alerts: Table, queue_url: str, dlq_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A stack with a symbol that is stuck; the function needs so many calls for it."""
-    alerts.put_item(Item={"pk": "SYMBOL#AAPL", "sk": "STATE", "version": 1, "step": {}})
+    alerts.put_item(Item={**state_key("AAPL"), **state_listing("AAPL"), "version": 1, "step": {}})
 
     class Functions(test_repair.Functions):
         def get_function_configuration(self, **_: str) -> dict[str, str]:
@@ -272,6 +272,6 @@ def test_what_cannot_be_repaired_is_a_failure(run: Run, stuck: Any) -> None:
 
 
 def test_where_nothing_is_stuck_nobody_is_called(run: Run, stuck: Any, alerts: Table) -> None:
-    alerts.delete_item(Key={"pk": "SYMBOL#AAPL", "sk": "STATE"})
+    alerts.delete_item(Key=state_key("AAPL"))
     assert run("repair").text == "nothing is stuck"
     assert stuck.asked == []
