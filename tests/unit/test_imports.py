@@ -16,8 +16,9 @@ DOMAIN = LIB / "lambda" / "price_alerts"
 # index → processing → store, notifier → all that is pure
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
-    "config": {"ticks"},
-    "ticks": set(),
+    "config": {"shapes", "ticks"},
+    "shapes": set(),
+    "ticks": {"shapes"},
     "portions": set(),
     "lines": {"portions"},
     "terms": {"ticks"},

@@ -257,7 +257,14 @@ names = st.one_of(
 marks = st.lists(
     st.builds(
         Mark,
-        st.builds(Position, st.integers(0, 2**53), names, st.integers(0, 499)),
+        st.builds(
+            Position,
+            st.integers(0, 2**53),
+            st.integers(0, 10**30 - 1),
+            st.integers(0, 2**43).map(lambda milliseconds: milliseconds * 1_000),
+            names,
+            st.integers(0, 499),
+        ),
         st.decimals("0.000000000000000001", "999999999999999999", allow_nan=False),
     ),
     min_size=1,
