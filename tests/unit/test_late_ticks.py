@@ -48,6 +48,17 @@ def another(table: Table, clock: Clock, topic: Topic) -> Container:
     return Container(table, clock, topic)
 
 
+def test_a_message_twice_in_a_batch_takes_no_more_room_among_the_recent_ticks(
+    container: Container, table: Table
+) -> None:
+    add_rules(table, rule("up", 150))
+    message = [tick(90, 10 * second, message_id="m", ordinal=second) for second in range(20)]
+    container.process(message * 2)
+    nine_behind = tick(160, 10 * 10 + 5)
+    container.process([nine_behind])
+    assert ("160", "up") in firings(table)
+
+
 def test_what_a_late_tick_fires_is_recorded_and_published(
     container: Container, table: Table, topic: Topic
 ) -> None:
