@@ -79,7 +79,7 @@ _PLAIN = Shape(
 SHAPES = (
     Shape(
         "ccxt trade",
-        {"symbol": _ANY, "price": _ANY, "info": _ANY},
+        {"info": _ANY, "symbol": _ANY, "price": _ANY},
         "",
         "symbol",
         ("price",),
@@ -218,7 +218,10 @@ def entries_of(
 def shape_of(document: Mapping[str, Any], shapes: Sequence[Shape] = SHAPES) -> Shape | None:
     """Return the first shape that an object has."""
     for shape in shapes:
-        if all(_fits(document, path, values) for path, values in shape.when.items()):
+        for path, values in shape.when.items():
+            if not _fits(document, path, values):
+                break
+        else:
             return shape
     return None
 
