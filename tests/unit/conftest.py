@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from unittest.mock import patch
 
 import boto3
 import pytest
+from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 from moto import mock_aws
 from pytest_socket import disable_socket, enable_socket
@@ -55,6 +57,15 @@ class CurrentStdout:
 
     def flush(self) -> None:
         sys.stdout.flush()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _models_read_once() -> Iterator[None]:
+    """Most of the time that a client takes goes to files that are the same for the next one."""
+    loader = JSONFileLoader()
+    read = cache(loader.load_file)
+    with patch.object(JSONFileLoader, "load_file", lambda _loader, path: read(path)):
+        yield
 
 
 @pytest.fixture(autouse=True)
