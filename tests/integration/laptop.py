@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -84,6 +86,20 @@ class Laptop:
         with supervised(command, everything, self.folder, on_line) as running:
             yield running
 
+    @contextmanager
+    def halted(self) -> Iterator[None]:
+        """Keep Terraform where it is, with the lock that it holds, while this context lasts.
+
+        Where there is no ``/proc``, it just takes its time.
+        """
+        stacks = (self.folder / "cdktf.out" / "stacks").resolve()
+        pids = [pid for pid, folder in _folders_of_processes() if folder.is_relative_to(stacks)]
+        _signal(pids, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _signal(pids, signal.SIGCONT)
+
     def run(self, command: str, variables: Mapping[str, str]) -> tuple[int, str]:
         """Run what a workflow runs; returns the exit code and what was printed."""
         # Without a registry, the provider cannot be locked for other platforms.
@@ -107,6 +123,18 @@ class Laptop:
         """Run a make target to its end; returns the exit code and what was printed."""
         with self.making(target, environment_name, *options, variables=variables) as running:
             return running.wait(), said(running)
+
+
+def _folders_of_processes() -> Iterator[tuple[int, Path]]:
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is somebody else's
+            yield int(process.name), (process / "cwd").readlink()
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def said(running: Running) -> str:
