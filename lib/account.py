@@ -73,8 +73,13 @@ class Account:
 
     @property
     def topic(self) -> str:
-        """The topic that alerts are announced on."""
+        """The topic that alerts are published to, for programs."""
         return self.arn("sns", self.names.topic)
+
+    @property
+    def people_topic(self) -> str:
+        """The topic that alerts are published to as sentences, for people."""
+        return self.arn("sns", self.names.people_topic)
 
     @property
     def ops_topic(self) -> str:

@@ -48,7 +48,7 @@ def trust_policy(provider_arn: str, subject: str) -> str:
 
 
 def boundary_policy(account: Account, settings: Settings) -> str:
-    """Say what the function's role can ever be allowed: what its policy allows, with any key of it.
+    """Say what the function's role can ever be allowed: its policy, any key of it, people's topic.
 
     The role belongs to CI; without a boundary CI could allow it everything, and take it.
     """
@@ -59,7 +59,9 @@ def boundary_policy(account: Account, settings: Settings) -> str:
         _keys(account),
         _is_of(account.names.stack),
     )
-    return document([*statements, key])
+    # Whoever adds the first e-mail address need not deploy tap-ci again.
+    people = grant("PublishToPeople", ["sns:Publish"], account.people_topic)
+    return document([*statements, key, people])
 
 
 def plan_policy(
@@ -131,6 +133,7 @@ def _names(account: Account) -> list[str]:
         account.log_group,
         f"{account.log_group}:*",
         account.topic,
+        account.people_topic,
         account.ops_topic,
         _queues(account),
     ]

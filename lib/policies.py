@@ -55,10 +55,14 @@ def key_policy(account: Account, settings: Settings) -> str:
         statements.append(
             _allow(
                 "SendPrices",
-                {"AWS": list(settings.producers)},
+                {"AWS": "*"},
                 ["kms:Decrypt", "kms:GenerateDataKey"],
                 "*",
-                {"StringEquals": {"kms:ViaService": f"sqs.{account.region}.amazonaws.com"}},
+                _is_one_of(
+                    account,
+                    settings.producers,
+                    {"kms:ViaService": f"sqs.{account.region}.amazonaws.com"},
+                ),
             )
         )
     return document(statements)
@@ -71,9 +75,10 @@ def queue_policy(account: Account, settings: Settings) -> str:
         statements.append(
             _allow(
                 "SendPrices",
-                {"AWS": list(settings.producers)},
+                {"AWS": "*"},
                 ["sqs:SendMessage"],
                 account.queue,
+                _is_one_of(account, settings.producers),
             )
         )
     return document(statements)
@@ -84,28 +89,26 @@ def dead_letter_queue_policy(account: Account) -> str:
     return document(_closed_queue(account, account.dead_letter_queue))
 
 
-def topic_policy(account: Account, settings: Settings) -> str:
-    """Let the function announce and nobody else, and alerts go out by the named protocols."""
+def topic_policy(account: Account, settings: Settings, topic: str) -> str:
+    """Let nobody but the function publish, and nobody subscribe by other than the named protocols.
+
+    The role's own policy allows it to publish, which suffices within an account. As a principal
+    here it would be kept by its unique id, as `_is_one_of` says, and every plan would fail once it
+    was made again.
+    """
     return document(
         [
-            _allow(
-                "Announce",
-                {"AWS": account.role},
-                ["sns:Publish"],
-                account.topic,
-                {"StringEquals": {"aws:PrincipalAccount": account.account_id}},
-            ),
-            _tls_only("sns:Publish", account.topic),
+            _tls_only("sns:Publish", topic),
             _deny(
                 "NobodyElse",
                 "sns:Publish",
-                account.topic,
+                topic,
                 {"ArnNotEquals": {"aws:PrincipalArn": account.role}},
             ),
             _deny(
                 "NamedProtocolsOnly",
                 "sns:Subscribe",
-                account.topic,
+                topic,
                 {"StringNotEquals": {"sns:Protocol": list(settings.subscriber_protocols)}},
             ),
         ]
@@ -167,7 +170,11 @@ def function_policy(account: Account, settings: Settings, key_arn: str | None) -
             [f"dynamodb:{action}" for action in _TABLE_ACTIONS],
             account.table,
         ),
-        grant("Announce", ["sns:Publish"], account.topic),
+        grant(
+            "Publish",
+            ["sns:Publish"],
+            [account.topic, account.people_topic] if settings.people else account.topic,
+        ),
         grant(
             "GiveUp",
             ["sns:Publish" if account.names.is_fifo else "sqs:SendMessage"],
@@ -230,6 +237,21 @@ def _closed_queue(account: Account, queue: str) -> list[Statement]:
             {"StringNotEquals": {"aws:PrincipalAccount": account.account_id}},
         ),
     ]
+
+
+def _is_one_of(
+    account: Account, arns: Sequence[str], more: Mapping[str, str] | None = None
+) -> Mapping[str, Any]:
+    """Hold for roles and users of the account, by their ARNs.
+
+    As a principal, each would have to be there, and AWS would keep its unique id: once it was
+    deleted and made again, it would be another one. Source: AWS IAM, "AWS JSON policy elements:
+    Principal".
+    """
+    return {
+        "ArnEquals": {"aws:PrincipalArn": list(arns)},
+        "StringEquals": {"aws:PrincipalAccount": account.account_id, **(more or {})},
+    }
 
 
 def _from_alarms(account: Account) -> Mapping[str, Any]:

@@ -20,7 +20,13 @@ from lib.configuration import (
     read_configuration,
     stack_name,
 )
-from lib.settings_rules import PROTOCOLS, SettingsError, check_combinations, check_values
+from lib.settings_rules import (
+    PEOPLE_PROTOCOLS,
+    PROTOCOLS,
+    SettingsError,
+    check_combinations,
+    check_values,
+)
 
 __all__ = ["Settings", "SettingsError", "Subscription", "load_settings"]
 
@@ -90,7 +96,7 @@ class Settings:
         How long its log is kept; a value that CloudWatch takes.
     subscriptions
         Who hears the alerts: a list of ``{"protocol": …, "endpoint": …}``, each with one of
-        ``subscriber_protocols``.
+        ``subscriber_protocols``. ``email`` and ``sms`` get sentences, all others JSON.
     ops_subscriptions
         Who hears of alarms; written like ``subscriptions``.
     subscriber_protocols
@@ -162,6 +168,16 @@ class Settings:
     def is_fifo(self) -> bool:
         """Whether messages of a symbol keep their order."""
         return self.queue_type == "fifo"
+
+    @property
+    def people(self) -> tuple[Subscription, ...]:
+        """Who of ``subscriptions`` gets alerts as sentences, on a topic of their own."""
+        return tuple(each for each in self.subscriptions if each.protocol in PEOPLE_PROTOCOLS)
+
+    @property
+    def programs(self) -> tuple[Subscription, ...]:
+        """Who of ``subscriptions`` gets alerts as JSON."""
+        return tuple(each for each in self.subscriptions if each.protocol not in PEOPLE_PROTOCOLS)
 
     @property
     def prefix(self) -> str:

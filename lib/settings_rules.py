@@ -12,7 +12,7 @@ from lib.configuration import REGION, ConfigurationError
 
 Values = Mapping[str, Any]  # of all settings, by their names
 
-__all__ = ["PROTOCOLS", "SettingsError", "check_combinations", "check_values"]
+__all__ = ["PEOPLE_PROTOCOLS", "PROTOCOLS", "SettingsError", "check_combinations", "check_values"]
 
 # CloudWatch Logs, PutRetentionPolicy: the only values that it takes.
 _LOG_RETENTION_DAYS = (
@@ -31,6 +31,8 @@ PROTOCOLS = {
     "sms": r"\+[1-9][0-9]{5,14}",
     "sqs": _ARN.format("sqs"),
 }
+# By these a person gets the sentence; by all others a program gets JSON.
+PEOPLE_PROTOCOLS = ("email", "sms")
 # As of a price: tests/unit/test_settings.py holds this against ticks.py.
 _LEAST, _MOST, _MAX_DIGITS = Decimal("1e-30"), Decimal("1e30"), 34
 # Whoever is not one of the account is denied by the queue's policy in any case.

@@ -67,7 +67,6 @@ class TapStack(TerraformStack):
             key_arn=key_arn,
             has_boundary=has_boundary,
         )
-        messaging.let_announce(alerts.role)
         Monitoring(
             self,
             "monitoring",
@@ -75,7 +74,7 @@ class TapStack(TerraformStack):
             account=account,
             ops_topic_arn=messaging.ops_topic.arn,
         )
-        for name, value in {
+        outputs = {
             "queue_url": messaging.queue.url,
             "dlq_url": messaging.dead_letter_queue.url,
             "topic_arn": messaging.topic.arn,
@@ -83,5 +82,8 @@ class TapStack(TerraformStack):
             "table_name": storage.table.name,
             "function_name": alerts.function.function_name,
             "dashboard_url": dashboard_url(account),
-        }.items():
+        }
+        if messaging.people_topic:
+            outputs["people_topic_arn"] = messaging.people_topic.arn
+        for name, value in outputs.items():
             TerraformOutput(self, name, value=value)

@@ -168,6 +168,7 @@ NEEDED = [
     ("sqs:CreateQueue", "sqs", "tap-{}-prices-dlq"),
     ("sqs:SetQueueAttributes", "sqs", "tap-{}-prices.fifo"),
     ("sns:Subscribe", "sns", "tap-{}-alerts"),
+    ("sns:CreateTopic", "sns", "tap-{}-people"),
     ("sns:SetTopicAttributes", "sns", "tap-{}-ops"),
     ("dynamodb:UpdateTable", "dynamodb", "table/tap-{}-alerts"),
     ("cloudwatch:PutMetricAlarm", "cloudwatch", "alarm:tap-{}-dead-letters"),
@@ -322,6 +323,14 @@ def test_the_boundary_holds_what_the_function_needs_and_ends_there(bare: Stack, 
     assert not may(boundary, "dynamodb:UpdateItem", table.replace("alerts", "others"))
     assert not may(boundary, "iam:CreateRole", role_of(stack))
     assert not may(boundary, "sts:AssumeRole", "*")
+
+
+def test_the_boundary_lets_the_function_publish_to_people_before_there_are_any(
+    bare: Stack,
+) -> None:
+    boundary = bare["resource"]["aws_iam_policy"]["boundary-dev"]["policy"]
+    assert may(boundary, "sns:Publish", stack_arn("sns", "tap-{}-people"))
+    assert not may(boundary, "sns:Publish", stack_arn("sns", "tap-{}-others"))
 
 
 @pytest.mark.parametrize(

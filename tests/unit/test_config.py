@@ -15,6 +15,7 @@ COMPLETE = {
     **REQUIRED,
     "HIGH_PRICE_THRESHOLD": "150.5",
     "LATE_TICKS": "7",
+    "PEOPLE_TOPIC_ARN": "arn:people",
     "QUEUE_URL": "https://sqs/prices",
     "METRICS_NAMESPACE": "Prices",
     "SERVICE_NAME": "handler",
@@ -27,6 +28,7 @@ def test_every_variable_is_read() -> None:
     assert Config.from_environment({**COMPLETE, MEMORY: "512"}) == Config(
         table_name="alerts",
         topic_arn="arn:topic",
+        people_topic_arn="arn:people",
         high_price_threshold=Decimal("150.5"),
         late_ticks=7,
         shapes=(MINE, *SHAPES),
@@ -58,6 +60,7 @@ def test_table_and_topic_are_enough() -> None:
     assert Config.from_environment(REQUIRED) == Config(
         table_name="alerts",
         topic_arn="arn:topic",
+        people_topic_arn="",
         high_price_threshold=None,
         late_ticks=16,
         shapes=SHAPES,

@@ -49,6 +49,7 @@ VARIANTS = {
         subscriptions=(
             Subscription("email", "a@example.com"),
             Subscription("https", "https://example.com/hook"),
+            Subscription("https", "https://example.com/another"),
         ),
         ops_subscriptions=(Subscription("email", "ops@example.com"),),
         subscriber_protocols=("email", "https"),
@@ -78,6 +79,8 @@ MAPPING = "aws_lambda_event_source_mapping.alerts_mapping"
 KEY = "aws_kms_key.encryption_key"
 OPS = "aws_sns_topic.messaging_ops"
 TOPIC_POLICY = "aws_sns_topic_policy.messaging_topic-policy"
+PEOPLE = "aws_sns_topic.messaging_people"
+PEOPLE_POLICY = "aws_sns_topic_policy.messaging_people-policy"
 OPS_POLICY = "aws_sns_topic_policy.messaging_ops-policy"
 DASHBOARD = "aws_cloudwatch_dashboard.monitoring_dashboard"
 ACCOUNT_ID = "${data.aws_caller_identity.caller.account_id}"
