@@ -123,7 +123,8 @@ class Settings:
     code_signing_config_arn
         What must have signed the function's code; ``None`` for nobody.
     tags
-        On everything that takes tags, besides ``stack``.
+        On everything that takes tags, besides ``stack``; at most 49, with names that differ in more
+        than case.
     """
 
     environment: str

@@ -39,6 +39,9 @@ _LEAST, _MOST, _MAX_DIGITS = Decimal("1e-30"), Decimal("1e30"), 34
 _PRINCIPAL = r"arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+"
 
 
+# Source: AWS General Reference, "Tag your AWS resources", limits; one of 50 is the stack's own.
+_MAX_TAGS = 49
+
 # A shape in cdktf.json: docs/messages.md. price_alerts/shapes.py reads it.
 _PATHS = ("symbol", "price", "timestamp", "sequence")
 _PATH = r"(?!.*[$%]\{)[^.]+(\.[^.]+)*"  # Terraform reads "${" as an expression
@@ -118,13 +121,23 @@ def _check_lists(values: Values) -> None:
 
 def _check_tags(tags: Mapping[str, str]) -> None:
     if not isinstance(tags, dict) or not all(
-        _is(r"(?!aws:)[\w .:/=+@-]{1,128}", name) and _is(r"[\w .:/=+@-]{0,256}", value)
+        _is(r"(?i:(?!aws:))[\w .:/=+@-]{1,128}", name) and _is(r"[\w .:/=+@-]{0,256}", value)
         for name, value in tags.items()
     ):
         raise SettingsError(
             "tags must be an object of texts: letters, digits, blanks and _ . : / = + - @, up to "
             "128 in a name, which does not begin with aws:, and up to 256 in a value"
         )
+    if len(tags) > _MAX_TAGS:
+        raise SettingsError(f"tags must be at most {_MAX_TAGS}: AWS takes 50, and stack is one")
+    names = ["stack"]
+    for name in tags:
+        if name.lower() in names:
+            raise SettingsError(
+                f"tags must not name {name}: stack is taken, and IAM takes names that differ in "
+                "case alone for one"
+            )
+        names.append(name.lower())
 
 
 def _check_shapes(shapes: object) -> None:
