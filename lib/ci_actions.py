@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "DEPLOY",
     "KEEP_A_RULE",
+    "KEEP_KEY",
     "LOOK",
     "LOOK_AT_ALL",
     "LOOK_AT_KEY",
@@ -27,6 +28,11 @@ LOOK = (
 )
 LOOK_AT_KEY = (
     *("kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"),
+)
+KEEP_KEY = (
+    *LOOK_AT_KEY,
+    *("kms:EnableKeyRotation", "kms:PutKeyPolicy", "kms:UpdateKeyDescription"),
+    *("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"),
 )
 # AWS knows no resources to name for these.
 LOOK_AT_ALL = ("kms:ListAliases", "logs:DescribeLogGroups", "sns:GetSubscriptionAttributes")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lib.account import Account
+from lib.ci_actions import KEEP_KEY
 from lib.settings import Settings
 
 __all__ = [
@@ -28,8 +29,12 @@ Statement = dict[str, Any]
 _TABLE_ACTIONS = ("BatchGetItem", "BatchWriteItem", "Query", "UpdateItem")
 
 
-def key_policy(account: Account, settings: Settings) -> str:
-    """Let the account govern the key, and the services use it that do not act for a caller."""
+def key_policy(account: Account, settings: Settings, *, is_deployed_by_ci: bool) -> str:
+    """Let the account govern the key, and the services use it that do not act for a caller.
+
+    CI's role is let in here as well: its own policy knows the key by its tag, which may take
+    minutes to count, and the first deployment goes on at once. Source: AWS KMS, "ABAC for AWS KMS".
+    """
     statements = [
         _allow("Administer", {"AWS": account.root}, ["kms:*"], "*"),
         _allow(
@@ -51,6 +56,15 @@ def key_policy(account: Account, settings: Settings) -> str:
             _from_alarms(account),
         ),
     ]
+    if is_deployed_by_ci:
+        deployer = _is_one_of(account, [account.deploy_role])
+        for_aws = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+        statements += [
+            _allow("Deploy", {"AWS": "*"}, KEEP_KEY, "*", deployer),
+            _allow(
+                "DeployByGrants", {"AWS": "*"}, ["kms:CreateGrant"], "*", {**deployer, **for_aws}
+            ),
+        ]
     if settings.producers:
         statements.append(
             _allow(

@@ -39,7 +39,8 @@ class TapStack(TerraformStack):
     package
         The function's zip; it must be there until the app is synthesized.
     has_boundary
-        Whether CI deploys it, so that tap-ci limits what its role can be allowed.
+        Whether CI deploys it, so that tap-ci limits what its role can be allowed, and its key lets
+        CI's role in.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class TapStack(TerraformStack):
             region=settings.region,
             names=Names(settings.environment, settings.is_fifo),
         )
-        key_arn = Encryption(self, "encryption", settings, account).key_arn
+        key_arn = Encryption(
+            self, "encryption", settings, account, is_deployed_by_ci=has_boundary
+        ).key_arn
         messaging = Messaging(self, "messaging", settings, account=account, key_arn=key_arn)
         storage = Storage(self, "storage", settings, account=account, key_arn=key_arn)
         alerts = AlertFunction(

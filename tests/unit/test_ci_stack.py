@@ -378,10 +378,15 @@ def test_a_key_is_made_with_the_stack_s_tag_alone(bare: Stack) -> None:
     assert (made, may(deploy, "kms:CreateKey", "*")) == ([True, False], False)
 
 
-def test_who_plans_looks_at_the_key_and_reads_nothing_with_it(full: Stack) -> None:
+def test_who_plans_looks_at_the_key_and_reads_the_function_s_variables_alone(full: Stack) -> None:
     plan, key = policy(full, "plan"), KEY.format("eu-central-1")
     tags = {"aws__ResourceTag/stack": "tap-prod"}
+    context = "kms__EncryptionContext__aws__lambda__FunctionArn"
+    function = stack_arn("lambda", "function:tap-{}-price-alerts", "prod")
     assert may(plan, "kms:GetKeyPolicy", key, **tags)
+    assert may(plan, "kms:Decrypt", key, **tags, **{context: function})
+    assert not may(plan, "kms:Decrypt", key, **tags, **{context: f"{function}-2"})
+    assert not may(plan, "kms:Decrypt", key, **{context: function})
     assert not may(plan, "kms:Decrypt", key, **tags)
 
 

@@ -122,7 +122,7 @@ def test_no_principal_is_named_that_could_be_deleted() -> None:
         for policy in (
             *(topic_policy(ACCOUNT, settings, TOPIC), ops_topic_policy(ACCOUNT)),
             *(queue_policy(ACCOUNT, settings), dead_letter_queue_policy(ACCOUNT)),
-            key_policy(ACCOUNT, settings),
+            key_policy(ACCOUNT, settings, is_deployed_by_ci=True),
         )
         for each in statements(policy)
     ]
@@ -145,7 +145,7 @@ def test_the_ops_topic_is_the_alarms() -> None:
 
 
 def test_the_key_is_governed_by_the_account_and_used_by_log_and_alarms() -> None:
-    administer, log, alarms = statements(key_policy(ACCOUNT, SETTINGS))
+    administer, log, alarms = statements(key_policy(ACCOUNT, SETTINGS, is_deployed_by_ci=False))
     assert (administer["Principal"], administer["Action"]) == ({"AWS": ROOT}, ["kms:*"])
     assert log["Principal"] == {"Service": "logs.cn-north-1.amazonaws.com"}
     assert log["Condition"] == {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": LOG}}
@@ -154,8 +154,26 @@ def test_the_key_is_governed_by_the_account_and_used_by_log_and_alarms() -> None
     assert alarms["Condition"] == ALARMS
 
 
+def test_the_key_lets_ci_s_role_in_before_its_tag_counts() -> None:
+    """Else the first deployment ends with EnableKeyRotation, right after CreateKey."""
+    *_, deploy, by_grants = statements(key_policy(ACCOUNT, SETTINGS, is_deployed_by_ci=True))
+    deployer = {
+        "ArnEquals": {"aws:PrincipalArn": ["arn:aws-cn:iam::123456789012:role/tap-ci-deploy-qa"]},
+        "StringEquals": {"aws:PrincipalAccount": "123456789012"},
+    }
+    assert (deploy["Principal"], deploy["Condition"]) == ({"AWS": "*"}, deployer)
+    assert {"kms:EnableKeyRotation", "kms:DescribeKey", "kms:PutKeyPolicy"} <= {*deploy["Action"]}
+    assert not {"kms:ScheduleKeyDeletion", "kms:*"} & {*deploy["Action"]}
+    assert (by_grants["Action"], by_grants["Condition"]) == (
+        ["kms:CreateGrant"],
+        {**deployer, "Bool": {"kms:GrantIsForAWSResource": "true"}},
+    )
+
+
 def test_a_producer_may_use_the_key_for_the_queue_alone() -> None:
-    *_, last = statements(key_policy(ACCOUNT, replace(SETTINGS, producers=(FEED,))))
+    *_, last = statements(
+        key_policy(ACCOUNT, replace(SETTINGS, producers=(FEED,)), is_deployed_by_ci=False)
+    )
     assert (last["Principal"], last["Action"]) == (
         {"AWS": "*"},
         ["kms:Decrypt", "kms:GenerateDataKey"],

@@ -426,6 +426,12 @@ def test_where_ci_deploys_the_role_cannot_be_allowed_more_than_tap_ci_says(packa
     assert resource(stack, ROLE)["permissions_boundary"] == boundary
 
 
+@pytest.mark.parametrize("by_ci", [True, False])
+def test_where_ci_deploys_its_role_may_use_the_key_at_once(package: Path, by_ci: bool) -> None:
+    stack = synthesize(VARIANTS["prod"], package, has_boundary=by_ci)
+    assert ("role/tap-ci-deploy-prod" in resource(stack, KEY)["policy"]) is by_ci
+
+
 def test_the_policy_is_attached_to_the_role(stack: Stack) -> None:
     assert resource(stack, ATTACHMENT) == {
         "role": f"${{{ROLE}.name}}",
