@@ -213,8 +213,13 @@ def function_policy(account: Account, settings: Settings, key_arn: str | None) -
 
 
 def _network_interfaces(account: Account, settings: Settings) -> list[Statement]:
-    """Let Lambda connect the function to a VPC, on its behalf."""
+    """Let Lambda connect the function to a VPC, on its behalf, but not the function's own code.
+
+    Source: AWS Lambda, "Giving Lambda functions access to resources in an Amazon VPC".
+    """
     interfaces = account.arn("ec2", "network-interface/*")
+    look = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+    keep = ["ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"]
     return [
         grant(
             "MakeInterfaces",
@@ -228,16 +233,20 @@ def _network_interfaces(account: Account, settings: Settings) -> list[Statement]
                 ),
             ],
         ),
-        grant(
-            "KeepInterfaces",
-            [
-                *("ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface"),
-                "ec2:UnassignPrivateIpAddresses",
-            ],
-            interfaces,
-        ),
+        grant("KeepInterfaces", keep, interfaces),
+        # With a type of resource alone, the function might not reach the VPC.
+        grant("DeleteInterfaces", ["ec2:DeleteNetworkInterface"], account.arn("ec2", "*/*")),
         # EC2 knows no resources to name for these.
-        grant("FindInterfaces", ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"], "*"),
+        grant("FindInterfaces", look, "*"),
+        {
+            **grant(
+                "NotByTheCode",
+                ["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", *keep, *look],
+                "*",
+                {"ArnEquals": {"lambda:SourceFunctionArn": account.function}},
+            ),
+            "Effect": "Deny",
+        },
     ]
 
 

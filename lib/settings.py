@@ -103,7 +103,7 @@ class Settings:
         By which protocols anybody may subscribe to the alerts.
     producers
         ARNs of roles and users of the account that may send prices without a policy of their
-        own; who administers the account decides on all others.
+        own, at most 50; who administers the account decides on all others.
     customer_managed_key
         A key of the stack's own for all that it keeps and sends (about a dollar a month), or
         those that AWS manages.

@@ -39,6 +39,9 @@ _LEAST, _MOST, _MAX_DIGITS = Decimal("1e-30"), Decimal("1e30"), 34
 _PRINCIPAL = r"arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+"
 
 
+# Source: Amazon SQS, "Policy quotas": 8,192 bytes, and 50 principals.
+_MAX_PRODUCERS, _MAX_PRODUCERS_CHARACTERS = 50, 6_000
+
 # Source: AWS General Reference, "Tag your AWS resources", limits; one of 50 is the stack's own.
 _MAX_TAGS = 49
 
@@ -117,6 +120,13 @@ def _check_lists(values: Values) -> None:
             raise SettingsError(f"{key} must be a list of such as {example}")
         if len(set(entries)) < len(entries):
             raise SettingsError(f"{key} names one twice")
+    producers = values["producers"]
+    if len(producers) > _MAX_PRODUCERS or sum(map(len, producers)) > _MAX_PRODUCERS_CHARACTERS:
+        raise SettingsError(
+            f"producers must be at most {_MAX_PRODUCERS}, with {_MAX_PRODUCERS_CHARACTERS:,} "
+            "characters in all, or the queue's policy is too long for SQS: give the others "
+            "policies of their own"
+        )
 
 
 def _check_tags(tags: Mapping[str, str]) -> None:

@@ -195,7 +195,7 @@ def test_a_role_deploys_its_own_stack_and_no_other(
         ("sqs:GetQueueAttributes", "sqs", "tap-{}-prices"),
         ("sns:GetTopicAttributes", "sns", "tap-{}-ops"),
         ("dynamodb:DescribeTable", "dynamodb", "table/tap-{}-alerts"),
-        ("cloudwatch:DescribeAlarms", "cloudwatch", "alarm:tap-{}-dead-letters"),
+        ("lambda:GetFunctionConcurrency", "lambda", "function:tap-{}-price-alerts"),
         ("lambda:GetEventSourceMapping", "lambda", "event-source-mapping:0a1b"),
     ],
 )
@@ -222,6 +222,11 @@ def test_nobody_in_ci_deletes_what_cannot_be_had_again(
         for stack in ("dev", "prod"):
             tagged = {"aws__ResourceTag/stack": f"tap-{stack}"}
             assert not may(policy(full, role), action, stack_arn(service, name, stack), **tagged)
+
+
+@pytest.mark.parametrize("action", ["cloudwatch:DescribeAlarms", "lambda:GetAccountSettings"])
+def test_what_aws_knows_no_resource_for_is_seen_by_all(bare: Stack, action: str) -> None:
+    assert {role for role in ROLES if may(policy(bare, role), action, "*")} == ROLES
 
 
 def test_what_a_network_needs_is_seen_only_where_there_is_one(bare: Stack) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from lib.account import Account
+from lib.names import Names
+from lib.policies import queue_policy
 from lib.settings import Settings, SettingsError, Subscription, load_settings
 
 LISTS = {
@@ -147,3 +150,24 @@ def test_there_are_as_many_tags_as_aws_takes_beside_the_stack_s_own(path: Path) 
     tags = {f"tag-{number}": "x" for number in range(49)}
     assert load(path, tags=tags).tags == tags
     assert "tags must be at most 49" in refusal(path, tags={**tags, "one-more": "x"})
+
+
+def feeds(count: int, characters: int) -> list[str]:
+    """Name roles whose ARNs are as long as that."""
+    arns = [f"arn:aws:iam::123456789012:role/{number:04}" for number in range(count)]
+    return [arn.ljust(characters, "x") for arn in arns]
+
+
+@pytest.mark.parametrize(("count", "characters"), [(50, 120), (10, 600)])
+def test_as_many_producers_are_taken_as_fit_into_the_queue_s_policy(
+    path: Path, count: int, characters: int
+) -> None:
+    settings = load(path, producers=feeds(count, characters))
+    account = Account("aws-us-gov", "123456789012", "us-gov-west-1", Names("a" * 16, is_fifo=True))
+    assert len(queue_policy(account, settings).encode()) <= 8_192
+
+
+@pytest.mark.parametrize(("count", "characters"), [(51, 40), (50, 121)])
+def test_more_producers_are_rejected(path: Path, count: int, characters: int) -> None:
+    text = refusal(path, producers=feeds(count, characters))
+    assert "producers must be at most 50, with 6,000 characters in all" in text

@@ -72,6 +72,7 @@ def test_the_stack_is_named_after_the_state(store: StateStore) -> None:
 def test_it_holds_these_resources_and_nothing_more(name: str, stack: Stack) -> None:
     assert {kind: len(found) for kind, found in stack["resource"].items()} == {
         "aws_s3_bucket": 1,
+        "aws_s3_bucket_lifecycle_configuration": 1,
         "aws_s3_bucket_ownership_controls": 1,
         "aws_s3_bucket_policy": 1,
         "aws_s3_bucket_public_access_block": 1,
@@ -135,7 +136,25 @@ def test_everything_is_about_that_bucket(stack: Stack) -> None:
     assert set(about.values()) == {BUCKET}
 
 
-def test_every_version_of_the_state_is_kept(stack: Stack) -> None:
+def test_versions_go_once_they_are_old_and_followed_by_a_hundred(stack: Stack) -> None:
+    assert only(stack, "aws_s3_bucket_lifecycle_configuration") == {
+        "bucket": BUCKET,
+        "rule": [
+            {
+                "id": "old-versions",
+                "status": "Enabled",
+                "filter": [{"prefix": ""}],
+                "noncurrent_version_expiration": [
+                    {"noncurrent_days": 90, "newer_noncurrent_versions": 100}
+                ],
+                "expiration": [{"expired_object_delete_marker": True}],
+            }
+        ],
+        "depends_on": ["aws_s3_bucket_versioning.versioning"],
+    }
+
+
+def test_the_state_has_versions(stack: Stack) -> None:
     assert only(stack, "aws_s3_bucket_versioning") == {
         "bucket": BUCKET,
         "versioning_configuration": {"status": "Enabled"},

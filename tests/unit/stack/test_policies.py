@@ -66,6 +66,7 @@ def granted(policy: str) -> set[tuple[str, str]]:
     return {
         (action, target)
         for statement in statements(policy)
+        if statement["Effect"] == "Allow"
         for action in statement["Action"]
         for target in (
             [statement["Resource"]]
@@ -240,11 +241,22 @@ def test_in_a_vpc_the_role_may_connect_to_its_subnets() -> None:
         ("ec2:CreateNetworkInterface", f"{ec2}:subnet/subnet-1"),
         ("ec2:CreateNetworkInterface", f"{ec2}:security-group/sg-1"),
         ("ec2:AssignPrivateIpAddresses", interfaces),
-        ("ec2:DeleteNetworkInterface", interfaces),
+        ("ec2:DeleteNetworkInterface", f"{ec2}:*/*"),
         ("ec2:UnassignPrivateIpAddresses", interfaces),
         ("ec2:DescribeNetworkInterfaces", "*"),
         ("ec2:DescribeSubnets", "*"),
     }
+
+
+def test_in_a_vpc_the_code_itself_may_not_do_what_lambda_may() -> None:
+    settings = replace(SETTINGS, subnet_ids=("subnet-1",), security_group_ids=("sg-1",))
+    policy = function_policy(ACCOUNT, settings, None)
+    (denied,) = [each for each in statements(policy) if each["Effect"] == "Deny"]
+    function = "arn:aws-cn:lambda:cn-north-1:123456789012:function:tap-qa-price-alerts"
+    assert denied["Condition"] == {"ArnEquals": {"lambda:SourceFunctionArn": function}}
+    assert denied["Resource"] == "*"
+    ec2 = {action for action, _ in granted(policy) if action.startswith("ec2:")}
+    assert set(denied["Action"]) == ec2
 
 
 def test_every_statement_has_a_name_of_its_own(stacks: dict[str, Stack]) -> None:
