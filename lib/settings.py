@@ -20,6 +20,7 @@ from lib.configuration import (
     read_configuration,
     stack_name,
 )
+from lib.provider_versions import DEFAULT_AWS_PROVIDER
 from lib.settings_rules import (
     PEOPLE_PROTOCOLS,
     PROTOCOLS,
@@ -122,6 +123,8 @@ class Settings:
         What holds for the function's connections there; both, or neither.
     code_signing_config_arn
         What must have signed the function's code; ``None`` for nobody.
+    aws_provider
+        Which versions of Terraform's AWS provider may deploy the stack, as Terraform writes it.
     tags
         On everything that takes tags, besides ``stack``; at most 49, with names that differ in more
         than case.
@@ -157,6 +160,7 @@ class Settings:
     subnet_ids: tuple[str, ...] = ()
     security_group_ids: tuple[str, ...] = ()
     code_signing_config_arn: str | None = None
+    aws_provider: str = DEFAULT_AWS_PROVIDER
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from lib.configuration import REGION, ConfigurationError
+from lib.provider_versions import DEFAULT_AWS_PROVIDER, bad_release, is_constraint
 
 Values = Mapping[str, Any]  # of all settings, by their names
 
@@ -104,6 +105,7 @@ def check_values(values: Values) -> None:
             "code_signing_config_arn must be the ARN of one, as arn:aws:lambda:us-east-1:"
             "123456789012:code-signing-config:csc-0123456789abcdef0, or null"
         )
+    _check_aws_provider(values["aws_provider"])
     _check_tags(values["tags"])
     _check_shapes(values["shapes"])
 
@@ -126,6 +128,20 @@ def _check_lists(values: Values) -> None:
             f"producers must be at most {_MAX_PRODUCERS}, with {_MAX_PRODUCERS_CHARACTERS:,} "
             "characters in all, or the queue's policy is too long for SQS: give the others "
             "policies of their own"
+        )
+
+
+def _check_aws_provider(constraint: object) -> None:
+    if not isinstance(constraint, str) or not is_constraint(constraint):
+        raise SettingsError(
+            f"aws_provider must be a version constraint as Terraform writes it, such as "
+            f"{DEFAULT_AWS_PROVIDER}, or >= 6.5, < 6.10"
+        )
+    release = bad_release(constraint)
+    if release is not None:
+        raise SettingsError(
+            f"aws_provider must not admit {release}, which plans the table's indexes away and back "
+            f"after every deployment: narrow it, or leave it out for {DEFAULT_AWS_PROVIDER}"
         )
 
 

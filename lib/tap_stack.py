@@ -47,7 +47,12 @@ class TapStack(TerraformStack):
         self, scope: Construct, settings: Settings, package: Path, *, has_boundary: bool = False
     ) -> None:
         super().__init__(scope, settings.prefix)
-        add_aws_provider(self, settings.region, tags={"stack": settings.prefix, **settings.tags})
+        add_aws_provider(
+            self,
+            settings.region,
+            tags={"stack": settings.prefix, **settings.tags},
+            versions=settings.aws_provider,
+        )
         account = Account(
             partition=DataAwsPartition(self, "partition").partition,
             account_id=DataAwsCallerIdentity(self, "caller").account_id,

@@ -8,8 +8,8 @@ from typing import Any
 import cdktf
 import pytest
 
-from lib.aws_provider import PROVIDER_VERSIONS
 from lib.backend import StateStore
+from lib.provider_versions import DEFAULT_AWS_PROVIDER
 from lib.state_stack import StateStack
 
 Stack = dict[str, Any]
@@ -86,9 +86,9 @@ def test_it_reads_nothing(stack: Stack) -> None:
     assert "data" not in stack
 
 
-def test_the_provider_is_any_from_5_100_to_6(stack: Stack) -> None:
+def test_the_provider_is_the_one_that_was_tried(stack: Stack) -> None:
     assert stack["terraform"]["required_providers"] == {
-        "aws": {"source": "aws", "version": PROVIDER_VERSIONS}
+        "aws": {"source": "aws", "version": DEFAULT_AWS_PROVIDER}
     }
 
 

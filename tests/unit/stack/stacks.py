@@ -61,6 +61,7 @@ VARIANTS = {
         code_signing_config_arn=(
             "arn:aws:lambda:eu-central-1:123456789012:code-signing-config:csc-1"
         ),
+        aws_provider=">= 6.5, < 6.10",
         tags={"team": "prices"},
     ),
 }

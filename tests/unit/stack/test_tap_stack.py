@@ -121,10 +121,9 @@ def test_a_stack_is_named_after_its_environment(settings: Settings, package: Pat
     assert stack.node.id == f"tap-{settings.environment}"
 
 
-def test_the_provider_is_any_from_5_100_to_6(stack: Stack) -> None:
-    assert stack["terraform"]["required_providers"] == {
-        "aws": {"source": "aws", "version": ">= 5.100.0, < 7.0.0"}
-    }
+def test_the_provider_is_the_one_of_the_settings(settings: Settings, stack: Stack) -> None:
+    wanted = {"full": ">= 6.5, < 6.10"}.get(settings.environment, "~> 5.100")
+    assert stack["terraform"]["required_providers"] == {"aws": {"source": "aws", "version": wanted}}
 
 
 def test_the_provider_works_in_the_settings_region_and_tags_everything(
