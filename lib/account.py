@@ -62,6 +62,21 @@ class Account:
         return self.global_arn("iam", f"policy/{self.boundary_name}")
 
     @property
+    def deploy_role_name(self) -> str:
+        """What the role is called that CI deploys with."""
+        return f"{stack_name(CI_ENVIRONMENT)}-deploy-{self.names.environment}"
+
+    @property
+    def deploy_role(self) -> str:
+        """What CI deploys with."""
+        return self.global_arn("iam", f"role/{self.deploy_role_name}")
+
+    @property
+    def function(self) -> str:
+        """The function."""
+        return self.arn("lambda", f"function:{self.names.function}")
+
+    @property
     def queue(self) -> str:
         """The queue that prices come in on."""
         return self.arn("sqs", self.names.queue)
@@ -73,8 +88,13 @@ class Account:
 
     @property
     def topic(self) -> str:
-        """The topic that alerts are announced on."""
+        """The topic that alerts are published to, for programs."""
         return self.arn("sns", self.names.topic)
+
+    @property
+    def people_topic(self) -> str:
+        """The topic that alerts are published to as sentences, for people."""
+        return self.arn("sns", self.names.people_topic)
 
     @property
     def ops_topic(self) -> str:

@@ -145,7 +145,7 @@ def alarms_of(names: Names, settings: Settings) -> list[Alarm]:
         ),
         Alarm(
             "undeliverable-alerts",
-            "SNS rejects alerts for good: they are recorded, and nobody hears of them.",
+            "SNS rejects alerts for good: they are recorded, and not everybody hears of them.",
             metrics["undeliverable"],
             0,
         ),

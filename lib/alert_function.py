@@ -107,6 +107,8 @@ class AlertFunction(Construct):
             environment["HISTORY_DAYS"] = str(settings.history_days)
         if settings.shapes:
             environment["SHAPES"] = json.dumps(settings.shapes, separators=(",", ":"))
+        if messaging.people_topic:
+            environment["PEOPLE_TOPIC_ARN"] = messaging.people_topic.arn
         if not settings.is_fifo:
             environment["QUEUE_URL"] = messaging.queue.url
         self.function = self._build_function(package, environment, log_group, permissions)

@@ -15,11 +15,9 @@ from types import ModuleType
 
 from cdktf import TerraformStack
 
-BINDINGS = "cdktf_cdktf_provider_aws"
+from lib.provider_versions import DEFAULT_AWS_PROVIDER
 
-# The bindings are the last of their kind (for provider 6.25) and ask for that version. What
-# the stack uses of it is the same in every release from 5.100 on.
-PROVIDER_VERSIONS = ">= 5.100.0, < 7.0.0"
+BINDINGS = "cdktf_cdktf_provider_aws"
 
 
 def register_bare_package(name: str) -> None:
@@ -50,9 +48,15 @@ from cdktf_cdktf_provider_aws.provider import (  # noqa: E402  # after the line 
 
 
 def add_aws_provider(
-    stack: TerraformStack, region: str, *, tags: Mapping[str, str] | None = None
+    stack: TerraformStack,
+    region: str,
+    *,
+    tags: Mapping[str, str] | None = None,
+    versions: str = DEFAULT_AWS_PROVIDER,
 ) -> AwsProvider:
-    """Give a stack the AWS provider, in any version that the stack is known to work with.
+    """Give a stack the AWS provider.
+
+    The bindings are the last of their kind, and ask for the version that they were made for (6.25).
 
     Parameters
     ----------
@@ -60,7 +64,9 @@ def add_aws_provider(
         The stack and where it stands.
     tags
         What everything is tagged with that takes tags.
+    versions
+        The constraint on its version.
     """
-    stack.add_override("terraform.required_providers.aws.version", PROVIDER_VERSIONS)
+    stack.add_override("terraform.required_providers.aws.version", versions)
     default_tags = [AwsProviderDefaultTags(tags=dict(tags))] if tags else None
     return AwsProvider(stack, "aws", region=region, default_tags=default_tags)

@@ -5,22 +5,24 @@ from __future__ import annotations
 __all__ = [
     "DEPLOY",
     "KEEP_A_RULE",
+    "KEEP_KEY",
     "LOOK",
     "LOOK_AT_ALL",
     "LOOK_AT_KEY",
     "LOOK_AT_NETWORK",
 ]
 
-# What the AWS provider asks to compare a stack with its state. CI cannot delete the table, the log
-# or the key: that is for people.
+# What the AWS provider asks to compare a stack with its state, and lib.preflight before that. CI
+# cannot delete the table, the log or the key: that is for people.
 LOOK = (
-    *("cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource"),
+    *("cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource"),
     *("dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable"),
     *("dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"),
     *("iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole", "iam:GetRolePolicy"),
     *("iam:ListAttachedRolePolicies", "iam:ListPolicyVersions", "iam:ListRolePolicies"),
     *("lambda:GetEventSourceMapping", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig"),
-    *("lambda:GetFunctionConfiguration", "lambda:ListTags", "lambda:ListVersionsByFunction"),
+    *("lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:ListTags"),
+    "lambda:ListVersionsByFunction",
     "logs:ListTagsForResource",
     *("sns:GetTopicAttributes", "sns:ListTagsForResource"),
     *("sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags"),
@@ -28,8 +30,17 @@ LOOK = (
 LOOK_AT_KEY = (
     *("kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"),
 )
-# AWS knows no resources to name for these.
-LOOK_AT_ALL = ("kms:ListAliases", "logs:DescribeLogGroups", "sns:GetSubscriptionAttributes")
+KEEP_KEY = (
+    *LOOK_AT_KEY,
+    *("kms:EnableKeyRotation", "kms:PutKeyPolicy", "kms:UpdateKeyDescription"),
+    *("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"),
+)
+# AWS knows no resources to name for these. DescribeAlarms answers with alarms of both types, and of
+# those that are composed only who is allowed it on "*". Source: Amazon CloudWatch API Reference.
+LOOK_AT_ALL = (
+    *("cloudwatch:DescribeAlarms", "kms:ListAliases", "lambda:GetAccountSettings"),
+    *("logs:DescribeLogGroups", "sns:GetSubscriptionAttributes"),
+)
 LOOK_AT_NETWORK = ("ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs")
 DEPLOY = (
     *("cloudwatch:DeleteAlarms", "cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"),

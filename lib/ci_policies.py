@@ -14,6 +14,7 @@ from lib.account import Account
 from lib.ci_actions import (
     DEPLOY,
     KEEP_A_RULE,
+    KEEP_KEY,
     LOOK,
     LOOK_AT_ALL,
     LOOK_AT_KEY,
@@ -48,7 +49,7 @@ def trust_policy(provider_arn: str, subject: str) -> str:
 
 
 def boundary_policy(account: Account, settings: Settings) -> str:
-    """Say what the function's role can ever be allowed: what its policy allows, with any key of it.
+    """Say what the function's role can ever be allowed: its policy, any key of it, people's topic.
 
     The role belongs to CI; without a boundary CI could allow it everything, and take it.
     """
@@ -59,7 +60,9 @@ def boundary_policy(account: Account, settings: Settings) -> str:
         _keys(account),
         _is_of(account.names.stack),
     )
-    return document([*statements, key])
+    # Whoever adds the first e-mail address need not deploy tap-ci again.
+    people = grant("PublishToPeople", ["sns:Publish"], account.people_topic)
+    return document([*statements, key, people])
 
 
 def plan_policy(
@@ -78,6 +81,21 @@ def plan_policy(
             LOOK_AT_KEY,
             [_keys(account) for account in accounts],
             _is_of(stacks),
+        ),
+        # Otherwise they come back empty, and every plan would put them back. Source: AWS Lambda,
+        # "Securing environment variables"; they are encrypted with the function's ARN as context.
+        grant(
+            "ReadTheVariables",
+            ["kms:Decrypt"],
+            [_keys(account) for account in accounts],
+            {
+                "StringEquals": {
+                    "aws:ResourceTag/stack": stacks,
+                    "kms:EncryptionContext:aws:lambda:FunctionArn": [
+                        account.function for account in accounts
+                    ],
+                }
+            },
         ),
         _look_at_all(settings),
         *read_state(accounts[0], states),
@@ -127,17 +145,14 @@ def _names(account: Account) -> list[str]:
         account.table,
         account.role,
         account.role_policy,
-        _function(account),
+        account.function,
         account.log_group,
         f"{account.log_group}:*",
         account.topic,
+        account.people_topic,
         account.ops_topic,
         _queues(account),
     ]
-
-
-def _function(account: Account) -> str:
-    return account.arn("lambda", f"function:{account.names.function}")
 
 
 def _mappings(account: Account) -> str:
@@ -191,7 +206,7 @@ def _function_role(account: Account, boundary: str) -> list[Statement]:
 def _event_source_mapping(account: Account) -> list[Statement]:
     """Let the function be fed; a mapping has no name, and is known by its function and its tag."""
     mappings = _mappings(account)
-    is_the_function_s = {"ArnEquals": {"lambda:FunctionArn": _function(account)}}
+    is_the_function_s = {"ArnEquals": {"lambda:FunctionArn": account.function}}
     changes = ["lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"]
     return [
         grant("Feed", ["lambda:CreateEventSourceMapping"], "*", is_the_function_s),
@@ -210,11 +225,14 @@ def _code_signing(account: Account, configuration: str) -> Statement:
         *("lambda:DeleteFunctionCodeSigningConfig", "lambda:GetCodeSigningConfig"),
         "lambda:PutFunctionCodeSigningConfig",
     ]
-    return grant("WantASignature", actions, [configuration, _function(account)])
+    return grant("WantASignature", actions, [configuration, account.function])
 
 
 def _key(account: Account) -> list[Statement]:
-    """Let CI make the stack's key and use it; which one that is, the tag ``stack`` says."""
+    """Let CI make the stack's key and use it; which one that is, the tag ``stack`` says.
+
+    Until the tag counts, the key's own policy lets CI in (lib.policies).
+    """
     keys, is_ours = _keys(account), _is_of(account.names.stack)
     return [
         grant(
@@ -230,16 +248,7 @@ def _key(account: Account) -> list[Statement]:
             [account.arn("kms", account.names.key_alias), keys],
             _is_tagged(account),
         ),
-        grant(
-            "KeepTheKey",
-            [
-                *LOOK_AT_KEY,
-                *("kms:EnableKeyRotation", "kms:PutKeyPolicy", "kms:UpdateKeyDescription"),
-                *("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"),
-            ],
-            keys,
-            is_ours,
-        ),
+        grant("KeepTheKey", KEEP_KEY, keys, is_ours),
         # The table and the function's environment are encrypted by grants.
         grant(
             "LendTheKey",

@@ -81,6 +81,7 @@ class CiStack(TerraformStack):
         )
         self._build_role(
             f"deploy-{environment}",
+            account.deploy_role_name,
             f"environment:{environment}",
             deploy_policy(
                 account,
@@ -98,18 +99,20 @@ class CiStack(TerraformStack):
             environments,
             [self._state(settings) for settings in environments],
         )
-        self._build_role("plan", "pull_request", policy)
+        self._build_role("plan", f"{stack_name(CI_ENVIRONMENT)}-plan", "pull_request", policy)
 
-    def _build_role(self, name: str, subject: str, policy: str) -> None:
+    def _build_role(self, construct_id: str, name: str, subject: str, policy: str) -> None:
         repository = self._ci.settings.repository
         role = IamRole(
             self,
-            name,
-            name=f"{stack_name(CI_ENVIRONMENT)}-{name}",
+            construct_id,
+            name=name,
             assume_role_policy=trust_policy(self._provider_arn, f"repo:{repository}:{subject}"),
         )
-        IamRolePolicy(self, f"{name}-policy", name=name, role=role.id, policy=policy)
-        TerraformOutput(self, f"{name}-role", value=role.arn, static_id=True)
+        IamRolePolicy(
+            self, f"{construct_id}-policy", name=construct_id, role=role.id, policy=policy
+        )
+        TerraformOutput(self, f"{construct_id}-role", value=role.arn, static_id=True)
 
     def _account(self, settings: Settings) -> Account:
         names = Names(settings.environment, settings.is_fifo)

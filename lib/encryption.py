@@ -22,8 +22,14 @@ class Encryption(Construct):
         The key's ARN; ``None``: AWS's own keys are used.
     """
 
-    def __init__(
-        self, scope: Construct, construct_id: str, settings: Settings, account: Account
+    def __init__(  # the two leading ones are every construct's
+        self,
+        scope: Construct,
+        construct_id: str,
+        settings: Settings,
+        account: Account,
+        *,
+        is_deployed_by_ci: bool,
     ) -> None:
         super().__init__(scope, construct_id)
         self.key_arn: str | None = None
@@ -34,7 +40,7 @@ class Encryption(Construct):
                 description=f"All that {account.names.stack} keeps and sends",
                 enable_key_rotation=True,
                 deletion_window_in_days=30,
-                policy=key_policy(account, settings),
+                policy=key_policy(account, settings, is_deployed_by_ci=is_deployed_by_ci),
             )
             KmsAlias(self, "alias", name=account.names.key_alias, target_key_id=key.key_id)
             self.key_arn = key.arn

@@ -1,4 +1,4 @@
-"""Messaging: the queue that prices come in on, its dead-letter queue, and the two topics."""
+"""Messaging: the queue that prices come in on, its dead-letter queue, and the topics."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from cdktf import Fn, ITerraformDependable
+from cdktf import Fn
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
@@ -25,7 +25,7 @@ MAX_MESSAGE_BYTES = 256 * 1024
 
 
 class Messaging(Construct):
-    """The queues and the topics.
+    """The queues and the topics; people have one if the settings name an e-mail address or a phone.
 
     The provider lets a queue's attributes settle for some 25 s whenever it writes them. All that
     can stand in the queues themselves does; the redrive policy is a resource of its own so that
@@ -53,7 +53,6 @@ class Messaging(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings
-        self._account = account
         self._key_arn = key_arn
         names = account.names
         self.queue = self._build_queue(
@@ -84,22 +83,25 @@ class Messaging(Construct):
             ),
         )
         # The key that AWS manages lets any role of the account use it, but not CloudWatch.
+        alerts_key = key_arn or "alias/aws/sns"
         self.topic = self._build_topic(
-            "topic", names.topic, key_arn or "alias/aws/sns", settings.subscriptions
+            "topic",
+            names.topic,
+            alerts_key,
+            topic_policy(account, settings, account.topic),
+            settings.programs,
         )
+        self.people_topic: SnsTopic | None = None
+        if settings.people:
+            self.people_topic = self._build_topic(
+                "people",
+                names.people_topic,
+                alerts_key,
+                topic_policy(account, settings, account.people_topic),
+                settings.people,
+            )
         self.ops_topic = self._build_topic(
-            "ops", names.ops_topic, key_arn, settings.ops_subscriptions
-        )
-        SnsTopicPolicy(self, "ops-policy", arn=self.ops_topic.arn, policy=ops_topic_policy(account))
-
-    def let_announce(self, role: ITerraformDependable) -> None:
-        """Let the function's role announce alerts, and nobody else; SNS wants it to be there."""
-        SnsTopicPolicy(
-            self,
-            "topic-policy",
-            arn=self.topic.arn,
-            policy=topic_policy(self._account, self._settings),
-            depends_on=[role],
+            "ops", names.ops_topic, key_arn, ops_topic_policy(account), settings.ops_subscriptions
         )
 
     def _build_queue(self, construct_id: str, **more: Any) -> SqsQueue:
@@ -130,18 +132,33 @@ class Messaging(Construct):
         construct_id: str,
         name: str,
         key: str | None,
+        policy: str,
         subscriptions: Iterable[Subscription],
     ) -> SnsTopic:
         topic = SnsTopic(self, construct_id, name=name, kms_master_key_id=key)
         prefix = "" if construct_id == "topic" else f"{construct_id}-"
-        for subscription in subscriptions:
-            # Called after its content: with numbers, taking one away would move all behind it.
-            content = f"{subscription.protocol} {subscription.endpoint}"
+        subscribed = [
             SnsTopicSubscription(
                 self,
-                f"{prefix}subscription-{hashlib.sha256(content.encode()).hexdigest()[:8]}",
+                f"{prefix}subscription-{_name_of(subscription)}",
                 topic_arn=topic.arn,
                 protocol=subscription.protocol,
                 endpoint=subscription.endpoint,
             )
+            for subscription in subscriptions
+        ]
+        # Last, for the embedded AWS does not see by which protocol somebody subscribes.
+        SnsTopicPolicy(
+            self,
+            f"{construct_id}-policy",
+            arn=topic.arn,
+            policy=policy,
+            depends_on=subscribed or None,
+        )
         return topic
+
+
+def _name_of(subscription: Subscription) -> str:
+    """Name a subscription after its content; with numbers, all after a removed one would move."""
+    content = f"{subscription.protocol} {subscription.endpoint}"
+    return hashlib.sha256(content.encode()).hexdigest()[:8]

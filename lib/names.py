@@ -46,8 +46,13 @@ class Names:
 
     @property
     def topic(self) -> str:
-        """The topic that alerts are announced on."""
+        """The topic that alerts are published to, for programs."""
         return f"{self.stack}-alerts"
+
+    @property
+    def people_topic(self) -> str:
+        """The topic that alerts are published to as sentences, for people."""
+        return f"{self.stack}-people"
 
     @property
     def ops_topic(self) -> str:

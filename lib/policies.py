@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lib.account import Account
+from lib.ci_actions import KEEP_KEY
 from lib.settings import Settings
 
 __all__ = [
@@ -28,8 +29,12 @@ Statement = dict[str, Any]
 _TABLE_ACTIONS = ("BatchGetItem", "BatchWriteItem", "Query", "UpdateItem")
 
 
-def key_policy(account: Account, settings: Settings) -> str:
-    """Let the account govern the key, and the services use it that do not act for a caller."""
+def key_policy(account: Account, settings: Settings, *, is_deployed_by_ci: bool) -> str:
+    """Let the account govern the key, and the services use it that do not act for a caller.
+
+    CI's role is let in here as well: its own policy knows the key by its tag, which may take
+    minutes to count, and the first deployment goes on at once. Source: AWS KMS, "ABAC for AWS KMS".
+    """
     statements = [
         _allow("Administer", {"AWS": account.root}, ["kms:*"], "*"),
         _allow(
@@ -51,14 +56,27 @@ def key_policy(account: Account, settings: Settings) -> str:
             _from_alarms(account),
         ),
     ]
+    if is_deployed_by_ci:
+        deployer = _is_one_of(account, [account.deploy_role])
+        for_aws = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+        statements += [
+            _allow("Deploy", {"AWS": "*"}, KEEP_KEY, "*", deployer),
+            _allow(
+                "DeployByGrants", {"AWS": "*"}, ["kms:CreateGrant"], "*", {**deployer, **for_aws}
+            ),
+        ]
     if settings.producers:
         statements.append(
             _allow(
                 "SendPrices",
-                {"AWS": list(settings.producers)},
+                {"AWS": "*"},
                 ["kms:Decrypt", "kms:GenerateDataKey"],
                 "*",
-                {"StringEquals": {"kms:ViaService": f"sqs.{account.region}.amazonaws.com"}},
+                _is_one_of(
+                    account,
+                    settings.producers,
+                    {"kms:ViaService": f"sqs.{account.region}.amazonaws.com"},
+                ),
             )
         )
     return document(statements)
@@ -71,9 +89,10 @@ def queue_policy(account: Account, settings: Settings) -> str:
         statements.append(
             _allow(
                 "SendPrices",
-                {"AWS": list(settings.producers)},
+                {"AWS": "*"},
                 ["sqs:SendMessage"],
                 account.queue,
+                _is_one_of(account, settings.producers),
             )
         )
     return document(statements)
@@ -84,28 +103,26 @@ def dead_letter_queue_policy(account: Account) -> str:
     return document(_closed_queue(account, account.dead_letter_queue))
 
 
-def topic_policy(account: Account, settings: Settings) -> str:
-    """Let the function announce and nobody else, and alerts go out by the named protocols."""
+def topic_policy(account: Account, settings: Settings, topic: str) -> str:
+    """Let nobody but the function publish, and nobody subscribe by other than the named protocols.
+
+    The role's own policy allows it to publish, which suffices within an account. As a principal
+    here it would be kept by its unique id, as `_is_one_of` says, and every plan would fail once it
+    was made again.
+    """
     return document(
         [
-            _allow(
-                "Announce",
-                {"AWS": account.role},
-                ["sns:Publish"],
-                account.topic,
-                {"StringEquals": {"aws:PrincipalAccount": account.account_id}},
-            ),
-            _tls_only("sns:Publish", account.topic),
+            _tls_only("sns:Publish", topic),
             _deny(
                 "NobodyElse",
                 "sns:Publish",
-                account.topic,
+                topic,
                 {"ArnNotEquals": {"aws:PrincipalArn": account.role}},
             ),
             _deny(
                 "NamedProtocolsOnly",
                 "sns:Subscribe",
-                account.topic,
+                topic,
                 {"StringNotEquals": {"sns:Protocol": list(settings.subscriber_protocols)}},
             ),
         ]
@@ -167,7 +184,11 @@ def function_policy(account: Account, settings: Settings, key_arn: str | None) -
             [f"dynamodb:{action}" for action in _TABLE_ACTIONS],
             account.table,
         ),
-        grant("Announce", ["sns:Publish"], account.topic),
+        grant(
+            "Publish",
+            ["sns:Publish"],
+            [account.topic, account.people_topic] if settings.people else account.topic,
+        ),
         grant(
             "GiveUp",
             ["sns:Publish" if account.names.is_fifo else "sqs:SendMessage"],
@@ -192,8 +213,13 @@ def function_policy(account: Account, settings: Settings, key_arn: str | None) -
 
 
 def _network_interfaces(account: Account, settings: Settings) -> list[Statement]:
-    """Let Lambda connect the function to a VPC, on its behalf."""
+    """Let Lambda connect the function to a VPC, on its behalf, but not the function's own code.
+
+    Source: AWS Lambda, "Giving Lambda functions access to resources in an Amazon VPC".
+    """
     interfaces = account.arn("ec2", "network-interface/*")
+    look = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+    keep = ["ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"]
     return [
         grant(
             "MakeInterfaces",
@@ -207,16 +233,20 @@ def _network_interfaces(account: Account, settings: Settings) -> list[Statement]
                 ),
             ],
         ),
-        grant(
-            "KeepInterfaces",
-            [
-                *("ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface"),
-                "ec2:UnassignPrivateIpAddresses",
-            ],
-            interfaces,
-        ),
+        grant("KeepInterfaces", keep, interfaces),
+        # With a type of resource alone, the function might not reach the VPC.
+        grant("DeleteInterfaces", ["ec2:DeleteNetworkInterface"], account.arn("ec2", "*/*")),
         # EC2 knows no resources to name for these.
-        grant("FindInterfaces", ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"], "*"),
+        grant("FindInterfaces", look, "*"),
+        {
+            **grant(
+                "NotByTheCode",
+                ["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", *keep, *look],
+                "*",
+                {"ArnEquals": {"lambda:SourceFunctionArn": account.function}},
+            ),
+            "Effect": "Deny",
+        },
     ]
 
 
@@ -230,6 +260,21 @@ def _closed_queue(account: Account, queue: str) -> list[Statement]:
             {"StringNotEquals": {"aws:PrincipalAccount": account.account_id}},
         ),
     ]
+
+
+def _is_one_of(
+    account: Account, arns: Sequence[str], more: Mapping[str, str] | None = None
+) -> Mapping[str, Any]:
+    """Hold for roles and users of the account, by their ARNs.
+
+    As a principal, each would have to be there, and AWS would keep its unique id: once it was
+    deleted and made again, it would be another one. Source: AWS IAM, "AWS JSON policy elements:
+    Principal".
+    """
+    return {
+        "ArnEquals": {"aws:PrincipalArn": list(arns)},
+        "StringEquals": {"aws:PrincipalAccount": account.account_id, **(more or {})},
+    }
 
 
 def _from_alarms(account: Account) -> Mapping[str, Any]:

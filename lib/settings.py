@@ -20,7 +20,14 @@ from lib.configuration import (
     read_configuration,
     stack_name,
 )
-from lib.settings_rules import PROTOCOLS, SettingsError, check_combinations, check_values
+from lib.provider_versions import DEFAULT_AWS_PROVIDER
+from lib.settings_rules import (
+    PEOPLE_PROTOCOLS,
+    PROTOCOLS,
+    SettingsError,
+    check_combinations,
+    check_values,
+)
 
 __all__ = ["Settings", "SettingsError", "Subscription", "load_settings"]
 
@@ -92,14 +99,14 @@ class Settings:
         How long its log is kept; a value that CloudWatch takes.
     subscriptions
         Who hears the alerts: a list of ``{"protocol": …, "endpoint": …}``, each with one of
-        ``subscriber_protocols``.
+        ``subscriber_protocols``. ``email`` and ``sms`` get sentences, all others JSON.
     ops_subscriptions
         Who hears of alarms; written like ``subscriptions``.
     subscriber_protocols
         By which protocols anybody may subscribe to the alerts.
     producers
         ARNs of roles and users of the account that may send prices without a policy of their
-        own; who administers the account decides on all others.
+        own, at most 50; who administers the account decides on all others.
     customer_managed_key
         A key of the stack's own for all that it keeps and sends (about a dollar a month), or
         those that AWS manages.
@@ -118,8 +125,11 @@ class Settings:
         What holds for the function's connections there; both, or neither.
     code_signing_config_arn
         What must have signed the function's code; ``None`` for nobody.
+    aws_provider
+        Which versions of Terraform's AWS provider may deploy the stack, as Terraform writes it.
     tags
-        On everything that takes tags, besides ``stack``.
+        On everything that takes tags, besides ``stack``; at most 49, with names that differ in more
+        than case.
     """
 
     environment: str
@@ -153,6 +163,7 @@ class Settings:
     subnet_ids: tuple[str, ...] = ()
     security_group_ids: tuple[str, ...] = ()
     code_signing_config_arn: str | None = None
+    aws_provider: str = DEFAULT_AWS_PROVIDER
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -165,6 +176,16 @@ class Settings:
     def is_fifo(self) -> bool:
         """Whether messages of a symbol keep their order."""
         return self.queue_type == "fifo"
+
+    @property
+    def people(self) -> tuple[Subscription, ...]:
+        """Who of ``subscriptions`` gets alerts as sentences, on a topic of their own."""
+        return tuple(each for each in self.subscriptions if each.protocol in PEOPLE_PROTOCOLS)
+
+    @property
+    def programs(self) -> tuple[Subscription, ...]:
+        """Who of ``subscriptions`` gets alerts as JSON."""
+        return tuple(each for each in self.subscriptions if each.protocol not in PEOPLE_PROTOCOLS)
 
     @property
     def prefix(self) -> str:

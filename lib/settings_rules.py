@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from lib.configuration import REGION, ConfigurationError
+from lib.provider_versions import DEFAULT_AWS_PROVIDER, bad_release, is_constraint
 
 Values = Mapping[str, Any]  # of all settings, by their names
 
-__all__ = ["PROTOCOLS", "SettingsError", "check_combinations", "check_values"]
+__all__ = ["PEOPLE_PROTOCOLS", "PROTOCOLS", "SettingsError", "check_combinations", "check_values"]
 
 # CloudWatch Logs, PutRetentionPolicy: the only values that it takes.
 _LOG_RETENTION_DAYS = (
@@ -31,11 +32,19 @@ PROTOCOLS = {
     "sms": r"\+[1-9][0-9]{5,14}",
     "sqs": _ARN.format("sqs"),
 }
+# By these a person gets the sentence; by all others a program gets JSON.
+PEOPLE_PROTOCOLS = ("email", "sms")
 # As of a price: tests/unit/test_settings.py holds this against ticks.py.
 _LEAST, _MOST, _MAX_DIGITS = Decimal("1e-30"), Decimal("1e30"), 34
 # Whoever is not one of the account is denied by the queue's policy in any case.
 _PRINCIPAL = r"arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+"
 
+
+# Source: Amazon SQS, "Policy quotas": 8,192 bytes, and 50 principals.
+_MAX_PRODUCERS, _MAX_PRODUCERS_CHARACTERS = 50, 6_000
+
+# Source: AWS General Reference, "Tag your AWS resources", limits; one of 50 is the stack's own.
+_MAX_TAGS = 49
 
 # A shape in cdktf.json: docs/messages.md. price_alerts/shapes.py reads it.
 _PATHS = ("symbol", "price", "timestamp", "sequence")
@@ -97,6 +106,7 @@ def check_values(values: Values) -> None:
             "code_signing_config_arn must be the ARN of one, as arn:aws:lambda:us-east-1:"
             "123456789012:code-signing-config:csc-0123456789abcdef0, or null"
         )
+    _check_aws_provider(values["aws_provider"])
     _check_tags(values["tags"])
     _check_shapes(values["shapes"])
 
@@ -113,17 +123,48 @@ def _check_lists(values: Values) -> None:
             raise SettingsError(f"{key} must be a list of such as {example}")
         if len(set(entries)) < len(entries):
             raise SettingsError(f"{key} names one twice")
+    producers = values["producers"]
+    if len(producers) > _MAX_PRODUCERS or sum(map(len, producers)) > _MAX_PRODUCERS_CHARACTERS:
+        raise SettingsError(
+            f"producers must be at most {_MAX_PRODUCERS}, with {_MAX_PRODUCERS_CHARACTERS:,} "
+            "characters in all, or the queue's policy is too long for SQS: give the others "
+            "policies of their own"
+        )
+
+
+def _check_aws_provider(constraint: object) -> None:
+    if not isinstance(constraint, str) or not is_constraint(constraint):
+        raise SettingsError(
+            f"aws_provider must be a version constraint as Terraform writes it, such as "
+            f"{DEFAULT_AWS_PROVIDER}, or >= 6.5, < 6.10"
+        )
+    release = bad_release(constraint)
+    if release is not None:
+        raise SettingsError(
+            f"aws_provider must not admit {release}, which plans the table's indexes away and back "
+            f"after every deployment: narrow it, or leave it out for {DEFAULT_AWS_PROVIDER}"
+        )
 
 
 def _check_tags(tags: Mapping[str, str]) -> None:
     if not isinstance(tags, dict) or not all(
-        _is(r"(?!aws:)[\w .:/=+@-]{1,128}", name) and _is(r"[\w .:/=+@-]{0,256}", value)
+        _is(r"(?i:(?!aws:))[\w .:/=+@-]{1,128}", name) and _is(r"[\w .:/=+@-]{0,256}", value)
         for name, value in tags.items()
     ):
         raise SettingsError(
             "tags must be an object of texts: letters, digits, blanks and _ . : / = + - @, up to "
             "128 in a name, which does not begin with aws:, and up to 256 in a value"
         )
+    if len(tags) > _MAX_TAGS:
+        raise SettingsError(f"tags must be at most {_MAX_TAGS}: AWS takes 50, and stack is one")
+    names = ["stack"]
+    for name in tags:
+        if name.lower() in names:
+            raise SettingsError(
+                f"tags must not name {name}: stack is taken, and IAM takes names that differ in "
+                "case alone for one"
+            )
+        names.append(name.lower())
 
 
 def _check_shapes(shapes: object) -> None:

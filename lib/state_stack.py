@@ -13,6 +13,13 @@ from lib.aws_provider import add_aws_provider  # first: it makes the imports bel
 
 from cdktf_cdktf_provider_aws.dynamodb_table import DynamodbTable, DynamodbTableAttribute
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
+from cdktf_cdktf_provider_aws.s3_bucket_lifecycle_configuration import (
+    S3BucketLifecycleConfiguration,
+    S3BucketLifecycleConfigurationRule,
+    S3BucketLifecycleConfigurationRuleExpiration,
+    S3BucketLifecycleConfigurationRuleFilter,
+    S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration,
+)
 from cdktf_cdktf_provider_aws.s3_bucket_ownership_controls import (
     S3BucketOwnershipControls,
     S3BucketOwnershipControlsRule,
@@ -35,8 +42,11 @@ from lib.configuration import STATE_ENVIRONMENT, stack_name
 __all__ = ["StateStack"]
 
 
+_KEPT_DAYS, _KEPT_VERSIONS = 90, 100  # whichever keeps more; S3 counts to 100 versions
+
+
 class StateStack(TerraformStack):
-    """A bucket that keeps every version, lets nobody in by accident, and cannot be destroyed.
+    """A bucket that keeps old versions, lets nobody in by accident, and cannot be destroyed.
 
     Parameters
     ----------
@@ -59,11 +69,15 @@ class StateStack(TerraformStack):
 
     def _build_bucket(self, store: StateStore) -> S3Bucket:
         bucket = S3Bucket(self, "state", bucket=store.bucket, lifecycle={"prevent_destroy": True})
-        S3BucketVersioningA(
+        versioning = S3BucketVersioningA(
             self,
             "versioning",
             bucket=bucket.id,
             versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
+        )
+        # It goes by versions: S3 wants them to be kept before.
+        S3BucketLifecycleConfiguration(
+            self, "lifecycle", bucket=bucket.id, rule=[_old_versions()], depends_on=[versioning]
         )
         S3BucketServerSideEncryptionConfigurationA(
             self,
@@ -106,6 +120,23 @@ class StateStack(TerraformStack):
             hash_key="LockID",
             attribute=[DynamodbTableAttribute(name="LockID", type="S")],
         )
+
+
+def _old_versions() -> S3BucketLifecycleConfigurationRule:
+    """Delete versions that are old and not among the last hundred, and what locks leave behind."""
+    return S3BucketLifecycleConfigurationRule(
+        id="old-versions",
+        status="Enabled",
+        filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
+        noncurrent_version_expiration=[
+            S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(
+                noncurrent_days=_KEPT_DAYS, newer_noncurrent_versions=_KEPT_VERSIONS
+            )
+        ],
+        expiration=[
+            S3BucketLifecycleConfigurationRuleExpiration(expired_object_delete_marker=True)
+        ],
+    )
 
 
 def _encryption(kms_key_id: str | None) -> S3BucketServerSideEncryptionConfigurationRuleA:

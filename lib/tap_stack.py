@@ -39,21 +39,29 @@ class TapStack(TerraformStack):
     package
         The function's zip; it must be there until the app is synthesized.
     has_boundary
-        Whether CI deploys it, so that tap-ci limits what its role can be allowed.
+        Whether CI deploys it, so that tap-ci limits what its role can be allowed, and its key lets
+        CI's role in.
     """
 
     def __init__(
         self, scope: Construct, settings: Settings, package: Path, *, has_boundary: bool = False
     ) -> None:
         super().__init__(scope, settings.prefix)
-        add_aws_provider(self, settings.region, tags={"stack": settings.prefix, **settings.tags})
+        add_aws_provider(
+            self,
+            settings.region,
+            tags={"stack": settings.prefix, **settings.tags},
+            versions=settings.aws_provider,
+        )
         account = Account(
             partition=DataAwsPartition(self, "partition").partition,
             account_id=DataAwsCallerIdentity(self, "caller").account_id,
             region=settings.region,
             names=Names(settings.environment, settings.is_fifo),
         )
-        key_arn = Encryption(self, "encryption", settings, account).key_arn
+        key_arn = Encryption(
+            self, "encryption", settings, account, is_deployed_by_ci=has_boundary
+        ).key_arn
         messaging = Messaging(self, "messaging", settings, account=account, key_arn=key_arn)
         storage = Storage(self, "storage", settings, account=account, key_arn=key_arn)
         alerts = AlertFunction(
@@ -67,7 +75,6 @@ class TapStack(TerraformStack):
             key_arn=key_arn,
             has_boundary=has_boundary,
         )
-        messaging.let_announce(alerts.role)
         Monitoring(
             self,
             "monitoring",
@@ -75,7 +82,7 @@ class TapStack(TerraformStack):
             account=account,
             ops_topic_arn=messaging.ops_topic.arn,
         )
-        for name, value in {
+        outputs = {
             "queue_url": messaging.queue.url,
             "dlq_url": messaging.dead_letter_queue.url,
             "topic_arn": messaging.topic.arn,
@@ -83,5 +90,8 @@ class TapStack(TerraformStack):
             "table_name": storage.table.name,
             "function_name": alerts.function.function_name,
             "dashboard_url": dashboard_url(account),
-        }.items():
+        }
+        if messaging.people_topic:
+            outputs["people_topic_arn"] = messaging.people_topic.arn
+        for name, value in outputs.items():
             TerraformOutput(self, name, value=value)

@@ -118,6 +118,7 @@ class Wire:
         self._is_dead = False
         self.calls: list[str] = []
         self.announced: Counter[str] = Counter()
+        self.heard: set[tuple[str, str]] = set()  # firings by topic
         self.has_struck = False
         for client in clients:
             client.meta.events.register_first("before-send", partial(self._send, client))
@@ -127,6 +128,7 @@ class Wire:
         self._fault, self._struck_call, self.has_struck = fault, call, False
         self.calls.clear()
         self.announced.clear()
+        self.heard.clear()
         self.revive()
 
     def revive(self) -> None:
@@ -173,10 +175,10 @@ class Wire:
             fields = parse_qs(
                 request.body if isinstance(request.body, str) else request.body.decode()
             )
+            ids = [value for name, (value,) in fields.items() if name.endswith(".Id")]
             with self._turn:
-                self.announced.update(
-                    value for name, (value,) in fields.items() if name.endswith(".Id")
-                )
+                self.announced.update(ids)
+                self.heard.update((fields["TopicArn"][0], firing_id) for firing_id in ids)
         return answer
 
 
@@ -260,11 +262,12 @@ class Outcome:
 
 @dataclass
 class Pipeline:
-    """The handler with a table and a topic, and a queue in front of it."""
+    """The handler with a table and one or two topics, and a queue in front of it."""
 
     index: ModuleType
     clock: Clock
     wire: Wire
+    topics: Sequence[str]
     _receives: Counter[str] = field(default_factory=Counter)
 
     def play(self, story: Story, fault: Fault | None = None, call: int = -1) -> Outcome:
@@ -279,7 +282,8 @@ class Pipeline:
         self.clock.now = NOW
         self.wire.strike(fault, call)
         dead = self._drain(story)
-        calls, announced = len(self.wire.calls), Counter(self.wire.announced)
+        calls, published = len(self.wire.calls), self.wire.announced.total()
+        heard = set(self.wire.heard)
         has_struck = self.wire.has_struck
         self.wire.strike(None, -1)
 
@@ -291,9 +295,10 @@ class Pipeline:
             lost=(wanted - found).total(),
             doubled=(found - wanted).total(),
             unannounced=sum(
-                not (item["sent"] and announced[item["firing_id"]]) for item in recorded
+                not (item["sent"] and {(each, item["firing_id"]) for each in self.topics} <= heard)
+                for item in recorded
             ),
-            extra=announced.total() - len(announced),
+            extra=published - len(heard),
             dead=dead,
             left=[
                 item["pk"]
@@ -365,11 +370,17 @@ def _body(ticks: Sequence[tuple[str, str, int]]) -> str:
 
 
 @contextmanager
-def running_pipeline(threshold: int = STORY.threshold) -> Iterator[Pipeline]:
+def running_pipeline(
+    threshold: int = STORY.threshold, *, has_people: bool = False
+) -> Iterator[Pipeline]:
     """Import the handler over an AWS in this process; time stands still in it."""
     clock = Clock()
+    topics = {"TOPIC_ARN": FUNCTION_ENVIRONMENT["TOPIC_ARN"]}
+    if has_people:
+        topics["PEOPLE_TOPIC_ARN"] = topics["TOPIC_ARN"].replace("-alerts", "-people")
     environment: Mapping[str, str] = {
         **FUNCTION_ENVIRONMENT,
+        **topics,
         "HIGH_PRICE_THRESHOLD": str(threshold),
     }
     with (
@@ -380,7 +391,8 @@ def running_pipeline(threshold: int = STORY.threshold) -> Iterator[Pipeline]:
         patch("time.time_ns", lambda: clock.now * 1_000),
     ):
         create_table(FUNCTION_ENVIRONMENT["TABLE_NAME"])
-        boto3.client("sns").create_topic(Name="tap-test-alerts")
+        for arn in topics.values():
+            boto3.client("sns").create_topic(Name=arn.rpartition(":")[2])
         drop_handler()
         with patch("sys.stdout", io.StringIO()):
             index = importlib.import_module("index")
@@ -390,7 +402,7 @@ def running_pipeline(threshold: int = STORY.threshold) -> Iterator[Pipeline]:
             client.meta.events.unregister("before-send", botocore_stubber)
         wire = Wire(clients, lambda _, request: botocore_stubber("", request), clock)
         try:
-            yield Pipeline(index, clock, wire)
+            yield Pipeline(index, clock, wire, list(topics.values()))
         finally:
             drop_handler()
 

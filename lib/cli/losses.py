@@ -49,8 +49,8 @@ class Holdings:
         Whether the table has deletion protection, and point-in-time recovery.
     queue, dead_letter_queue
         The messages in them.
-    alert_subscriptions, alarm_subscriptions
-        How many are told of alerts, and of alarms.
+    alert_subscriptions, people_subscriptions, alarm_subscriptions
+        How many get alerts as JSON, alerts as sentences, and alarms.
     """
 
     account_id: str
@@ -61,6 +61,7 @@ class Holdings:
     queue: QueueStatus | None = None
     dead_letter_queue: QueueStatus | None = None
     alert_subscriptions: int | None = None
+    people_subscriptions: int | None = None
     alarm_subscriptions: int | None = None
 
 
@@ -97,6 +98,7 @@ def read_holdings(target: Target, now_microseconds: int) -> Holdings:
         queue=_if_there(lambda: read_queue(target.sqs, target.queue_url)),
         dead_letter_queue=_if_there(lambda: read_queue(target.sqs, target.dead_letter_queue_url)),
         alert_subscriptions=_if_there(lambda: _subscriptions(topics, account.topic)),
+        people_subscriptions=_if_there(lambda: _subscriptions(topics, account.people_topic)),
         alarm_subscriptions=_if_there(lambda: _subscriptions(topics, account.ops_topic)),
     )
 
@@ -161,10 +163,15 @@ def _facts(holdings: Holdings) -> dict[str, str]:
         ),
         "subscriptions": _joined(
             _counted(holdings.alert_subscriptions, "to alerts"),
+            _counted(holdings.people_subscriptions, "to alerts for people"),
             _counted(holdings.alarm_subscriptions, "to alarms"),
         ),
     }
-    if holdings.alert_subscriptions or holdings.alarm_subscriptions:
+    if (
+        holdings.alert_subscriptions
+        or holdings.people_subscriptions
+        or holdings.alarm_subscriptions
+    ):
         facts["subscriptions"] += "; e-mail addresses would have to confirm again"
     if holdings.table is None:
         return facts

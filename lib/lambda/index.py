@@ -74,7 +74,7 @@ def build_processor() -> Processor:
     each_call = ThreadPoolExecutor(_AT_ONCE).map
     return Processor(
         store=Store(table, each=each_call, history_days=config.history_days),
-        notifier=Notifier(sns, config.topic_arn),
+        notifier=Notifier(sns, config.topic_arn, config.people_topic_arn),
         high_price=None if high_price is None else high_price_rule(high_price),
         clock=_now_microseconds,
         sleep=time.sleep,

@@ -77,11 +77,15 @@ class Subscriber:
 
     def receive(self, wait_seconds: int = 1) -> Iterator[Mapping[str, Any]]:
         """Wait for firings and take them off the queue."""
+        return map(json.loads, self.texts(wait_seconds))
+
+    def texts(self, wait_seconds: int = 1) -> Iterator[str]:
+        """Wait for whatever topics send, and take it off the queue."""
         answer = self._sqs.receive_message(
             QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_seconds
         )
         for message in answer.get("Messages", ()):
-            yield json.loads(json.loads(message["Body"])["Message"])
+            yield json.loads(message["Body"])["Message"]
             self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
 
     def close(self) -> None:

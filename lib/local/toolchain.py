@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import shlex
 import shutil
 import tempfile
@@ -14,11 +15,10 @@ from pathlib import Path
 
 from lib.local.errors import LocalError
 from lib.local.virtual_environment import CACHE, virtual_environment
+from lib.provider_versions import DEFAULT_AWS_PROVIDER, admits
 
 __all__ = ["Toolchain", "find_toolchain", "terraform_from_pypi"]
 
-# The bounds of lib.aws_provider.PROVIDER_VERSIONS, which only a synth can afford to import.
-PROVIDER_SINCE, PROVIDER_UNTIL = (5, 100, 0), (7, 0, 0)
 _TERRAFORM_REGISTRY = "registry.terraform.io"
 _PROJECT = Path(__file__).parents[2]
 
@@ -143,11 +143,13 @@ def _cli_configuration(environment: Mapping[str, str], registry: str) -> str | N
 
 def _suits(version: Path) -> bool:
     """Tell whether a provider's unpacked version is one for this stack and this machine."""
-    numbers = version.name.split(".")
-    if not all(number.isdecimal() for number in numbers):
+    release = re.fullmatch(r"([0-9]+)\.([0-9]+)\.([0-9]+)", version.name)
+    if release is None:
         return False
-    is_in_range = PROVIDER_SINCE <= tuple(map(int, numbers)) < PROVIDER_UNTIL
-    return is_in_range and any((version / _platform()).glob("*"))
+    major, minor, patch = map(int, release.groups())
+    return admits(DEFAULT_AWS_PROVIDER, (major, minor, patch)) and any(
+        (version / _platform()).glob("*")
+    )
 
 
 def _home(environment: Mapping[str, str]) -> Path:

@@ -144,11 +144,13 @@ def deployed(
             "high_price_threshold": THRESHOLD,
             "customer_managed_key": True,
             "producers": [f"arn:aws:iam::000000000000:user/{FEED}"],
+            "subscriptions": [{"protocol": "email", "endpoint": "someone@example.com"}],
         },
     )
     outputs = deployment.deploy()
     allow_batches(emulator)
-    mend_topic_policy(emulator, outputs["topic_arn"])
+    for topic in ("topic_arn", "people_topic_arn"):
+        mend_topic_policy(emulator, outputs[topic])
     # Not by the settings, for every subscription was denied until now; the demo's do it.
     emulator.client("sns").subscribe(
         TopicArn=outputs["topic_arn"], Protocol="sqs", Endpoint=subscriber.arn

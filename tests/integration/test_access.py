@@ -131,15 +131,16 @@ def test_a_foreign_account_cannot_send(deployed: Deployed, queue: str) -> None:
     assert denied(send, QueueUrl=deployed.outputs[queue], MessageBody="a price")
 
 
-@pytest.mark.parametrize("topic", ["topic_arn", "ops_topic_arn"])
+@pytest.mark.parametrize("topic", ["topic_arn", "people_topic_arn", "ops_topic_arn"])
 def test_a_foreign_account_cannot_publish(deployed: Deployed, topic: str) -> None:
     publish = stranger(deployed).client("sns").publish
     assert denied(publish, TopicArn=deployed.outputs[topic], Message="an alert")
 
 
-def test_not_even_the_accounts_root_can_announce_an_alert(deployed: Deployed) -> None:
+@pytest.mark.parametrize("topic", ["topic_arn", "people_topic_arn"])
+def test_not_even_the_accounts_root_can_publish_an_alert(deployed: Deployed, topic: str) -> None:
     publish = deployed.emulator.client("sns").publish
-    assert denied(publish, TopicArn=deployed.outputs["topic_arn"], Message="an alert")
+    assert denied(publish, TopicArn=deployed.outputs[topic], Message="an alert")
 
 
 def insecure(client: Any) -> Any:

@@ -116,7 +116,7 @@ def test_the_outputs_name_what_was_deployed(deployed: Deployed) -> None:
 
     assert set(outputs) == {
         *("queue_url", "dlq_url", "topic_arn", "ops_topic_arn", "table_name", "function_name"),
-        "dashboard_url",
+        *("people_topic_arn", "dashboard_url"),
     }
     assert (outputs["queue_url"], outputs["dlq_url"], outputs["table_name"]) == (
         pipeline.queue_url,
@@ -125,8 +125,7 @@ def test_the_outputs_name_what_was_deployed(deployed: Deployed) -> None:
     )
     topics = deployed.emulator.client("sns").list_topics()["Topics"]
     assert {topic["TopicArn"] for topic in topics} == {
-        outputs["topic_arn"],
-        outputs["ops_topic_arn"],
+        outputs[name] for name in ("topic_arn", "people_topic_arn", "ops_topic_arn")
     }
 
 

@@ -241,7 +241,7 @@ def test_what_will_be_lost_is_told_before_it_is_destroyed(
     assert lines[1].split()[0] == "rules"
     assert "active" in lines[1]
     assert lines[2].split() == ["firings", str(table["firings_of_last_day"]), "recorded"]
-    assert lines[4].startswith("subscriptions  1 to alerts, 0 to alarms; e-mail")
+    assert lines[4].startswith("subscriptions  1 to alerts, 1 to alerts for people, 0 to alarms;")
     assert lines[5:8] == [
         "recovery       off: nothing brings the table back",
         "protection     off: the table goes with the rest",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -66,41 +67,64 @@ def test_a_price_that_is_published_by_the_command_line_is_announced(
 
 
 @pytest.fixture
-def filtered(deployed: Deployed, symbol: str) -> Iterator[Callable[[], list[Any]]]:
-    """The rule ids that reach a queue whose subscription wants only this symbol's crossings."""
-    sns = deployed.emulator.client("sns")
-    queue = Subscriber(deployed.emulator.client("sqs"), f"filtered-{symbol}")
-    subscription = sns.subscribe(
-        TopicArn=deployed.outputs["topic_arn"],
-        Protocol="sqs",
-        Endpoint=queue.arn,
-        Attributes={
-            "FilterPolicy": json.dumps(
-                {"symbol": [symbol], "condition": ["crosses_up"], "price": [{"numeric": [">", 50]}]}
-            )
-        },
-        ReturnSubscriptionArn=True,
-    )["SubscriptionArn"]
-    ids: list[Any] = []
+def subscribed(deployed: Deployed, symbol: str) -> Iterator[Callable[..., Callable[[], list[str]]]]:
+    """Subscribes a queue to a topic, with a filter policy; what it returns reads the messages."""
+    sns, cleaning = deployed.emulator.client("sns"), ExitStack()
 
-    def received() -> list[Any]:
-        ids.extend(message["rule_id"] for message in queue.receive(wait_seconds=0))
-        return ids
+    def subscribe(topic: str, **policy: list[Any]) -> Callable[[], list[str]]:
+        queue = Subscriber(deployed.emulator.client("sqs"), f"{topic.replace('_', '-')}-{symbol}")
+        cleaning.callback(queue.close)
+        attributes = {"FilterPolicy": json.dumps({"symbol": [symbol], **policy})}
+        subscription = sns.subscribe(
+            TopicArn=deployed.outputs[topic],
+            Protocol="sqs",
+            Endpoint=queue.arn,
+            Attributes=attributes,
+            ReturnSubscriptionArn=True,
+        )["SubscriptionArn"]
+        cleaning.callback(sns.unsubscribe, SubscriptionArn=subscription)
+        messages: list[str] = []
 
-    yield received
-    sns.unsubscribe(SubscriptionArn=subscription)
-    queue.close()
+        def received() -> list[str]:
+            messages.extend(queue.texts(wait_seconds=0))
+            return messages
+
+        return received
+
+    with cleaning:
+        yield subscribe
 
 
 def test_a_filter_policy_lets_through_what_it_names(
     alerts: CommandLine,
     symbol: str,
     publish: Callable[..., None],
-    filtered: Callable[[], list[Any]],
+    subscribed: Callable[..., Callable[[], list[str]]],
 ) -> None:
+    received = subscribed(
+        "topic_arn", condition=["crosses_up"], price=[{"numeric": [">", 50]}], owner=["ann"]
+    )
     for condition in ("above", "crosses-up", "crosses-down"):
-        alerts.run("add", symbol, condition, "90", "--id", f"{symbol}-{condition}")
+        rule = ("add", symbol, condition, "90", "--id", f"{symbol}-{condition}")
+        alerts.run(*rule, "--owner", "ann")
     publish("80", "91", "80")
     assert len(history(alerts, symbol)) == 3
-    assert eventually(lambda: filtered() == [f"{symbol}-crosses-up"])
-    assert filtered() == [f"{symbol}-crosses-up"]
+    assert eventually(lambda: bool(received()))
+    (alert,) = received()
+    assert list(json.loads(alert))[:3] == ["text", "firing_id", "rule_id"]
+    assert json.loads(alert)["rule_id"] == f"{symbol}-crosses-up"
+
+
+def test_people_get_the_sentence_from_a_topic_of_their_own(
+    alerts: CommandLine,
+    symbol: str,
+    publish: Callable[..., None],
+    subscribed: Callable[..., Callable[[], list[str]]],
+) -> None:
+    received = subscribed("people_topic_arn")
+    alerts.run("add", symbol, "crosses-up", "90", "--id", f"{symbol}-up", "--note", "Sell.")
+    publish("80", "91")
+    assert eventually(lambda: bool(received()))
+    assert received() == [
+        f"{symbol} crossed 90 upwards: 91 at 2026-01-01T00:00:01Z, 80 before. Sell."
+    ]

@@ -177,6 +177,10 @@ def policies(stack: Path) -> Iterator[tuple[str, str]]:
                 yield f"{kind}.{name}", re.sub(r"\$\{aws_iam_policy[^}]*\}", BOUNDARY, policy)
 
 
+# What Lambda's guide asks for in a VPC, and parliament's list of AWS does not know.
+ASKED_BY_LAMBDA = ("'action': 'ec2:DeleteNetworkInterface'", "condition lambda:SourceFunctionArn")
+
+
 @pytest.fixture
 def findings(auditors: Path) -> Callable[[str], str]:
     """What parliament says of a policy."""
@@ -185,7 +189,10 @@ def findings(auditors: Path) -> Callable[[str], str]:
         done = subprocess.run(
             [auditors / "parliament"], input=policy, capture_output=True, text=True, check=False
         )
-        return done.stdout + done.stderr
+        lines = (done.stdout + done.stderr).splitlines()
+        return "\n".join(
+            line for line in lines if not any(known in line for known in ASKED_BY_LAMBDA)
+        )
 
     return findings
 

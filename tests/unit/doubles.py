@@ -266,6 +266,17 @@ class Topic:
         return {"Failed": errors} if errors else {}
 
 
+class TwoTopics:
+    """An SNS client with ``arn:topic`` for programs and ``arn:people`` for people."""
+
+    def __init__(self) -> None:
+        self.programs, self.people = Topic(), Topic()
+
+    def publish_batch(self, **request: Any) -> dict[str, Any]:
+        topics = {"arn:topic": self.programs, "arn:people": self.people}
+        return topics[request["TopicArn"]].publish_batch(**request)
+
+
 class Container:
     """A warm Lambda container: a processor that is given one batch after another."""
 
@@ -278,13 +289,14 @@ class Container:
         *,
         kept_ticks: int = 16,
         each: Any = map,
+        people_topic_arn: str = "",
         **more: Any,
     ) -> None:
         self.store = Store(table)
         self._clock = clock
         self.processor = Processor(
             self.store,
-            Notifier(topic, "arn:topic"),
+            Notifier(topic, "arn:topic", people_topic_arn),
             high_price,
             clock,
             clock.sleep,

@@ -9,9 +9,10 @@ from typing import Any
 import cdktf
 import pytest
 
-from lib.aws_provider import PROVIDER_VERSIONS, add_aws_provider
+from lib.aws_provider import add_aws_provider
 from lib.backend import Backend
 from lib.backend_block import apply_backend
+from lib.provider_versions import DEFAULT_AWS_PROVIDER
 
 Block = dict[str, Any]
 
@@ -172,7 +173,7 @@ def test_the_provider_s_version_stands_beside_terraform_s() -> None:
     apply_backend(stack, Backend("s3", S3, {"use_lockfile": True}))
     assert synthesized(stack)["terraform"] == {
         "backend": {"s3": S3},
-        "required_providers": {"aws": {"source": "aws", "version": PROVIDER_VERSIONS}},
+        "required_providers": {"aws": {"source": "aws", "version": DEFAULT_AWS_PROVIDER}},
         "required_version": ">= 1.10",
     }
 

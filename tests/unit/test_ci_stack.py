@@ -168,6 +168,7 @@ NEEDED = [
     ("sqs:CreateQueue", "sqs", "tap-{}-prices-dlq"),
     ("sqs:SetQueueAttributes", "sqs", "tap-{}-prices.fifo"),
     ("sns:Subscribe", "sns", "tap-{}-alerts"),
+    ("sns:CreateTopic", "sns", "tap-{}-people"),
     ("sns:SetTopicAttributes", "sns", "tap-{}-ops"),
     ("dynamodb:UpdateTable", "dynamodb", "table/tap-{}-alerts"),
     ("cloudwatch:PutMetricAlarm", "cloudwatch", "alarm:tap-{}-dead-letters"),
@@ -194,7 +195,7 @@ def test_a_role_deploys_its_own_stack_and_no_other(
         ("sqs:GetQueueAttributes", "sqs", "tap-{}-prices"),
         ("sns:GetTopicAttributes", "sns", "tap-{}-ops"),
         ("dynamodb:DescribeTable", "dynamodb", "table/tap-{}-alerts"),
-        ("cloudwatch:DescribeAlarms", "cloudwatch", "alarm:tap-{}-dead-letters"),
+        ("lambda:GetFunctionConcurrency", "lambda", "function:tap-{}-price-alerts"),
         ("lambda:GetEventSourceMapping", "lambda", "event-source-mapping:0a1b"),
     ],
 )
@@ -221,6 +222,11 @@ def test_nobody_in_ci_deletes_what_cannot_be_had_again(
         for stack in ("dev", "prod"):
             tagged = {"aws__ResourceTag/stack": f"tap-{stack}"}
             assert not may(policy(full, role), action, stack_arn(service, name, stack), **tagged)
+
+
+@pytest.mark.parametrize("action", ["cloudwatch:DescribeAlarms", "lambda:GetAccountSettings"])
+def test_what_aws_knows_no_resource_for_is_seen_by_all(bare: Stack, action: str) -> None:
+    assert {role for role in ROLES if may(policy(bare, role), action, "*")} == ROLES
 
 
 def test_what_a_network_needs_is_seen_only_where_there_is_one(bare: Stack) -> None:
@@ -324,6 +330,14 @@ def test_the_boundary_holds_what_the_function_needs_and_ends_there(bare: Stack, 
     assert not may(boundary, "sts:AssumeRole", "*")
 
 
+def test_the_boundary_lets_the_function_publish_to_people_before_there_are_any(
+    bare: Stack,
+) -> None:
+    boundary = bare["resource"]["aws_iam_policy"]["boundary-dev"]["policy"]
+    assert may(boundary, "sns:Publish", stack_arn("sns", "tap-{}-people"))
+    assert not may(boundary, "sns:Publish", stack_arn("sns", "tap-{}-others"))
+
+
 @pytest.mark.parametrize(
     ("stack", "queue", "is_allowed"),
     [("dev", "tap-{}-prices", True), ("prod", "tap-{}-prices.fifo", False)],
@@ -369,10 +383,15 @@ def test_a_key_is_made_with_the_stack_s_tag_alone(bare: Stack) -> None:
     assert (made, may(deploy, "kms:CreateKey", "*")) == ([True, False], False)
 
 
-def test_who_plans_looks_at_the_key_and_reads_nothing_with_it(full: Stack) -> None:
+def test_who_plans_looks_at_the_key_and_reads_the_function_s_variables_alone(full: Stack) -> None:
     plan, key = policy(full, "plan"), KEY.format("eu-central-1")
     tags = {"aws__ResourceTag/stack": "tap-prod"}
+    context = "kms__EncryptionContext__aws__lambda__FunctionArn"
+    function = stack_arn("lambda", "function:tap-{}-price-alerts", "prod")
     assert may(plan, "kms:GetKeyPolicy", key, **tags)
+    assert may(plan, "kms:Decrypt", key, **tags, **{context: function})
+    assert not may(plan, "kms:Decrypt", key, **tags, **{context: f"{function}-2"})
+    assert not may(plan, "kms:Decrypt", key, **{context: function})
     assert not may(plan, "kms:Decrypt", key, **tags)
 
 

@@ -16,6 +16,7 @@ COMPLETE = {
     "HIGH_PRICE_THRESHOLD": "150.5",
     "HISTORY_DAYS": "30",
     "LATE_TICKS": "7",
+    "PEOPLE_TOPIC_ARN": "arn:people",
     "QUEUE_URL": "https://sqs/prices",
     "METRICS_NAMESPACE": "Prices",
     "SERVICE_NAME": "handler",
@@ -28,6 +29,7 @@ def test_every_variable_is_read() -> None:
     assert Config.from_environment({**COMPLETE, MEMORY: "512"}) == Config(
         table_name="alerts",
         topic_arn="arn:topic",
+        people_topic_arn="arn:people",
         high_price_threshold=Decimal("150.5"),
         history_days=30,
         late_ticks=7,
@@ -60,6 +62,7 @@ def test_table_and_topic_are_enough() -> None:
     assert Config.from_environment(REQUIRED) == Config(
         table_name="alerts",
         topic_arn="arn:topic",
+        people_topic_arn="",
         high_price_threshold=None,
         history_days=None,
         late_ticks=16,

@@ -13,7 +13,7 @@ import boto3
 import cdktf
 import pytest
 
-from lib.settings import Settings, SettingsError
+from lib.settings import Settings, SettingsError, Subscription
 from lib.tap_stack import TapStack
 from price_alerts.config import ENVIRONMENT_VARIABLES, Config, ConfigError
 from price_alerts.ticks import MAX_BODY_BYTES
@@ -37,6 +37,7 @@ def stack(package: Path) -> dict[str, Any]:
         region="us-east-1",
         high_price_threshold=Decimal("150.10"),
         shapes=SHAPES,
+        subscriptions=(Subscription("email", "a@example.com"),),
     )
     stack: dict[str, Any] = json.loads(
         cdktf.Testing.synth(TapStack(cdktf.Testing.app(), settings, package))
@@ -74,9 +75,14 @@ def granted(stack: dict[str, Any]) -> set[tuple[str, str]]:
     """What the role may do, and on what, with Lambda's own work left out."""
     [policy] = stack["resource"]["aws_iam_policy"].values()
     return {
-        (action, statement["Resource"])
+        (action, target)
         for statement in json.loads(policy["policy"])["Statement"]
         for action in statement["Action"]
+        for target in (
+            [statement["Resource"]]
+            if isinstance(statement["Resource"], str)
+            else statement["Resource"]
+        )
         if action.startswith(tuple(f"{service}:" for service in SERVICES))
         and action not in FEEDING
         and statement["Sid"] != "GiveUp"

@@ -10,17 +10,23 @@ import boto3
 import pytest
 
 from price_alerts.notices import Notice, notice
-from price_alerts.notifier import MAX_NOTICES_PER_PUBLISH, Notifier, Published, message
+from price_alerts.notifier import (
+    MAX_NOTICES_PER_PUBLISH,
+    Notifier,
+    Published,
+    message,
+    sentence,
+)
 from price_alerts.terms import Condition, Distance, Terms
-from tests.unit.doubles import ABOVE_150, Topic, firing, told
+from tests.unit.doubles import ABOVE_150, Topic, TwoTopics, firing, told
 
 LONGEST = Decimal(f"-{'9' * 34}E-63")
 MAX_PUBLISH_BYTES = 256 * 1024  # SNS, PublishBatch
 
 
 def fields(entry: Any) -> dict[str, Any]:
-    """Return what programs read: the JSON in the message for all but people."""
-    decoded: dict[str, Any] = json.loads(json.loads(entry["Message"])["default"])
+    """Return what programs read."""
+    decoded: dict[str, Any] = json.loads(entry["Message"])
     return decoded
 
 
@@ -56,17 +62,35 @@ def test_a_program_reads_every_field_exactly() -> None:
     }
 
 
-def test_people_read_the_text() -> None:
-    texts = json.loads(message(noted(message="Now, {symbol}"))["Message"])
-    assert texts.keys() == {"default", "email", "sms"}
-    assert [texts["email"], texts["sms"], json.loads(texts["default"])["text"]] == ["Now, AAPL"] * 3
+def test_the_text_comes_first() -> None:
+    assert message(told())["Message"].startswith('{"text": "AAPL is above 150')
 
 
-def test_an_entry_carries_identifier_structure_and_subject() -> None:
-    entry = message(told())
-    assert entry.keys() == {"Id", "Subject", "Message", "MessageStructure", "MessageAttributes"}
-    assert (entry["Id"], entry["MessageStructure"]) == (firing().firing_id, "json")
-    assert entry["Subject"] == "AAPL above 150: 200.25"
+def test_people_read_the_text_and_nothing_else() -> None:
+    assert sentence(noted(message="Now, {symbol}"))["Message"] == "Now, AAPL"
+
+
+@pytest.mark.parametrize("entry", [message(told()), sentence(told())])
+def test_an_entry_is_plain_text_for_else_sns_drops_its_attributes(entry: Any) -> None:
+    assert entry.keys() == {"Id", "Subject", "Message", "MessageAttributes"}
+    assert (entry["Id"], entry["Subject"]) == (firing().firing_id, "AAPL above 150: 200.25")
+
+
+def test_people_can_filter_as_programs_do() -> None:
+    assert sentence(told())["MessageAttributes"] == message(told())["MessageAttributes"]
+
+
+@pytest.mark.parametrize(
+    ("price", "is_there"),
+    [
+        *(("1E+9", True), ("-1E+9", True), ("999999999.99999", True), ("0.00001", True)),
+        *(("1000000000.1", False), ("-1000000001", False), ("1E+30", False)),
+        *(("0.000001", False), ("200.123456", False), ("0", True)),
+    ],
+)
+def test_a_price_that_sns_cannot_compare_is_no_attribute(price: str, is_there: bool) -> None:
+    attributes = message(told(price=Decimal(price)))["MessageAttributes"]
+    assert ("price" in attributes) is is_there
 
 
 def test_filter_policies_find_typed_attributes() -> None:
@@ -101,7 +125,11 @@ def test_prices_are_written_without_an_exponent(price: str, text: str) -> None:
     entry = message(told(price=number, previous_price=number, terms=terms))
     read = fields(entry)
     assert [read["price"], read["previous_price"], *read["levels"]] == [text] * 3
-    assert entry["MessageAttributes"]["price"]["StringValue"] == text
+
+
+def test_the_attribute_is_written_without_an_exponent() -> None:
+    attributes = message(told(price=Decimal("2E+2")))["MessageAttributes"]
+    assert attributes["price"] == {"DataType": "Number", "StringValue": "200"}
 
 
 def test_a_move_in_percent_is_written_with_its_sign() -> None:
@@ -245,6 +273,81 @@ def test_what_is_the_receiver_s_fault_may_pass_whatever_it_is_called() -> None:
     topic, notices = Topic(), numbered(1)
     reject(topic, 0, code="InvalidParameter", for_good=False)
     assert publish(topic, notices) == ([], [], notices)
+
+
+# --- people ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def topics() -> TwoTopics:
+    return TwoTopics()
+
+
+def publish_to_both(topics: Any, notices: list[Notice]) -> Published:
+    return Notifier(topics, "arn:topic", "arn:people").publish(notices)
+
+
+def test_each_topic_gets_all_firings_in_one_request(topics: TwoTopics) -> None:
+    notices = numbered(10)
+    assert publish_to_both(topics, notices) == (notices, [], [])
+    (programs,), (people,) = topics.programs.requests, topics.people.requests
+    assert programs["PublishBatchRequestEntries"] == [message(n) for n in notices]
+    assert people["PublishBatchRequestEntries"] == [sentence(n) for n in notices]
+
+
+def test_nothing_makes_no_request_to_people_either(topics: TwoTopics) -> None:
+    assert publish_to_both(topics, []) == ([], [], [])
+    assert topics.people.requests == []
+
+
+def test_what_programs_topic_rejects_for_now_waits_unheard_by_people(topics: TwoTopics) -> None:
+    notices = numbered(3)
+    reject(topics.programs, 1)
+    assert publish_to_both(topics, notices) == (notices[:1], [], notices[1:])
+    assert topics.people.published == ["f-0"]
+
+
+def test_what_people_s_topic_rejects_for_now_waits_with_all_after_it(topics: TwoTopics) -> None:
+    notices = numbered(3)
+    reject(topics.people, 1)
+    assert publish_to_both(topics, notices) == (notices[:1], [], notices[1:])
+    assert sent(topics.people) == [["f-0", "f-1", "f-2"], *[["f-1", "f-2"]] * 2]
+    assert len(topics.programs.requests) == 1
+
+
+def test_what_both_topics_reject_for_now_waits_from_the_first_on(topics: TwoTopics) -> None:
+    notices = numbered(4)
+    reject(topics.programs, 2)
+    reject(topics.people, 1)
+    assert publish_to_both(topics, notices) == (notices[:1], [], notices[1:])
+
+
+@pytest.mark.parametrize("name", ["programs", "people"])
+def test_what_one_topic_rejects_for_good_is_undeliverable_though_the_other_has_it(
+    topics: TwoTopics, name: str
+) -> None:
+    notices = numbered(3)
+    reject(getattr(topics, name), 1, code="InvalidParameter", for_good=True)
+    assert publish_to_both(topics, notices) == (
+        [notices[0], notices[2]],
+        [(notices[1], "InvalidParameter")],
+        [],
+    )
+    other = topics.people if name == "programs" else topics.programs
+    assert other.published == ["f-0", "f-1", "f-2"]
+
+
+def test_a_topic_for_people_that_does_not_answer_leaves_nothing_accepted(topics: TwoTopics) -> None:
+    def fail(when: str) -> None:
+        raise ConnectionError(when)
+
+    topics.people.on_publish = fail
+    with pytest.raises(ConnectionError):
+        publish_to_both(topics, numbered(2))
+    assert topics.programs.published == ["f-0", "f-1"]
+
+
+# --- in moto -----------------------------------------------------------------------------
 
 
 def test_a_queue_that_subscribed_receives_the_firing(aws: None) -> None:

@@ -13,6 +13,7 @@ from tests.unit.doubles import (
     Clock,
     Container,
     Topic,
+    TwoTopics,
     add_rules,
     fail_calls,
     items_of,
@@ -329,3 +330,32 @@ def test_a_firing_that_the_release_before_recorded_and_did_not_publish_goes_out(
     clock.now += MINUTE
     assert returning(container.process([tick(200)])) == set()
     assert (topic.published, recorded(table)) == ([waiting.firing_id], [("200", True)])
+
+
+# --- people ------------------------------------------------------------------------------
+
+
+def test_a_firing_is_recorded_once_people_s_topic_has_accepted_it_too(
+    table: Table, clock: Clock
+) -> None:
+    topics = TwoTopics()
+    reject(topics.people, "200")
+    container = Container(table, clock, topics, people_topic_arn="arn:people")
+    batch = container.process(ticks(200))
+    assert (returning(batch), recorded(table)) == ({"m-0"}, [])
+    reject(topics.people, times=0)
+    clock.now += MINUTE
+    batch = container.process(ticks(200), repeated=["m-0"])
+    assert (returning(batch), recorded(table)) == (set(), [("200", True)])
+    (firing_id,) = topics.people.published
+    assert set(topics.programs.published) == {firing_id}  # they got it twice, and can tell
+
+
+def test_a_firing_that_people_s_topic_rejects_for_good_is_recorded_as_undeliverable(
+    table: Table, clock: Clock
+) -> None:
+    topics = TwoTopics()
+    reject(topics.people, "200", code="InvalidParameter", for_good=True)
+    batch = Container(table, clock, topics, people_topic_arn="arn:people").process(ticks(200))
+    assert (returning(batch), recorded(table)) == (set(), [("200", False)])
+    assert len(topics.programs.published) == 1

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from lib.account import Account
+from lib.names import Names
+from lib.policies import queue_policy
 from lib.settings import Settings, SettingsError, Subscription, load_settings
 
 LISTS = {
@@ -124,8 +127,47 @@ def test_tags_are_taken_as_they_are_written(path: Path, tags: dict[str, str]) ->
     "tags",
     [
         *([], None, "team", {"": "x"}, {"a" * 129: "x"}, {"a": "x" * 257}, {"a": 1}),
-        *({"aws:team": "x"}, {"a": "${x}"}, {"a,b": "x"}),
+        *({"aws:team": "x"}, {"AWS:team": "x"}, {"aWs:": "x"}, {"a": "${x}"}, {"a,b": "x"}),
     ],
 )
 def test_what_are_no_tags_is_refused(path: Path, tags: object) -> None:
     assert TAGS in refusal(path, tags=tags)
+
+
+@pytest.mark.parametrize("tags", [{"stack": "mine"}, {"Stack": "mine"}, {"STACK": ""}])
+def test_the_tag_that_policies_go_by_cannot_be_set(path: Path, tags: dict[str, str]) -> None:
+    (name,) = tags
+    assert f"tags must not name {name}: stack is taken" in refusal(path, tags=tags)
+
+
+def test_tags_that_iam_cannot_tell_apart_are_rejected(path: Path) -> None:
+    text = refusal(path, tags={"team": "a", "Team": "b"})
+    assert "tags must not name Team" in text
+    assert len(text.splitlines()) == 1
+
+
+def test_there_are_as_many_tags_as_aws_takes_beside_the_stack_s_own(path: Path) -> None:
+    tags = {f"tag-{number}": "x" for number in range(49)}
+    assert load(path, tags=tags).tags == tags
+    assert "tags must be at most 49" in refusal(path, tags={**tags, "one-more": "x"})
+
+
+def feeds(count: int, characters: int) -> list[str]:
+    """Name roles whose ARNs are as long as that."""
+    arns = [f"arn:aws:iam::123456789012:role/{number:04}" for number in range(count)]
+    return [arn.ljust(characters, "x") for arn in arns]
+
+
+@pytest.mark.parametrize(("count", "characters"), [(50, 120), (10, 600)])
+def test_as_many_producers_are_taken_as_fit_into_the_queue_s_policy(
+    path: Path, count: int, characters: int
+) -> None:
+    settings = load(path, producers=feeds(count, characters))
+    account = Account("aws-us-gov", "123456789012", "us-gov-west-1", Names("a" * 16, is_fifo=True))
+    assert len(queue_policy(account, settings).encode()) <= 8_192
+
+
+@pytest.mark.parametrize(("count", "characters"), [(51, 40), (50, 121)])
+def test_more_producers_are_rejected(path: Path, count: int, characters: int) -> None:
+    text = refusal(path, producers=feeds(count, characters))
+    assert "producers must be at most 50, with 6,000 characters in all" in text

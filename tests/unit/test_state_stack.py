@@ -8,8 +8,8 @@ from typing import Any
 import cdktf
 import pytest
 
-from lib.aws_provider import PROVIDER_VERSIONS
 from lib.backend import StateStore
+from lib.provider_versions import DEFAULT_AWS_PROVIDER
 from lib.state_stack import StateStack
 
 Stack = dict[str, Any]
@@ -72,6 +72,7 @@ def test_the_stack_is_named_after_the_state(store: StateStore) -> None:
 def test_it_holds_these_resources_and_nothing_more(name: str, stack: Stack) -> None:
     assert {kind: len(found) for kind, found in stack["resource"].items()} == {
         "aws_s3_bucket": 1,
+        "aws_s3_bucket_lifecycle_configuration": 1,
         "aws_s3_bucket_ownership_controls": 1,
         "aws_s3_bucket_policy": 1,
         "aws_s3_bucket_public_access_block": 1,
@@ -85,9 +86,9 @@ def test_it_reads_nothing(stack: Stack) -> None:
     assert "data" not in stack
 
 
-def test_the_provider_is_any_from_5_100_to_6(stack: Stack) -> None:
+def test_the_provider_is_the_one_that_was_tried(stack: Stack) -> None:
     assert stack["terraform"]["required_providers"] == {
-        "aws": {"source": "aws", "version": PROVIDER_VERSIONS}
+        "aws": {"source": "aws", "version": DEFAULT_AWS_PROVIDER}
     }
 
 
@@ -135,7 +136,25 @@ def test_everything_is_about_that_bucket(stack: Stack) -> None:
     assert set(about.values()) == {BUCKET}
 
 
-def test_every_version_of_the_state_is_kept(stack: Stack) -> None:
+def test_versions_go_once_they_are_old_and_followed_by_a_hundred(stack: Stack) -> None:
+    assert only(stack, "aws_s3_bucket_lifecycle_configuration") == {
+        "bucket": BUCKET,
+        "rule": [
+            {
+                "id": "old-versions",
+                "status": "Enabled",
+                "filter": [{"prefix": ""}],
+                "noncurrent_version_expiration": [
+                    {"noncurrent_days": 90, "newer_noncurrent_versions": 100}
+                ],
+                "expiration": [{"expired_object_delete_marker": True}],
+            }
+        ],
+        "depends_on": ["aws_s3_bucket_versioning.versioning"],
+    }
+
+
+def test_the_state_has_versions(stack: Stack) -> None:
     assert only(stack, "aws_s3_bucket_versioning") == {
         "bucket": BUCKET,
         "versioning_configuration": {"status": "Enabled"},

@@ -18,6 +18,7 @@ _OPTIONAL = (
     "HIGH_PRICE_THRESHOLD",
     "LATE_TICKS",
     "METRICS_NAMESPACE",
+    "PEOPLE_TOPIC_ARN",
     "QUEUE_URL",
     "SERVICE_NAME",
     "SHAPES",
@@ -40,7 +41,9 @@ class Config(NamedTuple):
     Attributes
     ----------
     table_name, topic_arn
-        Where it keeps what it knows, and where it announces.
+        Where it keeps what it knows, and where it publishes for programs.
+    people_topic_arn
+        Where it publishes for people; empty for nowhere.
     high_price_threshold
         The stack's own rule; ``None`` switches it off.
     queue_url
@@ -59,6 +62,7 @@ class Config(NamedTuple):
 
     table_name: str
     topic_arn: str
+    people_topic_arn: str
     high_price_threshold: Decimal | None
     history_days: int | None
     late_ticks: int
@@ -83,6 +87,7 @@ class Config(NamedTuple):
         return cls(
             table_name=environment["TABLE_NAME"],
             topic_arn=environment["TOPIC_ARN"],
+            people_topic_arn=environment.get("PEOPLE_TOPIC_ARN", ""),
             high_price_threshold=_threshold(environment.get("HIGH_PRICE_THRESHOLD", "")),
             history_days=_history_days(environment.get("HISTORY_DAYS", "")),
             late_ticks=_late_ticks(environment.get("LATE_TICKS", "")),

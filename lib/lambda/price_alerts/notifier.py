@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from price_alerts.notices import Notice
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
         PublishBatchRequestEntryTypeDef,
     )
 
-__all__ = ["MAX_NOTICES_PER_PUBLISH", "Notifier", "Published", "message"]
+__all__ = ["MAX_NOTICES_PER_PUBLISH", "Notifier", "Published", "message", "sentence"]
+
+Entry = Callable[[Notice], "PublishBatchRequestEntryTypeDef"]  # such as `message`
 
 MAX_NOTICES_PER_PUBLISH = 10  # SNS PublishBatch: entries in a request
 _MAX_SUBJECT_CHARACTERS = 99  # SNS Publish: a subject has less than 100
+# Source: Amazon SNS, "Filter policy constraints". What is beyond them, no numeric filter matches.
+_MAX_FILTERED_NUMBER, _MAX_FILTERED_DECIMALS = Decimal(10**9), 5
 _ATTEMPTS = 3
 _PASSING_CODES = (
     "Throttl",
@@ -52,14 +57,38 @@ class Published(NamedTuple):
 
 
 class Notifier:
-    """Publishes firings to one SNS topic."""
+    """Publishes firings to SNS: as JSON for programs, and as sentences for people.
 
-    def __init__(self, sns: SNSClient, topic_arn: str) -> None:
+    Parameters
+    ----------
+    sns
+        A client of SNS.
+    topic_arn
+        The topic for programs.
+    people_topic_arn
+        The topic for people; empty if the stack has none.
+    """
+
+    def __init__(self, sns: SNSClient, topic_arn: str, people_topic_arn: str = "") -> None:
         self._sns = sns
         self._topic_arn = topic_arn
+        self._people_topic_arn = people_topic_arn
 
     def publish(self, notices: Sequence[Notice]) -> Published:
         """Publish up to ten firings of a symbol, if there are any.
+
+        A firing counts as accepted once every topic accepted it. Programs come first: if people's
+        topic rejects a firing for now, it is repeated to programs, which know it by its id.
+        """
+        programs = self._publish_to(self._topic_arn, message, notices)
+        if not self._people_topic_arn:
+            return programs
+        settled = notices[: len(notices) - len(programs.waiting)]
+        people = self._publish_to(self._people_topic_arn, sentence, settled)
+        return _together(notices, programs, people)
+
+    def _publish_to(self, topic_arn: str, entry: Entry, notices: Sequence[Notice]) -> Published:
+        """Publish to one topic.
 
         SNS may reject some entries of a request. The first that it rejects for now, and those
         after it, are published again, so that none is left behind by later ones; three times.
@@ -69,17 +98,17 @@ class Notifier:
             if not published.waiting:
                 break
             try:
-                published = self._publish(published)
+                published = self._publish(topic_arn, entry, published)
             except Exception:
                 if not published.accepted:
                     raise
                 break  # what was accepted must not be forgotten
         return published
 
-    def _publish(self, before: Published) -> Published:
+    def _publish(self, topic_arn: str, entry: Entry, before: Published) -> Published:
         response = self._sns.publish_batch(
-            TopicArn=self._topic_arn,
-            PublishBatchRequestEntries=[message(notice) for notice in before.waiting],
+            TopicArn=topic_arn,
+            PublishBatchRequestEntries=[entry(notice) for notice in before.waiting],
         )
         failed = {failure["Id"]: failure for failure in response.get("Failed", ())}
         accepted, undeliverable = [*before.accepted], [*before.undeliverable]
@@ -94,6 +123,23 @@ class Notifier:
         return Published(accepted, undeliverable, [])
 
 
+def _together(notices: Sequence[Notice], programs: Published, people: Published) -> Published:
+    """Return what became of firings that were published to programs, then to people."""
+    settled = len(notices) - len(programs.waiting) - len(people.waiting)
+    reasons = {
+        notice.firing.firing_id: reason
+        for notice, reason in (*people.undeliverable, *programs.undeliverable)
+    }
+    published = Published([], [], list(notices[settled:]))
+    for notice in notices[:settled]:
+        reason = reasons.get(notice.firing.firing_id)
+        if reason is None:
+            published.accepted.append(notice)
+        else:
+            published.undeliverable.append((notice, reason))
+    return published
+
+
 def _is_for_good(failure: BatchResultErrorEntryTypeDef) -> bool:
     # A throttled request is the sender's fault, too, and so is a permission that is missing yet.
     code = failure["Code"]
@@ -101,27 +147,41 @@ def _is_for_good(failure: BatchResultErrorEntryTypeDef) -> bool:
 
 
 def message(notice: Notice) -> PublishBatchRequestEntryTypeDef:
-    """Write a notice as the entry of a PublishBatch request."""
+    """Write a notice for programs, as the entry of a PublishBatch request.
+
+    It has no ``MessageStructure``: with one, SNS sends no attributes, and filter policies match
+    nothing. Source: Amazon SNS, "Message attributes".
+    """
     firing = notice.firing
-    condition, levels = firing.terms.condition, firing.terms.levels_in_words
-    price = f"{firing.price:f}"
     previous = firing.previous_price
-    subject = f"{firing.symbol} {condition.phrase} {' to '.join(levels)}: {price}"
     body = {
+        "text": notice.text,  # first, for whoever reads it unparsed
         "firing_id": firing.firing_id,
         "rule_id": firing.rule_id,
         "symbol": firing.symbol,
-        "condition": condition,
-        "levels": levels,
+        "condition": firing.terms.condition,
+        "levels": firing.terms.levels_in_words,
         "previous_price": None if previous is None else f"{previous:f}",
-        "price": price,
+        "price": f"{firing.price:f}",
         "timestamp": format_timestamp(firing.timestamp_microseconds),
         "message_id": firing.position.message_id,
         "fired_at": format_timestamp(firing.fired_at_microseconds),
         "owner": notice.owner,
         "note": notice.note,
-        "text": notice.text,
     }
+    # Escapes beyond ASCII would make it up to nine times as long, and SNS takes 256 KB a request.
+    return _entry(notice, json.dumps(body, ensure_ascii=False))
+
+
+def sentence(notice: Notice) -> PublishBatchRequestEntryTypeDef:
+    """Write a notice for people, as the entry of a PublishBatch request."""
+    return _entry(notice, notice.text)
+
+
+def _entry(notice: Notice, text: str) -> PublishBatchRequestEntryTypeDef:
+    firing = notice.firing
+    condition, levels = firing.terms.condition, firing.terms.levels_in_words
+    subject = f"{firing.symbol} {condition.phrase} {' to '.join(levels)}: {firing.price:f}"
     attributes: dict[str, MessageAttributeValueTypeDef] = {
         name: {"DataType": "String", "StringValue": value}
         for name, value in (
@@ -132,16 +192,16 @@ def message(notice: Notice) -> PublishBatchRequestEntryTypeDef:
         )
         if value  # SNS takes no empty attribute
     }
-    attributes["price"] = {"DataType": "Number", "StringValue": price}
+    if _can_be_filtered(firing.price):
+        attributes["price"] = {"DataType": "Number", "StringValue": f"{firing.price:f}"}
     return {
         "Id": firing.firing_id,
         "Subject": subject[:_MAX_SUBJECT_CHARACTERS],
-        "Message": _json({"default": _json(body), "email": notice.text, "sms": notice.text}),
-        "MessageStructure": "json",
+        "Message": text,
         "MessageAttributes": attributes,
     }
 
 
-def _json(document: Mapping[str, object]) -> str:
-    # Escapes beyond ASCII would make it up to nine times as long, and SNS takes 256 KB a request.
-    return json.dumps(document, ensure_ascii=False)
+def _can_be_filtered(price: Decimal) -> bool:
+    decimals = max(0, -int(price.as_tuple().exponent))
+    return price.copy_abs() <= _MAX_FILTERED_NUMBER and decimals <= _MAX_FILTERED_DECIMALS

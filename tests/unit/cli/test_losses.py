@@ -102,7 +102,14 @@ def test_of_a_new_stack_there_are_no_rules_to_keep() -> None:
     ]
 
 
-@pytest.mark.parametrize("subscriptions", ["alert_subscriptions", "alarm_subscriptions"])
+def test_people_are_counted_where_there_are_some() -> None:
+    (line,) = [each for each in told(replace(FULL, people_subscriptions=2)) if "to alerts" in each]
+    assert line.split("  ")[-1].startswith("3 to alerts, 2 to alerts for people, 1 to alarms;")
+
+
+@pytest.mark.parametrize(
+    "subscriptions", ["alert_subscriptions", "people_subscriptions", "alarm_subscriptions"]
+)
 def test_whoever_is_subscribed_would_have_to_confirm_again(subscriptions: str) -> None:
     holdings = Holdings(account_id=ACCOUNT, **{subscriptions: 1})  # type: ignore[arg-type]  # one of them
     assert told(holdings)[1].endswith("; e-mail addresses would have to confirm again")
@@ -134,7 +141,8 @@ def test_every_part_of_a_stack_is_read(
         alerts.put_item(Item=firing_item(fired, NOW))
     sqs.send_message(QueueUrl=dlq_url, MessageBody="x")
     sns = target.client("sns")
-    for topic, count in ((target.names.topic, 2), (target.names.ops_topic, 1)):
+    names = target.names
+    for topic, count in ((names.topic, 2), (names.people_topic, 3), (names.ops_topic, 1)):
         arn = sns.create_topic(Name=topic)["TopicArn"]
         for number in range(count):
             sns.subscribe(TopicArn=arn, Protocol="sms", Endpoint=f"+4930000000{number}")
@@ -150,6 +158,7 @@ def test_every_part_of_a_stack_is_read(
         queue=EMPTY,
         dead_letter_queue=QueueStatus(waiting=1, in_flight=0, delayed=0),
         alert_subscriptions=2,
+        people_subscriptions=3,
         alarm_subscriptions=1,
     )
 

@@ -49,6 +49,7 @@ VARIANTS = {
         subscriptions=(
             Subscription("email", "a@example.com"),
             Subscription("https", "https://example.com/hook"),
+            Subscription("https", "https://example.com/another"),
         ),
         ops_subscriptions=(Subscription("email", "ops@example.com"),),
         subscriber_protocols=("email", "https"),
@@ -60,6 +61,7 @@ VARIANTS = {
         code_signing_config_arn=(
             "arn:aws:lambda:eu-central-1:123456789012:code-signing-config:csc-1"
         ),
+        aws_provider=">= 6.5, < 6.10",
         tags={"team": "prices"},
     ),
 }
@@ -78,6 +80,8 @@ MAPPING = "aws_lambda_event_source_mapping.alerts_mapping"
 KEY = "aws_kms_key.encryption_key"
 OPS = "aws_sns_topic.messaging_ops"
 TOPIC_POLICY = "aws_sns_topic_policy.messaging_topic-policy"
+PEOPLE = "aws_sns_topic.messaging_people"
+PEOPLE_POLICY = "aws_sns_topic_policy.messaging_people-policy"
 OPS_POLICY = "aws_sns_topic_policy.messaging_ops-policy"
 DASHBOARD = "aws_cloudwatch_dashboard.monitoring_dashboard"
 ACCOUNT_ID = "${data.aws_caller_identity.caller.account_id}"

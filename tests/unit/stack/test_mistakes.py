@@ -17,6 +17,8 @@ from tests.unit.stack.stacks import (
     MAPPING,
     OPS,
     OPS_POLICY,
+    PEOPLE,
+    PEOPLE_POLICY,
     POLICY,
     QUEUE,
     REDRIVE,
@@ -126,13 +128,35 @@ MISTAKES: Mapping[str, Plant] = {
 }
 
 
+# What prod has none of: people, and producers.
+MORE_MISTAKES: Mapping[str, Plant] = {
+    "people's topic without TLS": without(PEOPLE_POLICY, "TlsOnly"),
+    "the key that AWS manages on people's topic": setting(
+        PEOPLE, "kms_master_key_id", "alias/aws/sns"
+    ),
+    "anybody may publish to people": also(
+        PEOPLE_POLICY, Principal="*", Action="sns:Publish", Resource="*"
+    ),
+    "anybody may send prices": without_condition(QUEUE, "SendPrices", "ArnEquals"),
+}
+
+
 @pytest.mark.parametrize("variant", ["prod", "full"])
 def test_a_hardened_stack_makes_no_mistake(stacks: dict[str, Stack], variant: str) -> None:
     assert wrongs(stacks[variant]) == []
 
 
-@pytest.mark.parametrize("plant", MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_that_is_planted_is_found(stacks: dict[str, Stack], plant: Plant) -> None:
-    stack = copy.deepcopy(stacks["prod"])
+@pytest.mark.parametrize(
+    ("variant", "plant"),
+    [
+        *(("prod", plant) for plant in MISTAKES.values()),
+        *(("full", plant) for plant in MORE_MISTAKES.values()),
+    ],
+    ids=[*MISTAKES, *MORE_MISTAKES],
+)
+def test_a_mistake_that_is_planted_is_found(
+    stacks: dict[str, Stack], variant: str, plant: Plant
+) -> None:
+    stack = copy.deepcopy(stacks[variant])
     plant(stack)
     assert len(wrongs(stack)) in {1, 2}

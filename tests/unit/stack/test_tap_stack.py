@@ -10,7 +10,7 @@ from typing import Any
 import cdktf
 import pytest
 
-from lib.settings import Settings
+from lib.settings import Settings, Subscription
 from lib.tap_stack import TapStack
 from tests.unit.stack.stacks import (
     ACCOUNT_ID,
@@ -25,6 +25,8 @@ from tests.unit.stack.stacks import (
     OPS_POLICY,
     PACKAGE,
     PARTITION,
+    PEOPLE,
+    PEOPLE_POLICY,
     POLICY,
     QUEUE,
     REDRIVE,
@@ -99,11 +101,11 @@ def test_a_stack_holds_these_resources_and_nothing_more(settings: Settings, stac
         "aws_lambda_event_source_mapping": 1,
         "aws_lambda_function": 1,
         **({"aws_kms_alias": 1, "aws_kms_key": 1} if settings.customer_managed_key else {}),
-        "aws_sns_topic": 2,
-        "aws_sns_topic_policy": 2,
+        "aws_sns_topic": 3 if settings.people else 2,
+        "aws_sns_topic_policy": 3 if settings.people else 2,
         "aws_sqs_queue": 2,
         "aws_sqs_queue_redrive_policy": 1,
-        **({"aws_sns_topic_subscription": 3} if settings.environment == "full" else {}),
+        **({"aws_sns_topic_subscription": 4} if settings.environment == "full" else {}),
     }
 
 
@@ -119,10 +121,9 @@ def test_a_stack_is_named_after_its_environment(settings: Settings, package: Pat
     assert stack.node.id == f"tap-{settings.environment}"
 
 
-def test_the_provider_is_any_from_5_100_to_6(stack: Stack) -> None:
-    assert stack["terraform"]["required_providers"] == {
-        "aws": {"source": "aws", "version": ">= 5.100.0, < 7.0.0"}
-    }
+def test_the_provider_is_the_one_of_the_settings(settings: Settings, stack: Stack) -> None:
+    wanted = {"full": ">= 6.5, < 6.10"}.get(settings.environment, "~> 5.100")
+    assert stack["terraform"]["required_providers"] == {"aws": {"source": "aws", "version": wanted}}
 
 
 def test_the_provider_works_in_the_settings_region_and_tags_everything(
@@ -146,6 +147,7 @@ def test_the_outputs_are_what_a_user_of_the_stack_needs(settings: Settings, stac
             f"https://{settings.region}.console.aws.amazon.com/cloudwatch/home"
             f"?region={settings.region}#dashboards/dashboard/{settings.prefix}"
         ),
+        **({"people_topic_arn": f"${{{PEOPLE}.arn}}"} if settings.people else {}),
     }
 
 
@@ -157,8 +159,9 @@ def test_every_name_begins_with_the_prefix(settings: Settings, stack: Stack) -> 
     assert [name for name in names if not f"{name}-".startswith(f"{settings.prefix}-")] == []
 
 
-def test_every_resource_that_has_a_name_was_looked_at(stack: Stack) -> None:
-    assert len(physical_names(stack)) == 20 + ("aws_kms_alias" in stack["resource"])
+def test_every_resource_that_has_a_name_was_looked_at(settings: Settings, stack: Stack) -> None:
+    count = 20 + bool(settings.people) + settings.customer_managed_key
+    assert len(physical_names(stack)) == count
 
 
 def test_two_environments_share_no_name(stacks: dict[str, Stack]) -> None:
@@ -208,11 +211,17 @@ def test_the_queue_hands_what_keeps_failing_to_the_dlq(settings: Settings, stack
     }
 
 
-def test_the_topic_is(settings: Settings, stack: Stack) -> None:
-    assert resource(stack, TOPIC) == {
-        "name": f"{settings.prefix}-alerts",
-        "kms_master_key_id": key_of(settings) or "alias/aws/sns",
-    }
+def alert_topics(settings: Settings) -> dict[str, str]:
+    """The addresses of the topics that alerts are published to, by the ends of their names."""
+    return {"alerts": TOPIC, **({"people": PEOPLE} if settings.people else {})}
+
+
+def test_a_topic_of_alerts_is(settings: Settings, stack: Stack) -> None:
+    for name, address in alert_topics(settings).items():
+        assert resource(stack, address) == {
+            "name": f"{settings.prefix}-{name}",
+            "kms_master_key_id": key_of(settings) or "alias/aws/sns",
+        }
 
 
 def test_the_ops_topic_is(settings: Settings, stack: Stack) -> None:
@@ -223,18 +232,19 @@ def test_the_ops_topic_is(settings: Settings, stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "topic", "after"), [(TOPIC_POLICY, TOPIC, [ROLE]), (OPS_POLICY, OPS, None)]
+    ("address", "topic"), [(TOPIC_POLICY, TOPIC), (PEOPLE_POLICY, PEOPLE), (OPS_POLICY, OPS)]
 )
-def test_a_topic_has_its_policy(
-    stack: Stack, address: str, topic: str, after: list[str] | None
-) -> None:
-    attributes = without(resource(stack, address), "policy")
-    assert attributes == known({"arn": f"${{{topic}.arn}}", "depends_on": after})
+def test_a_topic_has_its_policy(stacks: dict[str, Stack], address: str, topic: str) -> None:
+    attributes = without(resource(stacks["full"], address), "policy", "depends_on")
+    assert attributes == {"arn": f"${{{topic}.arn}}"}
 
 
-def test_everybody_in_the_settings_hears_the_topic(settings: Settings, stack: Stack) -> None:
+def test_everybody_in_the_settings_hears_a_topic(settings: Settings, stack: Stack) -> None:
     subscriptions = stack["resource"].get("aws_sns_topic_subscription", {})
-    wanted = [(TOPIC, each) for each in settings.subscriptions]
+    people = {"email", "sms"}
+    wanted = [
+        (PEOPLE if each.protocol in people else TOPIC, each) for each in settings.subscriptions
+    ]
     wanted += [(OPS, each) for each in settings.ops_subscriptions]
     assert {tuple(sorted(each.items())) for each in subscriptions.values()} == {
         (
@@ -246,9 +256,26 @@ def test_everybody_in_the_settings_hears_the_topic(settings: Settings, stack: St
     }
 
 
+@pytest.mark.parametrize(
+    ("protocol", "endpoint", "is_person"),
+    [
+        ("email", "a@example.com", True),
+        ("sms", "+15551234567", True),
+        ("email-json", "a@example.com", False),
+        ("https", "https://example.com", False),
+        ("sqs", "arn:aws:sqs:us-east-1:123456789012:q", False),
+    ],
+)
+def test_a_topic_for_people_is_there_only_for_people(
+    protocol: str, endpoint: str, is_person: bool
+) -> None:
+    settings = replace(VARIANTS["bare"], subscriptions=(Subscription(protocol, endpoint),))
+    assert (bool(settings.people), bool(settings.programs)) == (is_person, not is_person)
+
+
 def test_a_subscription_keeps_its_address_when_one_before_it_goes(package: Path) -> None:
     settings = VARIANTS["full"]
-    fewer = replace(settings, subscriptions=settings.subscriptions[1:])
+    fewer = replace(settings, subscriptions=settings.subscriptions[:1] + settings.subscriptions[2:])
 
     before, after = (
         synthesize(variant, package)["resource"]["aws_sns_topic_subscription"]
@@ -335,16 +362,17 @@ def test_the_function_is(settings: Settings, stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variant", "threshold"),
+    ("variant", "more"),
     [
         ("dev", {"HIGH_PRICE_THRESHOLD": "150"}),
-        ("full", {"HIGH_PRICE_THRESHOLD": "0.0000001"}),
+        (
+            "full",
+            {"HIGH_PRICE_THRESHOLD": "0.0000001", "PEOPLE_TOPIC_ARN": f"${{{PEOPLE}.arn}}"},
+        ),
         ("bare", {}),
     ],
 )
-def test_the_function_is_told(
-    stacks: dict[str, Stack], variant: str, threshold: dict[str, str]
-) -> None:
+def test_the_function_is_told(stacks: dict[str, Stack], variant: str, more: dict[str, str]) -> None:
     assert resource(stacks[variant], FUNCTION)["environment"]["variables"] == {
         "LATE_TICKS": str(VARIANTS[variant].late_ticks),
         "TABLE_NAME": f"${{{TABLE}.name}}",
@@ -352,7 +380,7 @@ def test_the_function_is_told(
         "QUEUE_URL": f"${{{QUEUE}.url}}",
         "METRICS_NAMESPACE": "PriceAlerts",
         "SERVICE_NAME": f"tap-{variant}-price-alerts",
-        **threshold,
+        **more,
     }
 
 
@@ -395,6 +423,12 @@ def test_where_ci_deploys_the_role_cannot_be_allowed_more_than_tap_ci_says(packa
     stack = synthesize(VARIANTS["prod"], package, has_boundary=True)
     boundary = f"arn:{PARTITION}:iam::{ACCOUNT_ID}:policy/tap-ci-boundary-prod"
     assert resource(stack, ROLE)["permissions_boundary"] == boundary
+
+
+@pytest.mark.parametrize("by_ci", [True, False])
+def test_where_ci_deploys_its_role_may_use_the_key_at_once(package: Path, by_ci: bool) -> None:
+    stack = synthesize(VARIANTS["prod"], package, has_boundary=by_ci)
+    assert ("role/tap-ci-deploy-prod" in resource(stack, KEY)["policy"]) is by_ci
 
 
 def test_the_policy_is_attached_to_the_role(stack: Stack) -> None:
