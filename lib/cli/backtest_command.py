@@ -67,14 +67,16 @@ def backtest(
         write_json([described(firing) for firing in found.firings])
     else:
         _write(rules, found)
+        if picture:
+            write_line(f"wrote {picture}")
 
 
 def _drawing(rules: Sequence[Rule], picture: Path) -> Draw:
-    """Prepare to draw; a wrong ending is told of now, not when all is done."""
-    from lib.cli.plot import picture_format, plot  # noqa: PLC0415  # matplotlib takes a second
+    """Prepare to draw; what is wrong with the target is reported before the prices are read."""
+    from lib.cli.plot import check_target, plot  # noqa: PLC0415  # matplotlib takes a second
 
     try:
-        picture_format(picture)
+        check_target(picture)
     except CliError as reason:
         raise WrongUsage(str(reason)) from None
     return lambda prices, firings, on_progress: plot(rules, prices, firings, picture, on_progress)

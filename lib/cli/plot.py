@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from math import ceil, sqrt
@@ -20,7 +21,7 @@ from price_alerts.rules import Rule, Status
 from price_alerts.state import Firing
 from price_alerts.terms import Terms
 
-__all__ = ["MAX_PANELS", "picture_format", "plot"]
+__all__ = ["MAX_PANELS", "check_target", "plot"]
 
 MAX_PANELS = 48
 _MAX_COLUMNS = 4
@@ -29,18 +30,23 @@ _DOTS_PER_INCH = 120
 _FORMATS = ("png", "svg")
 
 
-def picture_format(path: Path) -> str:
-    """Tell what kind of picture a path asks for by its ending: ``png`` or ``svg``.
+def check_target(path: Path) -> None:
+    """Check that a picture can be written to a path.
 
     Raises
     ------
     CliError
-        If it is another one.
+        If its ending is neither ``.png`` nor ``.svg``, or it is not in a folder that can be
+        written to.
     """
-    ending = path.suffix.lower().removeprefix(".")
-    if ending not in _FORMATS:
-        raise CliError(f"{path}: a picture is written as .png or .svg")
-    return ending
+    _format_of(path)
+    target = path.resolve()
+    if target.is_dir():
+        raise CliError(f"{path}: this is a folder; name a file in it")
+    if not target.parent.is_dir():
+        raise CliError(f"{path}: there is no folder {path.parent}; make it first")
+    if not os.access(target.parent, os.W_OK):
+        raise CliError(f"{path}: the folder {path.parent} cannot be written to")
 
 
 def plot(
@@ -68,7 +74,7 @@ def plot(
     CliError
         If there is nothing to draw, or it cannot be written there.
     """
-    kind = picture_format(path)
+    kind = _format_of(path)
     terms_of: defaultdict[str, list[Terms]] = defaultdict(list)
     for rule in rules:
         if rule.progress.status is Status.ACTIVE:
@@ -90,6 +96,13 @@ def plot(
         raise CliError("there is no price of a symbol that has a rule: nothing to draw")
     figure = _drawn(points_of, terms_of, firings_of, left_out=len(symbols) - len(shown))
     _save(figure, path, kind)
+
+
+def _format_of(path: Path) -> str:
+    ending = path.suffix.lower().removeprefix(".")
+    if ending not in _FORMATS:
+        raise CliError(f"{path}: a picture is written as .png or .svg")
+    return ending
 
 
 def _save(figure: Figure, path: Path, kind: str) -> None:

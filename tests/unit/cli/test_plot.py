@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from lib.cli import plot as plot_module
 from lib.cli.backtest import run
 from lib.cli.columns import portions_of
 from lib.cli.errors import CliError
-from lib.cli.plot import picture_format, plot
+from lib.cli.plot import check_target, plot
 from lib.cli.prices import Price
 from price_alerts.rules import Rule, Trigger, paused
 from price_alerts.terms import Condition, Terms
@@ -79,8 +81,36 @@ def test_another_ending_is_refused_before_a_price_is_read(tmp_path: Path, name: 
     assert not (tmp_path / name).exists()
 
 
-def test_the_ending_can_be_asked_for_early() -> None:
-    assert picture_format(Path("some.where/picture.Png")) == "png"
+@pytest.mark.parametrize("name", ["picture.png", "picture.SVG"])
+def test_a_picture_that_can_be_written_passes_the_check(tmp_path: Path, name: str) -> None:
+    check_target(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("picture.pdf", "a picture is written as .png or .svg"),
+        ("none/picture.png", "there is no folder .*none; make it first"),
+        ("folder.png", "this is a folder; name a file in it"),
+        ("link.png", "there is no folder"),
+    ],
+)
+def test_a_picture_that_cannot_be_written_is_rejected_by_the_check(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").symlink_to("none/real.png")
+    with pytest.raises(CliError, match=reason):
+        check_target(tmp_path / name)
+
+
+def test_a_folder_that_cannot_be_written_to_is_rejected_by_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(CliError, match=r"the folder .* cannot be written to"):
+        check_target(tmp_path / "picture.png")
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -224,6 +254,27 @@ def test_progress_is_told(tmp_path: Path) -> None:
     plot([rule("crosses", "200")], prices_of("199"), [], tmp_path / "a.png", told.append)
 
     assert told == [0]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("2024-01-01", "9999-12-31"),
+        ("1970-01-01", "9999-12-31T23:59:59.999999"),
+        ("9999-12-31T23:59:59.999999",),
+    ],
+)
+def test_the_last_day_of_the_calendar_can_be_drawn(tmp_path: Path, times: tuple[str, ...]) -> None:
+    moments = [datetime.fromisoformat(time).replace(tzinfo=UTC) for time in times]
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    prices = [
+        Price("AAPL", Decimal(99 + number), (moment - epoch) // timedelta(microseconds=1))
+        for number, moment in enumerate(moments)
+    ]
+
+    plot([rule("crosses", "99.5")], prices, [], tmp_path / "picture.png")
+
+    assert (tmp_path / "picture.png").exists()
 
 
 def test_a_single_price_makes_a_picture(tmp_path: Path) -> None:

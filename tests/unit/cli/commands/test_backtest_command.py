@@ -93,6 +93,29 @@ def test_it_may_be_drawn(run: Run, files: list[str], tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_picture_that_was_written_is_named(run: Run, files: list[str], tmp_path: Path) -> None:
+    picture = tmp_path / "out.png"
+    assert run("backtest", *files, "--plot", picture).text.splitlines()[-1] == f"wrote {picture}"
+
+
+def test_a_picture_of_the_year_9999_may_be_drawn(
+    run: Run, files: list[str], tmp_path: Path
+) -> None:
+    Path(files[3]).write_text("timestamp,symbol,price\n2024-01-01,AAPL,99\n9999-12-31,AAPL,101\n")
+    picture = tmp_path / "out.png"
+    assert run("backtest", *files, "--plot", picture).text.endswith(f"wrote {picture}")
+
+
+def test_a_folder_for_the_picture_is_missed_before_the_prices_are_read(
+    run: Run, files: list[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "none"
+    Path(files[3]).write_text("no prices")
+    ended = run("backtest", *files, "--plot", folder / "out.png")
+    assert ended.exit_code == 2
+    assert ended.error == f"{folder / 'out.png'}: there is no folder {folder}; make it first"
+
+
 def test_prices_from_a_pipe_may_be_drawn_too(run: Run, files: list[str], tmp_path: Path) -> None:
     pipe, picture = tmp_path / "pipe", tmp_path / "out.svg"
     os.mkfifo(pipe)
