@@ -13,10 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from lib.cli.columns import Portion
 from lib.cli.curve import Point, curves_of
 from lib.cli.errors import CliError
 from lib.cli.panel import Panel
-from lib.cli.prices import Price
 from price_alerts.rules import Rule, Status
 from price_alerts.state import Firing
 from price_alerts.terms import Terms
@@ -51,7 +51,7 @@ def check_target(path: Path) -> None:
 
 def plot(
     rules: Iterable[Rule],
-    prices: Iterable[Price],
+    portions: Iterable[Portion],
     firings: Iterable[Firing],
     path: Path,
     on_progress: Callable[[int], object] = lambda _: None,
@@ -62,12 +62,12 @@ def plot(
     ----------
     rules, firings
         What was tested, and what came of it.
-    prices
-        The prices, each with a timestamp; read once and not kept.
+    portions
+        The prices, those of a symbol in the order of time; read once and not kept.
     path
         Where to; its ending tells the format.
     on_progress
-        Called now and then with the number of prices done so far.
+        Called after every portion with the number of prices done so far.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def plot(
     points_of = {
         symbol: curve.points
         for symbol, curve in curves_of(
-            prices, shown, 2_000 // _columns(len(shown)), on_progress
+            portions, shown, 2_000 // _columns(len(shown)), on_progress
         ).items()
         if curve.points
     }

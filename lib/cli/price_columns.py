@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TextIO, cast
 
@@ -16,12 +17,22 @@ from lib.cli.timestamps import timestamps_of
 from price_alerts.portions import portions
 from price_alerts.ticks import InvalidMessage
 
-__all__ = ["portions_in"]
+__all__ = ["FilePortions", "portions_in"]
 
 # Few lines are split faster, as they stay in the processor's cache; many rows are followed faster.
 _LINES_AT_ONCE, _PARTS_AT_ONCE = 8_192, 8
 # Prices without an exponent, each on a line.
 _PRICES = re.compile(r"(?:-?(?:0|[1-9][0-9]{0,16}+)(?:\.[0-9]{1,17}+)?+\n)++")
+
+
+@dataclass(frozen=True, slots=True)
+class FilePortions:
+    """The portions of a file, read by `portions_in` each time that they are iterated over."""
+
+    file: PricesFile
+
+    def __iter__(self) -> Iterator[Portion]:
+        return portions_in(self.file)
 
 
 def portions_in(file: PricesFile, lines_at_once: int = _LINES_AT_ONCE) -> Iterator[Portion]:

@@ -44,7 +44,7 @@ def drawn(
     figures: list[Figure] = []
     monkeypatch.setattr(plot_module, "_save", lambda figure, *_: figures.append(figure))
     firings = run(rules, portions_of(prices), lambda rows: None).firings
-    plot(rules, prices, firings, Path("picture.png"))
+    plot(rules, portions_of(prices), firings, Path("picture.png"))
     (figure,) = figures
     return figure
 
@@ -65,19 +65,19 @@ def lines_of(figure: Figure, label: str) -> list[list[tuple[Any, float]]]:
 
 @pytest.mark.parametrize(("name", "begins"), [("a.png", b"\x89PNG"), ("b.SVG", b"<?xml")])
 def test_a_picture_is_written_as_its_ending_says(tmp_path: Path, name: str, begins: bytes) -> None:
-    plot([rule("crosses", "200")], prices_of("199", "201"), [], tmp_path / name)
+    plot([rule("crosses", "200")], portions_of(prices_of("199", "201")), [], tmp_path / name)
 
     assert (tmp_path / name).read_bytes().startswith(begins)
 
 
 @pytest.mark.parametrize("name", ["picture.jpg", "picture", "png"])
 def test_another_ending_is_refused_before_a_price_is_read(tmp_path: Path, name: str) -> None:
-    prices = iter(prices_of("199"))
+    prices = portions_of(prices_of("199"))
 
     with pytest.raises(CliError, match=r"picture is written as \.png or \.svg"):
         plot([rule("crosses", "200")], prices, [], tmp_path / name)
 
-    assert next(prices)
+    assert next(prices, None) is not None
     assert not (tmp_path / name).exists()
 
 
@@ -117,7 +117,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none" / "picture.png"
 
     with pytest.raises(CliError, match=r"none/picture\.png: No such file or directory"):
-        plot([rule("crosses", "200")], prices_of("199"), [], path)
+        plot([rule("crosses", "200")], portions_of(prices_of("199")), [], path)
 
 
 def test_a_picture_that_cannot_be_finished_leaves_the_one_before(
@@ -131,7 +131,7 @@ def test_a_picture_that_cannot_be_finished_leaves_the_one_before(
     path.write_bytes(b"before")
     monkeypatch.setattr(Figure, "savefig", half_written)
     with pytest.raises(CliError, match=r"picture\.png: No space left on device"):
-        plot([rule("crosses", "200")], prices_of("199"), [], path)
+        plot([rule("crosses", "200")], portions_of(prices_of("199")), [], path)
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [
         ("picture.png", b"before")
     ]
@@ -141,7 +141,7 @@ def test_a_picture_is_written_to_where_a_link_leads(tmp_path: Path) -> None:
     (tmp_path / "real.png").write_bytes(b"before")
     link = tmp_path / "link.png"
     link.symlink_to("real.png")
-    plot([rule("crosses", "200")], prices_of("199"), [], link)
+    plot([rule("crosses", "200")], portions_of(prices_of("199")), [], link)
     assert link.is_symlink()
     assert (tmp_path / "real.png").read_bytes().startswith(b"\x89PNG")
 
@@ -154,7 +154,7 @@ def test_without_a_price_of_an_active_rule_s_symbol_there_is_nothing_to_draw(
     tmp_path: Path, rules: list[Rule]
 ) -> None:
     with pytest.raises(CliError, match="nothing to draw"):
-        plot(rules, prices_of("199"), [], tmp_path / "picture.png")
+        plot(rules, portions_of(prices_of("199")), [], tmp_path / "picture.png")
 
 
 def test_firings_are_marked_at_their_time_and_price(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,9 +251,11 @@ def test_a_legend_has_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_progress_is_told(tmp_path: Path) -> None:
     told: list[int] = []
 
-    plot([rule("crosses", "200")], prices_of("199"), [], tmp_path / "a.png", told.append)
+    plot(
+        [rule("crosses", "200")], portions_of(prices_of("199")), [], tmp_path / "a.png", told.append
+    )
 
-    assert told == [0]
+    assert told == [1]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +274,7 @@ def test_the_last_day_of_the_calendar_can_be_drawn(tmp_path: Path, times: tuple[
         for number, moment in enumerate(moments)
     ]
 
-    plot([rule("crosses", "99.5")], prices, [], tmp_path / "picture.png")
+    plot([rule("crosses", "99.5")], portions_of(prices), [], tmp_path / "picture.png")
 
     assert (tmp_path / "picture.png").exists()
 
@@ -282,6 +284,8 @@ def test_a_single_price_makes_a_picture(tmp_path: Path) -> None:
     rules = [rule("above", "100"), rule("below", "300")]
     prices = prices_of("200")
 
-    plot(rules, prices, run(rules, portions_of(prices), lambda rows: None).firings, path)
+    plot(
+        rules, portions_of(prices), run(rules, portions_of(prices), lambda rows: None).firings, path
+    )
 
     assert imread(path).shape == (648, 1320, 4)

@@ -23,7 +23,6 @@ timestamp,symbol,price
 2010-03-02,AAPL,100
 2010-03-02T12:00:00Z,AAPL,90
 2010-03-03,AAPL,101
-2010-03-01,AAPL,1
 2010-03-03,MSFT,101
 """
 
@@ -50,9 +49,9 @@ def test_what_would_have_fired_is_told_with_how_often(run: Run, files: list[str]
         "dip AAPL falls 5% within 1d 1",
         "other IBM above 100 0",
         "",
-        "prices 6",
+        "prices 5",
         "symbols 2",
-        "left out, earlier than one before 1",
+        "in the order of time yes",
         "of symbols without a rule 1",
         "fired 3",
     ]
@@ -76,6 +75,42 @@ def test_a_first_price_has_none_before_and_nothing_may_fire(run: Run, files: lis
     assert "2010-03-01T00:00:00Z IBM above 100 none 101 other" in run("backtest", *files).text
     Path(files[3]).write_text("timestamp,symbol,price\n2010-03-01,IBM,99\n")
     assert run("backtest", *files).text.startswith("rule symbol condition fired")
+
+
+def test_a_late_row_is_put_in_its_place_as_the_handler_does(run: Run, files: list[str]) -> None:
+    Path(files[1]).write_text("- {symbol: BTCUSDT, condition: crosses-up, levels: [42500]}")
+    Path(files[3]).write_text(
+        "timestamp,symbol,price\n"
+        "1704067200873,BTCUSDT,42400\n1704067200875,BTCUSDT,42450\n"
+        "1704067200874,BTCUSDT,42600\n1704067200876,BTCUSDT,42450\n"
+    )
+    (firing,) = run("backtest", *files, "--json").json
+    assert firing["timestamp"] == "2024-01-01T00:00:00.874000Z"
+    assert (firing["previous_price"], firing["price"]) == ("42400", "42600")
+    assert "in the order of time no: sorted first" in run("backtest", *files).text
+
+
+@pytest.mark.parametrize("is_drawn", [False, True])
+@pytest.mark.parametrize("is_pipe", [False, True])
+def test_a_file_with_the_newest_first_gives_what_its_reverse_gives(
+    run: Run, files: list[str], tmp_path: Path, is_pipe: bool, is_drawn: bool
+) -> None:
+    header, *rows = PRICES.replace("2010-03-02T12:00:00Z", "2010-03-02").splitlines(True)
+    Path(files[3]).write_text("".join([header, *rows]))
+    expected = run("backtest", *files, "--json").json
+    newest_first = "".join([header, *rows[::-1]])
+    Path(files[3]).write_text(newest_first)
+    words = [*files, "--json"]
+    if is_drawn:
+        words += ["--plot", str(tmp_path / "out.png")]
+    if is_pipe:
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        threading.Thread(target=pipe.write_text, args=(newest_first,)).start()
+        words[3] = str(pipe)
+
+    assert run("backtest", *words).json == expected
+    assert len(expected) == 3
 
 
 def test_of_very_many_firings_the_last_are_told(
