@@ -10,6 +10,13 @@ import typer
 
 from lib.cli.errors import CliError, WrongUsage
 from lib.cli.output import progress, write_facts, write_json, write_line, write_table
+from lib.cli.price_options import (
+    PriceColumnOption,
+    SymbolOption,
+    TimeColumnOption,
+    TimeZoneOption,
+    hints_from,
+)
 from lib.cli.prices import PricesFile
 from lib.cli.rules_file import read_rules
 from lib.cli.session import JsonOption, now_microseconds
@@ -29,20 +36,26 @@ _SHOWN_FIRINGS = 1_000
 Draw = Callable[["Iterable[Portion]", Sequence[Firing], Callable[[int], object]], None]
 
 
-def backtest(
+def backtest(  # noqa: PLR0913, PLR0917  # each is an option
     rules_path: Annotated[
         Path, typer.Option("--rules", metavar="FILE", help="A rules file, as for import.")
     ],
     prices_path: Annotated[
         Path,
         typer.Option(
-            "--prices", metavar="CSV", help="With the columns timestamp, symbol and price."
+            "--prices",
+            metavar="CSV",
+            help="Prices with times: the columns timestamp, symbol and price, or an export.",
         ),
     ],
     picture: Annotated[
         Path | None,
         typer.Option("--plot", metavar="OUT.png", help="Draw it, too: a .png or .svg."),
     ] = None,
+    symbol: SymbolOption = None,
+    price_column: PriceColumnOption = None,
+    time_column: TimeColumnOption = None,
+    time_zone: TimeZoneOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Report when rules would have fired on past prices; needs no deployed stack.
@@ -57,7 +70,8 @@ def backtest(
 
     rules = read_rules(rules_path, now_microseconds())
     draw = None if picture is None else _drawing(rules, picture)
-    file = PricesFile(prices_path, needs_timestamps=True)
+    hints = hints_from(symbol, price_column, time_column, time_zone)
+    file = PricesFile(prices_path, hints, needs_timestamps=True)
     size_bytes = file.size_bytes or None
     portions: Iterable[Portion] = FilePortions(file)
     is_sorted = True

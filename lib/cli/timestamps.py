@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
 
 from lib.cli.columns import Numbers
-from lib.cli.prices import read_timestamp
+from lib.cli.price_times import LATEST_MICROSECONDS, Times, read_time
 
 __all__ = ["timestamps_of"]
 
@@ -22,7 +23,10 @@ _EPOCH = re.compile(r"[1-9][0-9]{8,16}")
 _MOST_LENGTHS = 16
 
 
-def timestamps_of(texts: Sequence[str]) -> Numbers:
+def timestamps_of(
+    texts: Sequence[str],
+    style: Times = Times(),  # noqa: B008  # it is frozen
+) -> Numbers:
     """Read timestamps as microseconds since 1970.
 
     Raises
@@ -33,24 +37,25 @@ def timestamps_of(texts: Sequence[str]) -> Numbers:
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     different = np.unique(lengths)
     if len(different) > _MOST_LENGTHS:
-        return _one_by_one(texts)
+        return _one_by_one(texts, style)
     times = np.empty(len(texts), np.int64)
     for length in different:
         places = np.flatnonzero(lengths == length)
         alike = texts if len(different) == 1 else [texts[place] for place in places.tolist()]
-        found = _of_one_shape(alike)
-        times[places] = _one_by_one(alike) if found is None else found
+        found = _of_one_shape(alike, style)
+        times[places] = _one_by_one(alike, style) if found is None else found
     return times
 
 
-def _one_by_one(texts: Sequence[str]) -> Numbers:
-    return np.fromiter(map(read_timestamp, texts), np.int64, len(texts))
+def _one_by_one(texts: Sequence[str], style: Times) -> Numbers:
+    return np.fromiter(map(read_time, texts, repeat(style)), np.int64, len(texts))
 
 
-def _of_one_shape(texts: Sequence[str]) -> Numbers | None:
+def _of_one_shape(texts: Sequence[str], style: Times) -> Numbers | None:
     """Read texts of one length; ``None`` if they are not all valid and of one shape."""
     moment, text = _MOMENT.fullmatch(texts[0]), "".join(texts)
-    if not (moment or _EPOCH.fullmatch(texts[0])) or not text.isascii():
+    needs_zone = bool(moment and not moment[2] and style.zone)
+    if needs_zone or not (moment or _EPOCH.fullmatch(texts[0])) or not text.isascii():
         return None
     table = np.frombuffer(text.encode(), np.uint8).reshape(len(texts), -1)
     table = np.ascontiguousarray(table.T)  # a row for each place in the texts
@@ -60,7 +65,7 @@ def _of_one_shape(texts: Sequence[str]) -> Numbers | None:
     if (digits[is_digit] > 9).any() or (table[~is_digit] != table[~is_digit, :1]).any():
         return None
     if not moment:
-        unit = read_timestamp(texts[0]) // int(texts[0])  # one for all epochs of a length
+        unit = read_time(texts[0]) // int(texts[0])  # one for all epochs of a length
         return _number(digits) * unit if digits[0].all() else None
     times = _midnight(digits)
     if times is None:
@@ -69,14 +74,14 @@ def _of_one_shape(texts: Sequence[str]) -> Numbers | None:
         clock = _clock(digits)
         if clock is None:
             return None
-        times += clock + read_timestamp(f"2000-01-01T00:00:00{moment[2]}") - _YEAR_2000
+        times += clock + read_time(f"2000-01-01T00:00:00{moment[2]}") - _YEAR_2000
         fraction = moment[1] or ""
         counts = len(fraction[:6])  # a microsecond is the least that counts
         times += _number(digits[20 : 20 + counts]) * 10 ** (6 - counts)
-    return None if times.min() < 0 else times
+    return None if times.min() < 0 or times.max() > LATEST_MICROSECONDS else times
 
 
-_YEAR_2000 = read_timestamp("2000-01-01")
+_YEAR_2000 = read_time("2000-01-01")
 
 
 def _midnight(digits: npt.NDArray[np.uint8]) -> Numbers | None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.cli import timestamps
-from lib.cli.prices import read_timestamp
+from lib.cli.price_times import read_time
 from lib.cli.timestamps import timestamps_of
 from price_alerts.ticks import InvalidMessage
 
@@ -33,7 +33,7 @@ texts = st.one_of(
 
 def one_by_one(given_texts: Sequence[str]) -> list[int] | str:
     try:
-        return [read_timestamp(text) for text in given_texts]
+        return [read_time(text) for text in given_texts]
     except InvalidMessage:
         return "refused"
 

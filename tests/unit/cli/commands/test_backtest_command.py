@@ -174,7 +174,36 @@ def test_a_price_without_a_timestamp_is_refused(run: Run, files: list[str]) -> N
     Path(files[3]).write_text("symbol,price\nAAPL,1\n")
     ended = run("backtest", *files)
     assert ended.exit_code == 1
-    assert "line 1: must name the column timestamp once" in ended.error
+    assert ended.error.endswith(
+        "prices.csv line 1: no column is known to be the time, among symbol, price: "
+        "say which with --time-column"
+    )
+
+
+def test_an_export_is_read_with_options_that_say_what_it_does_not(
+    run: Run, files: list[str]
+) -> None:
+    Path(files[3]).write_text("when;open;last\n2010-03-01 09:30;1;99\n2010-03-01 09:31;1;1,100.5\n")
+    words = ["--symbol", "aapl", "--price-column", "last", "--time-column", "when"]
+    (firing,) = run("backtest", *files, *words, "--time-zone", "America/New_York", "--json").json
+    assert (firing["timestamp"], firing["price"]) == ("2010-03-01T14:31:00.000000Z", "1100.5")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--time-zone", "Mars"], "--time-zone: no zone is called Mars; write, say, UTC or"),
+        (["--time-zone", "America"], "--time-zone: no zone is called America; write, say, UTC or"),
+        (["--time-zone", "/etc"], "--time-zone: no zone is called /etc; write, say, UTC or"),
+        (["--symbol", " A"], "--symbol: symbol must be 1 to 64 printable characters"),
+    ],
+)
+def test_a_wrong_option_is_wrong_usage(
+    run: Run, files: list[str], words: list[str], reason: str
+) -> None:
+    ended = run("backtest", *files, *words)
+    assert ended.exit_code == 2
+    assert ended.error.startswith(reason)
 
 
 @pytest.mark.parametrize("option", ["--rules", "--prices"])
