@@ -60,8 +60,8 @@ def backtest(  # noqa: PLR0913, PLR0917  # each is an option
 ) -> None:
     """Report when rules would have fired on past prices; needs no deployed stack.
 
-    Prices count in the order of time, as they do for the deployed rules. A file in another order is
-    sorted first.
+    Prices count in the order of time, as they do for the deployed rules: a file
+    in another order is sorted first, and no row of it is left out.
     """
     from lib.cli.backtest import described, run  # noqa: PLC0415  # numpy takes its time
     from lib.cli.columns import Portion  # noqa: PLC0415

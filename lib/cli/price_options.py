@@ -51,7 +51,7 @@ TimeZoneOption = Annotated[
     typer.Option(
         "--time-zone",
         metavar="ZONE",
-        help="The IANA zone of times without one, say America/New_York; dates are of UTC without.",
+        help="The IANA zone of times that name none, say America/New_York; else dates are UTC.",
         show_default=False,
     ),
 ]
