@@ -28,6 +28,7 @@ _OWN = {"timestamp", "symbol", "price"}
 # Binance's bars, which have no line of names; further columns are called by their numbers.
 _KLINE = ("open time", "open", "high", "low", "close", "volume")
 _KLINE_TIME = re.compile(r"[0-9]{10}|[0-9]{13}|[0-9]{16}")
+_YFINANCE = (["price", "ticker", "date"], ["price", "ticker", "datetime"])
 _SHOWN_NAMES = 20
 
 
@@ -156,7 +157,10 @@ def _named(column: str | None) -> tuple[str, ...]:
 
 
 def _header(rows: Sequence[_Row], hints: Hints) -> _Row:
-    """Find the row that names the columns; bars of Binance have none, and are given names."""
+    """Find the row that names the columns.
+
+    Bars of Binance have none, and are given names. Those of yfinance's `download` are in two rows.
+    """
     known = {*_SYMBOLS, *_PRICES, *_MOMENTS, *_TIMES}
     known |= {*_named(hints.price_column), *_named(hints.time_column)}
     if not rows:
@@ -165,6 +169,9 @@ def _header(rows: Sequence[_Row], hints: Hints) -> _Row:
         if _is_kline(fields):
             numbers = map(str, range(len(_KLINE) + 1, len(fields) + 1))
             return _Row(delimiter, 0, (*_KLINE, *numbers))
+    top = [row for row in rows if row.delimiter == ","][:3]
+    if [row.names[0] for row in top] in _YFINANCE:
+        return _Row(",", top[2].line, (top[2].fields[0], *top[0].fields[1:]))
     # If none names a column that is known, the error is to show the one with the most.
     return max(rows, key=lambda row: (len(known.intersection(row.names)), len(row.fields)))
 

@@ -23,6 +23,12 @@ YFINANCE = """\
 Datetime,Open,High,Low,Close,Volume,Dividends,Stock Splits
 2024-01-02 09:30:00-05:00,187.14999389648438,188.44,186.88,187.02999877929688,9021371,0.0,0.0
 """
+YFINANCE_DOWNLOAD = """\
+Price,Close,High,Low,Open,Volume
+Ticker,AAPL,AAPL,AAPL,AAPL,AAPL
+Date,,,,,
+2024-01-02,184.08,186.86,182.35,185.58,82488700
+"""
 STOOQ = """\
 Date,Open,High,Low,Close,Volume
 2024-01-02,186.19,187.48,182.95,184.69,82909400
@@ -97,6 +103,11 @@ def read(path: Path, hints: Hints) -> list[tuple[str, str, str]]:
             ],
         ),
         (YFINANCE, Hints("AAPL"), [("AAPL", "187.02999877929688", "2024-01-02T14:30:00Z")]),
+        (
+            YFINANCE_DOWNLOAD,
+            Hints("AAPL"),
+            [("AAPL", "184.08", "2024-01-02T00:00:00Z")],
+        ),
         (STOOQ, Hints("AAPL"), [("AAPL", "184.69", "2024-01-02T00:00:00Z")]),
         (BINANCE, Hints("BTCUSDT"), BTC),
         (BINANCE.replace("00000,", "00000000,"), Hints("BTCUSDT"), BTC),
@@ -118,7 +129,15 @@ def read(path: Path, hints: Hints) -> list[tuple[str, str, str]]:
         ),
     ],
     ids=[
-        *("Yahoo", "Yahoo, adjusted", "yfinance", "Stooq", "Binance", "Binance in microseconds"),
+        *(
+            "Yahoo",
+            "Yahoo, adjusted",
+            "yfinance",
+            "yfinance's download",
+            "Stooq",
+            "Binance",
+            "Binance in microseconds",
+        ),
         *("CryptoDataDownload", "CryptoDataDownload by its date", "Investing"),
         *("Investing in words", "Investing UK", "TradingView", "TradingView ISO"),
         "TradingView without a zone",
