@@ -27,9 +27,6 @@ class Backtest:
         How often each active rule fired, by its id, in the order that they were given in.
     rows, symbols
         How many prices there were, and of how many symbols.
-    late_rows
-        How many prices were left out since they are earlier than one before, of the same symbol.
-        Those without a rule are not among them.
     rows_without_rules
         How many prices are of symbols without an active rule.
     """
@@ -38,7 +35,6 @@ class Backtest:
     firings_by_rule: Mapping[str, int]
     rows: int
     symbols: int
-    late_rows: int
     rows_without_rules: int
 
 
@@ -53,9 +49,14 @@ def run(
         The rules. Those that are not active are left out; the others begin anew, whatever has
         come of them so far.
     portions
-        The prices; read once and not kept.
+        The prices, those of a symbol in the order of time; read once and not kept.
     on_progress
         Called after every portion with the number of prices done so far.
+
+    Raises
+    ------
+    OutOfOrder
+        If a price is earlier than one before it. `Portion.in_time_order` sorts them.
     """
     active = [
         replace(rule, progress=Progress())
@@ -83,7 +84,6 @@ def run(
         firings_by_rule={rule.rule_id: count_of[rule.rule_id] for rule in active},
         rows=rows_of.total(),
         symbols=len(rows_of),
-        late_rows=sum(walk.late_rows for walk in walks.values()),
         rows_without_rules=sum(rows for symbol, rows in rows_of.items() if symbol not in walks),
     )
 

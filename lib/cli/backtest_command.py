@@ -10,7 +10,14 @@ import typer
 
 from lib.cli.errors import CliError, WrongUsage
 from lib.cli.output import progress, write_facts, write_json, write_line, write_table
-from lib.cli.prices import Price, PricesFile
+from lib.cli.price_options import (
+    PriceColumnOption,
+    SymbolOption,
+    TimeColumnOption,
+    TimeZoneOption,
+    hints_from,
+)
+from lib.cli.prices import PricesFile
 from lib.cli.rules_file import read_rules
 from lib.cli.session import JsonOption, now_microseconds
 from lib.cli.words import condition_in_words
@@ -20,67 +27,92 @@ from price_alerts.ticks import format_moment
 
 if TYPE_CHECKING:
     from lib.cli.backtest import Backtest
+    from lib.cli.columns import Portion
 
 __all__ = ["backtest"]
 
 _SHOWN_FIRINGS = 1_000
 
-Draw = Callable[[Iterable[Price], Sequence[Firing], Callable[[int], object]], None]
+Draw = Callable[["Iterable[Portion]", Sequence[Firing], Callable[[int], object]], None]
 
 
-def backtest(
+def backtest(  # noqa: PLR0913, PLR0917  # each is an option
     rules_path: Annotated[
         Path, typer.Option("--rules", metavar="FILE", help="A rules file, as for import.")
     ],
     prices_path: Annotated[
         Path,
         typer.Option(
-            "--prices", metavar="CSV", help="With the columns timestamp, symbol and price."
+            "--prices",
+            metavar="CSV",
+            help="Prices with times: the columns timestamp, symbol and price, or an export.",
         ),
     ],
     picture: Annotated[
         Path | None,
         typer.Option("--plot", metavar="OUT.png", help="Draw it, too: a .png or .svg."),
     ] = None,
+    symbol: SymbolOption = None,
+    price_column: PriceColumnOption = None,
+    time_column: TimeColumnOption = None,
+    time_zone: TimeZoneOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell when rules would have fired on prices of the past; asks nothing of AWS."""
+    """Report when rules would have fired on past prices; needs no deployed stack.
+
+    Prices count in the order of time, as they do for the deployed rules: a file
+    in another order is sorted first, and no row of it is left out.
+    """
     from lib.cli.backtest import described, run  # noqa: PLC0415  # numpy takes its time
-    from lib.cli.columns import portions_of  # noqa: PLC0415
-    from lib.cli.price_columns import portions_in  # noqa: PLC0415
+    from lib.cli.columns import Portion  # noqa: PLC0415
+    from lib.cli.price_columns import FilePortions  # noqa: PLC0415
+    from lib.cli.walk import OutOfOrder  # noqa: PLC0415
 
     rules = read_rules(rules_path, now_microseconds())
     draw = None if picture is None else _drawing(rules, picture)
-    file = PricesFile(prices_path, needs_timestamps=True)
+    hints = hints_from(symbol, price_column, time_column, time_zone)
+    file = PricesFile(prices_path, hints, needs_timestamps=True)
     size_bytes = file.size_bytes or None
-    prices: Iterable[Price] = file
+    portions: Iterable[Portion] = FilePortions(file)
+    is_sorted = True
     with progress("Reading prices", size_bytes) as show:
-        portions = portions_in(file)
-        if draw and not prices_path.is_file():  # a pipe can be read only once
-            prices = list(file)
-            portions = portions_of(prices)
-        found = run(rules, portions, lambda _rows: show(file.bytes_read))
+
+        def on_progress(_rows: int) -> None:
+            show(file.bytes_read)
+
+        if not prices_path.is_file():  # a pipe can be read only once
+            portions = list(portions)
+        try:
+            found = run(rules, portions, on_progress)
+        except OutOfOrder:
+            is_sorted = False
+            portions = [Portion.joined(list(portions)).in_time_order()]
+            found = run(rules, portions, on_progress)
     if draw:
         with progress("Drawing", size_bytes) as show:
-            draw(prices, found.firings, lambda _rows: show(file.bytes_read))
+            draw(portions, found.firings, lambda _rows: show(file.bytes_read))
     if as_json:
         write_json([described(firing) for firing in found.firings])
     else:
-        _write(rules, found)
+        _write(rules, found, is_sorted)
+        if picture:
+            write_line(f"wrote {picture}")
 
 
 def _drawing(rules: Sequence[Rule], picture: Path) -> Draw:
-    """Prepare to draw; a wrong ending is told of now, not when all is done."""
-    from lib.cli.plot import picture_format, plot  # noqa: PLC0415  # matplotlib takes a second
+    """Prepare to draw; what is wrong with the target is reported before the prices are read."""
+    from lib.cli.plot import check_target, plot  # noqa: PLC0415  # matplotlib takes a second
 
     try:
-        picture_format(picture)
+        check_target(picture)
     except CliError as reason:
         raise WrongUsage(str(reason)) from None
-    return lambda prices, firings, on_progress: plot(rules, prices, firings, picture, on_progress)
+    return lambda portions, firings, on_progress: plot(
+        rules, portions, firings, picture, on_progress
+    )
 
 
-def _write(rules: Iterable[Rule], found: Backtest) -> None:
+def _write(rules: Iterable[Rule], found: Backtest, is_sorted: bool) -> None:
     if found.firings:
         write_table(
             ["price of", "symbol", "condition", "before", "price", "rule"],
@@ -108,7 +140,7 @@ def _write(rules: Iterable[Rule], found: Backtest) -> None:
         {
             "prices": str(found.rows),
             "symbols": str(found.symbols),
-            "left out, earlier than one before": str(found.late_rows),
+            "in the order of time": "yes" if is_sorted else "no: sorted first",
             "of symbols without a rule": str(found.rows_without_rules),
             "fired": str(len(found.firings)),
         }

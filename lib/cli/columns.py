@@ -114,6 +114,19 @@ class Portion:
             ),
         )
 
+    def in_time_order(self) -> Portion:
+        """Sort the prices by time; those of one time keep their order.
+
+        If no symbol's times ever rise, and some fall, the newest come first: then prices of one
+        time are reversed as well.
+        """
+        steps = [np.diff(columns.times) for _, columns in self.by_symbol()]
+        places = np.arange(len(self.columns))
+        if any((step < 0).any() for step in steps) and not any((step > 0).any() for step in steps):
+            places = places[::-1]
+        places = places[np.argsort(self.columns.times[places], kind="stable")]
+        return Portion(self.symbols, self.codes[places], self.columns[places])
+
     def by_symbol(self) -> Iterator[tuple[str, Columns]]:
         """Part the prices by symbol, in which they keep their order."""
         if len(self.symbols) == 1:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from itertools import groupby
-from typing import cast
 
-from lib.cli.prices import Price
+from lib.cli.columns import Portion
 
 __all__ = ["Curve", "Point", "curves_of"]
 
 Point = tuple[int, float]  # timestamp in microseconds, price
 
-_ROWS_BETWEEN_REPORTS = 50_000
-
 
 def curves_of(
-    prices: Iterable[Price],
+    portions: Iterable[Portion],
     symbols: Collection[str],
     max_stretches: int,
     on_progress: Callable[[int], object],
@@ -25,21 +22,24 @@ def curves_of(
 
     Parameters
     ----------
-    prices
-        The prices, each with a timestamp; read once and not kept.
+    portions
+        The prices, those of a symbol in the order of time; read once and not kept.
     symbols
         The symbols; the others' prices are passed over.
     max_stretches
         As for each `Curve`.
     on_progress
-        Called now and then with the number of prices done so far.
+        Called after every portion with the number of prices done so far.
     """
     curves = {symbol: Curve(max_stretches) for symbol in symbols}
-    for count, (symbol, price, time) in enumerate(prices):
-        if symbol in curves:
-            curves[symbol].add((cast("int", time), float(price)))
-        if not count % _ROWS_BETWEEN_REPORTS:
-            on_progress(count)
+    rows = 0
+    for portion in portions:
+        for symbol, columns in portion.by_symbol():
+            if symbol in curves:
+                for point in zip(columns.times.tolist(), columns.floats.tolist(), strict=True):
+                    curves[symbol].add(point)
+        rows += len(portion.columns)
+        on_progress(rows)
     return curves
 
 
@@ -71,10 +71,8 @@ class Curve:
         ]
 
     def add(self, point: Point) -> None:
-        """Add the next price; one that is earlier than the last one is left out."""
+        """Add the next price, not earlier than the last one."""
         time, price = point
-        if time < self._time:
-            return
         self._time = time
         number = time // self._length_microseconds
         if number == self._number:

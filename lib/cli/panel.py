@@ -29,6 +29,8 @@ _MAX_NOTES, _MAX_LEVELS, _MAX_LEVEL_CHARACTERS = 15, 200, 12
 _CELLS = 300  # two markers in one of them cover each other
 _SECOND = 1_000_000
 _FIRST_DAY: float = date2num(datetime(1970, 1, 1))  # type: ignore[no-untyped-call]
+# matplotlib has no year 10000.
+_LAST_DAY: float = date2num(datetime(9999, 12, 31, 23, 59, 59, 999_000))  # type: ignore[no-untyped-call]
 
 
 class Panel:
@@ -101,7 +103,7 @@ class Panel:
 
         first, last = points[0][0], points[-1][0]
         margin_time = max((last - first) // 40, 5 * _SECOND)
-        axes.set_xlim(_day(first - margin_time), _day(last + margin_time))
+        axes.set_xlim(_day(first - margin_time), min(_day(last + margin_time), _LAST_DAY))
         locator = AutoDateLocator(UTC, minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         formatter = ConciseDateFormatter(locator, UTC)  # type: ignore[no-untyped-call]

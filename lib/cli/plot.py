@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from math import ceil, sqrt
@@ -12,15 +13,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from lib.cli.columns import Portion
 from lib.cli.curve import Point, curves_of
 from lib.cli.errors import CliError
 from lib.cli.panel import Panel
-from lib.cli.prices import Price
 from price_alerts.rules import Rule, Status
 from price_alerts.state import Firing
 from price_alerts.terms import Terms
 
-__all__ = ["MAX_PANELS", "picture_format", "plot"]
+__all__ = ["MAX_PANELS", "check_target", "plot"]
 
 MAX_PANELS = 48
 _MAX_COLUMNS = 4
@@ -29,23 +30,28 @@ _DOTS_PER_INCH = 120
 _FORMATS = ("png", "svg")
 
 
-def picture_format(path: Path) -> str:
-    """Tell what kind of picture a path asks for by its ending: ``png`` or ``svg``.
+def check_target(path: Path) -> None:
+    """Check that a picture can be written to a path.
 
     Raises
     ------
     CliError
-        If it is another one.
+        If its ending is neither ``.png`` nor ``.svg``, or it is not in a folder that can be
+        written to.
     """
-    ending = path.suffix.lower().removeprefix(".")
-    if ending not in _FORMATS:
-        raise CliError(f"{path}: a picture is written as .png or .svg")
-    return ending
+    _format_of(path)
+    target = path.resolve()
+    if target.is_dir():
+        raise CliError(f"{path}: this is a folder; name a file in it")
+    if not target.parent.is_dir():
+        raise CliError(f"{path}: there is no folder {path.parent}; make it first")
+    if not os.access(target.parent, os.W_OK):
+        raise CliError(f"{path}: the folder {path.parent} cannot be written to")
 
 
 def plot(
     rules: Iterable[Rule],
-    prices: Iterable[Price],
+    portions: Iterable[Portion],
     firings: Iterable[Firing],
     path: Path,
     on_progress: Callable[[int], object] = lambda _: None,
@@ -56,19 +62,19 @@ def plot(
     ----------
     rules, firings
         What was tested, and what came of it.
-    prices
-        The prices, each with a timestamp; read once and not kept.
+    portions
+        The prices, those of a symbol in the order of time; read once and not kept.
     path
         Where to; its ending tells the format.
     on_progress
-        Called now and then with the number of prices done so far.
+        Called after every portion with the number of prices done so far.
 
     Raises
     ------
     CliError
         If there is nothing to draw, or it cannot be written there.
     """
-    kind = picture_format(path)
+    kind = _format_of(path)
     terms_of: defaultdict[str, list[Terms]] = defaultdict(list)
     for rule in rules:
         if rule.progress.status is Status.ACTIVE:
@@ -82,7 +88,7 @@ def plot(
     points_of = {
         symbol: curve.points
         for symbol, curve in curves_of(
-            prices, shown, 2_000 // _columns(len(shown)), on_progress
+            portions, shown, 2_000 // _columns(len(shown)), on_progress
         ).items()
         if curve.points
     }
@@ -90,6 +96,13 @@ def plot(
         raise CliError("there is no price of a symbol that has a rule: nothing to draw")
     figure = _drawn(points_of, terms_of, firings_of, left_out=len(symbols) - len(shown))
     _save(figure, path, kind)
+
+
+def _format_of(path: Path) -> str:
+    ending = path.suffix.lower().removeprefix(".")
+    if ending not in _FORMATS:
+        raise CliError(f"{path}: a picture is written as .png or .svg")
+    return ending
 
 
 def _save(figure: Figure, path: Path, kind: str) -> None:

@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import csv
 import re
+import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TextIO, cast
+from typing import cast
 
 import numpy as np
 
 from lib.cli.columns import Columns, Portion, coded, portions_of
-from lib.cli.prices import Header, PricesFile, read_symbol, rows_in
+from lib.cli.price_layout import Layout, rows_in
+from lib.cli.prices import BadRow, PricesFile, read_symbol
 from lib.cli.timestamps import timestamps_of
 from price_alerts.portions import portions
 from price_alerts.ticks import InvalidMessage
 
-__all__ = ["portions_in"]
+__all__ = ["FilePortions", "portions_in"]
 
 # Few lines are split faster, as they stay in the processor's cache; many rows are followed faster.
 _LINES_AT_ONCE, _PARTS_AT_ONCE = 8_192, 8
 # Prices without an exponent, each on a line.
 _PRICES = re.compile(r"(?:-?(?:0|[1-9][0-9]{0,16}+)(?:\.[0-9]{1,17}+)?+\n)++")
+
+
+@dataclass(frozen=True, slots=True)
+class FilePortions:
+    """The portions of a file, read by `portions_in` each time that they are iterated over."""
+
+    file: PricesFile
+
+    def __iter__(self) -> Iterator[Portion]:
+        return portions_in(self.file)
 
 
 def portions_in(file: PricesFile, lines_at_once: int = _LINES_AT_ONCE) -> Iterator[Portion]:
@@ -38,22 +51,23 @@ def portions_in(file: PricesFile, lines_at_once: int = _LINES_AT_ONCE) -> Iterat
 
 def _parts(file: PricesFile, lines_at_once: int) -> Iterator[Portion]:
     with file.opened() as text:
-        reader = rows_in(text)
-        header = file.read_header(reader)
-        lines_before, failure = reader.line_num, None
+        layout, waiting = file.laid_out(text)
+        lines_before, failure = layout.lines_before, None
         while not failure:
-            lines, failure = _next_lines(text, lines_at_once)
+            lines, failure = _next_lines(waiting, lines_at_once)
             if not lines:
                 break
-            portion = _portion(lines, header, file.latest_microseconds)
+            portion = _portion(lines, layout, file.latest_microseconds)
             if portion:
                 yield portion
                 lines_before += len(lines)
             else:  # something is unusual, or wrong
-                reader = rows_in(chain(lines, _rest(text, failure)))
+                reader = rows_in(chain(lines, _rest(waiting, failure)), layout.delimiter)
                 prices = []
-                for price in file.read_rows(reader, header, lines_before):
-                    prices.append(price)
+                for row in file.read_rows(reader, layout, lines_before):
+                    if isinstance(row, BadRow):
+                        raise file.error(row)
+                    prices.append(row)
                     if reader.line_num >= len(lines):  # a row can begin in one and end behind them
                         break
                 yield from portions_of(prices, len(lines))
@@ -62,63 +76,67 @@ def _parts(file: PricesFile, lines_at_once: int) -> Iterator[Portion]:
             raise failure
 
 
-def _next_lines(text: TextIO, count: int) -> tuple[list[str], Exception | None]:
+def _next_lines(text: Iterator[str], count: int) -> tuple[list[str], Exception | None]:
     """Read up to so many lines, and what ended it; the lines before that come first."""
     lines: list[str] = []
     try:
         lines.extend(islice(text, count))
-    except (OSError, UnicodeDecodeError) as failure:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as failure:
         return lines, failure
     return lines, None
 
 
-def _rest(text: TextIO, failure: Exception | None) -> Iterator[str]:
+def _rest(text: Iterator[str], failure: Exception | None) -> Iterator[str]:
     if failure:
         raise failure
-    yield from iter(text.readline, "")  # the file itself would be closed with this
+    yield from text
 
 
-def _portion(lines: Sequence[str], header: Header, latest: int | None) -> Portion | None:
+def _portion(lines: Sequence[str], layout: Layout, latest: int | None) -> Portion | None:
     """Read lines; ``None`` if they are not all rows of the usual kind."""
     try:
-        fields = _split(lines, header.width) or _read(lines, header.width)
+        fields = _split(lines, layout) or _read(lines, layout)
         if fields is None:
             return None
-        times = timestamps_of(fields[cast("int", header.timestamp_at)])
-        symbol_of = {text: read_symbol(text) for text in dict.fromkeys(fields[header.symbol_at])}
+        times = timestamps_of(fields[cast("int", layout.time_at)], layout.times)
+        symbols = () if layout.symbol else fields[layout.symbol_at]
+        symbol_of = {text: read_symbol(text) for text in dict.fromkeys(symbols)}
     except (csv.Error, InvalidMessage):
         return None
     if latest is not None and times.max() > latest:
         return None
-    prices = fields[header.price_at]
+    prices = fields[layout.price_at]
     text = "\n".join((*prices, ""))
     if text.count("\n") != len(prices) or not _PRICES.fullmatch(text):
         return None
     columns = Columns.of(prices, times)
+    if layout.symbol:
+        return Portion.of_symbol(layout.symbol, columns)
     code_of_symbol = coded(symbol_of.values())
     code_of = {text: code_of_symbol[symbol] for text, symbol in symbol_of.items()}
-    codes = map(code_of.__getitem__, fields[header.symbol_at])
+    codes = map(code_of.__getitem__, symbols)
     return Portion(list(code_of_symbol), np.fromiter(codes, np.int64, len(prices)), columns)
 
 
-def _split(lines: Sequence[str], width: int) -> list[list[str]] | None:
-    """Split lines in which commas and line ends are all that a reader would look at.
+def _split(lines: Sequence[str], layout: Layout) -> list[list[str]] | None:
+    """Split lines in which delimiters and line ends are all that a reader would look at.
 
     This makes no list for each row, all of which Python's garbage collector would look through.
     """
+    delimiter, width = layout.delimiter, layout.width
     text = "".join((*lines, "" if lines[-1].endswith("\n") else "\n")).replace("\r\n", "\n")
-    if '"' in text or ", " in text or len(max(lines, key=len)) > csv.field_size_limit():
+    if '"' in text or f"{delimiter} " in text or len(max(lines, key=len)) > csv.field_size_limit():
         return None
-    words = text.replace("\n", ",\n,").split(",")
+    words = text.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
     # All line ends stand where they should only if each row has its number of fields.
     if words[width :: width + 1] != ["\n"] * len(lines):
         return None
     return [words[place : -1 : width + 1] for place in range(width)]
 
 
-def _read(lines: Sequence[str], width: int) -> list[tuple[str, ...]] | None:
+def _read(lines: Sequence[str], layout: Layout) -> list[tuple[str, ...]] | None:
     """Read lines of which none is empty or ends within quotes."""
-    rows = list(rows_in(lines))
-    if set(map(len, rows)) != {width}:
+    rows = list(rows_in(lines, layout.delimiter))
+    if set(map(len, rows)) != {layout.width}:
         return None
     return list(zip(*rows, strict=True))

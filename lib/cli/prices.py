@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import re
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from lib.cli.errors import CliError
+from lib.cli.price_layout import HEAD_LINES, Hints, Layout, layout_of, rows_in
+from lib.cli.price_times import read_time
 from price_alerts.ticks import (
     MAX_CLOCK_SKEW_MICROSECONDS,
     InvalidMessage,
-    NumberLiteral,
     parse_price,
     parse_symbol,
-    parse_timestamp,
 )
 
-__all__ = [
-    "Header",
-    "Price",
-    "PricesFile",
-    "price_in",
-    "read_price",
-    "read_symbol",
-    "read_timestamp",
-    "rows_in",
-]
+__all__ = ["BadRow", "Price", "PricesFile", "price_in", "read_price", "read_symbol"]
 
 _BUFFER_BYTES = 64 * 1024
 _REMEMBERED = 65_536
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# As an epoch it would be of 1970.
-_DATE_WITHOUT_HYPHENS = re.compile(r"(?:19|20)[0-9]{6}")
-_NUMBER = re.compile(r"-?[0-9]+(?:[.eE].*)?")
+_GZIP = b"\x1f\x8b"  # RFC 1952, section 2.3.1
+_THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(?:,[0-9]{3})+(\.[0-9]+)?")
 
 
 class Price(NamedTuple):
@@ -49,13 +41,17 @@ class Price(NamedTuple):
     timestamp_microseconds: int | None = None
 
 
-class Header(NamedTuple):
-    """How many fields a row has, and where in it stands what."""
+class BadRow(NamedTuple):
+    """A row that holds no price, with the lines that it begins and ends at."""
 
-    width: int
-    timestamp_at: int | None
-    symbol_at: int
-    price_at: int
+    first_line: int
+    last_line: int
+    reason: str
+
+    def __str__(self) -> str:
+        if self.last_line > self.first_line:
+            return f"lines {self.first_line} to {self.last_line}: {self.reason}"
+        return f"line {self.first_line}: {self.reason}"
 
 
 def price_in(word: str) -> Price:
@@ -76,33 +72,39 @@ def price_in(word: str) -> Price:
 
 
 class PricesFile:
-    """A CSV file of prices, read row by row whenever it is iterated over.
+    """A CSV file of prices, read row by row whenever it is iterated over; it may be gzipped.
 
-    Its first line names the columns ``timestamp``, ``symbol`` and ``price``, in any order and
-    among others. A timestamp is what a tick takes, or a date: the midnight that it begins with, in
-    UTC.
+    `layout_of` says which columns are found, and `read_time` how a time may be written.
 
     Parameters
     ----------
     path
         The file.
+    hints
+        What it does not say itself.
     needs_timestamps
-        Whether the column ``timestamp`` must be there.
+        Whether there must be a column of times.
     now_microseconds
-        The present, if timestamps from the future are refused as in a message.
+        The present, if timestamps from the future are rejected as in a message.
 
     Attributes
     ----------
     bytes_read
         How much of the file has been read so far.
     latest_microseconds
-        From which time on a timestamp would be of the future, if that is refused.
+        From which time on a timestamp would be of the future, if that is rejected.
     """
 
     def __init__(
-        self, path: Path, *, needs_timestamps: bool = False, now_microseconds: int | None = None
+        self,
+        path: Path,
+        hints: Hints = Hints(),  # noqa: B008  # it is frozen
+        *,
+        needs_timestamps: bool = False,
+        now_microseconds: int | None = None,
     ) -> None:
         self._path = path
+        self._hints = hints
         self._needs_timestamps = needs_timestamps
         self.latest_microseconds = None
         if now_microseconds is not None:
@@ -124,78 +126,84 @@ class PricesFile:
             raise CliError(f"{self._path}: {error.strerror}") from None
 
     def __iter__(self) -> Iterator[Price]:
-        """Read the rows in the file's order, beginning anew each time.
+        """Read the prices in the file's order, from its beginning each time.
 
         Raises
         ------
         CliError
             At the first thing that is wrong; names the line and what would be right.
         """
+        for row in self.rows():
+            if isinstance(row, BadRow):
+                raise self.error(row)
+            yield row
+
+    def rows(self) -> Iterator[Price | BadRow]:
+        """Read the rows, the bad ones among them, in the file's order.
+
+        Raises
+        ------
+        CliError
+            If the file as a whole cannot be read, or its columns are not found.
+        """
         with self.opened() as text:
-            reader = rows_in(text)
-            yield from self.read_rows(reader, self.read_header(reader))
+            layout, lines = self.laid_out(text)
+            yield from self.read_rows(rows_in(lines, layout.delimiter), layout, layout.lines_before)
+
+    def error(self, row: BadRow) -> CliError:
+        """Return what a command ends with that needs every row."""
+        return CliError(f"{self._path} {row}")
 
     @contextmanager
     def opened(self) -> Iterator[TextIO]:
-        """Open the file from its beginning, as lines; what ends the reading is told in one line."""
+        """Open the file from its beginning, as lines; what ends the reading is one line."""
         self.bytes_read = 0
         try:
-            with (
-                _Counted(self) as raw,
-                io.TextIOWrapper(
-                    io.BufferedReader(raw, _BUFFER_BYTES), encoding="utf-8-sig", newline=""
-                ) as text,
-            ):
-                yield text
+            with _Counted(self) as raw, io.BufferedReader(raw, _BUFFER_BYTES) as stored:
+                plain: io.BufferedReader[Any] = stored
+                if stored.peek(len(_GZIP)).startswith(_GZIP):
+                    plain = io.BufferedReader(gzip.GzipFile(fileobj=stored), _BUFFER_BYTES)
+                with io.TextIOWrapper(plain, encoding="utf-8-sig", newline="") as text:
+                    yield text
+        except (gzip.BadGzipFile, EOFError, zlib.error):
+            raise CliError(f"{self._path}: is no whole gzip file") from None
         except OSError as error:
             raise CliError(f"{self._path}: {error.strerror}") from None
         except UnicodeDecodeError:
             raise CliError(f"{self._path}: must be text in UTF-8") from None
 
-    def read_header(self, reader: Any) -> Header:
-        """Find the columns in a reader's first row."""
-        with self._naming_the_line(reader, 0):
-            names = [name.strip().lower() for name in next(reader, [])]
-            wanted = ["timestamp", "symbol", "price"]
-            if not self._needs_timestamps and "timestamp" not in names:
-                wanted.remove("timestamp")
-            for name in wanted:
-                if names.count(name) != 1:
-                    raise InvalidMessage(
-                        f"must name the column {name} once, among others separated by commas"
-                    )
-            timestamp_at = names.index("timestamp") if "timestamp" in names else None
-            return Header(len(names), timestamp_at, names.index("symbol"), names.index("price"))
+    def laid_out(self, text: TextIO) -> tuple[Layout, Iterator[str]]:
+        """Find out how the file is laid out, and return the lines from its first row on."""
+        head = list(islice(text, HEAD_LINES))
+        try:
+            layout = layout_of(head, self._hints, needs_times=self._needs_timestamps)
+        except CliError as reason:
+            raise CliError(f"{self._path} {reason}") from None
+        return layout, chain(head[layout.lines_before :], text)
 
-    def read_rows(self, reader: Any, header: Header, lines_before: int = 0) -> Iterator[Price]:
-        """Read the rows that a reader has left, behind so many lines that it has not seen."""
+    def read_rows(self, reader: Any, layout: Layout, lines_before: int) -> Iterator[Price | BadRow]:
+        """Read the rows that a reader has left, after so many lines that it has not seen."""
         latest, timestamp = self.latest_microseconds, None
-        with self._naming_the_line(reader, lines_before):
-            for row in reader:
-                if len(row) != header.width:
-                    if not row:  # an empty line
-                        continue
-                    raise InvalidMessage(f"must have {header.width} fields, like the first line")
-                if header.timestamp_at is not None:
-                    timestamp = read_timestamp(row[header.timestamp_at])
+        while True:
+            first_line = lines_before + reader.line_num + 1
+            try:
+                row = next(reader, None)
+                if row is None:
+                    return
+                if not row:  # an empty line
+                    continue
+                if len(row) != layout.width:
+                    raise InvalidMessage(f"must have {layout.width} fields, one for each column")
+                if layout.time_at is not None:
+                    timestamp = read_time(row[layout.time_at], layout.times)
                     if latest is not None and timestamp > latest:
                         raise InvalidMessage("timestamp is more than 60 s in the future")
-                yield Price(
-                    read_symbol(row[header.symbol_at]), read_price(row[header.price_at]), timestamp
-                )
-
-    @contextmanager
-    def _naming_the_line(self, reader: Any, lines_before: int) -> Iterator[None]:
-        try:
-            yield
-        except (InvalidMessage, csv.Error) as reason:
-            line = max(lines_before + reader.line_num, 1)  # 0 in an empty file
-            raise CliError(f"{self._path} line {line}: {reason}") from None
-
-
-def rows_in(lines: Iterable[str]) -> Any:
-    """Return a reader of the rows in a file's lines."""
-    return csv.reader(lines, skipinitialspace=True, strict=True)
+                symbol = layout.symbol or read_symbol(row[layout.symbol_at])
+                price = _price_of(row[layout.price_at], layout.delimiter)
+            except (InvalidMessage, csv.Error) as reason:
+                yield BadRow(first_line, lines_before + reader.line_num, str(reason))
+            else:
+                yield Price(symbol, price, timestamp)
 
 
 class _Counted(io.FileIO):
@@ -211,15 +219,20 @@ class _Counted(io.FileIO):
         return count
 
 
-def _timestamp_of(text: str) -> int:
-    if _DATE.fullmatch(text):
-        text += "T00:00:00Z"
-    if _DATE_WITHOUT_HYPHENS.fullmatch(text):
-        raise InvalidMessage("timestamp must be written with hyphens, say 2010-03-01")
-    return parse_timestamp(NumberLiteral(text) if _NUMBER.fullmatch(text) else text)
+def _price_of(text: str, delimiter: str) -> Decimal:
+    """Read a price that may have commas between its thousands."""
+    if "," not in text:
+        return read_price(text)
+    thousands = _THOUSANDS.fullmatch(text)
+    if not thousands:
+        raise InvalidMessage(
+            "price must have a decimal point, and commas only between thousands, as in 1,612.34"
+        )
+    if delimiter != "," and not thousands[1]:
+        raise InvalidMessage("price may have a decimal comma: write 1.075 or 1075, not 1,075")
+    return read_price(text.replace(",", ""))
 
 
-# A file has few symbols, the same moments again for each of them, and prices that repeat.
+# A file has few symbols, and prices that repeat.
 read_symbol = lru_cache(_REMEMBERED)(parse_symbol)
 read_price = lru_cache(_REMEMBERED)(parse_price)
-read_timestamp = lru_cache(_REMEMBERED)(_timestamp_of)

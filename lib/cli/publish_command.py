@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
+from lib.cli.checked_prices import CheckedPrices, checked
 from lib.cli.errors import CliError, WrongUsage
 from lib.cli.output import progress, write_json, write_line, write_table
-from lib.cli.prices import Price, PricesFile, price_in
+from lib.cli.price_layout import Hints
+from lib.cli.price_options import (
+    PriceColumnOption,
+    SymbolOption,
+    TimeColumnOption,
+    TimeZoneOption,
+    hints_from,
+)
+from lib.cli.prices import BadRow, Price, PricesFile, price_in
 from lib.cli.publishing import Publication, publish
 from lib.cli.session import (
     EnvironmentOption,
@@ -23,10 +33,10 @@ from price_alerts.ticks import format_moment
 
 __all__ = ["publish_prices"]
 
-_ROWS_PER_REPORT = 10_000
+_SHOWN_BAD_ROWS = 20
 
 
-def publish_prices(
+def publish_prices(  # noqa: PLR0913, PLR0917  # each is an option
     prices: Annotated[
         list[str] | None,
         typer.Argument(metavar="SYMBOL=PRICE …", help="Prices of this moment.", show_default=False),
@@ -34,23 +44,38 @@ def publish_prices(
     file: Annotated[
         Path | None,
         typer.Option(
-            metavar="CSV", help="Prices instead: the columns symbol, price and maybe timestamp."
+            metavar="CSV",
+            help="Prices instead: the columns symbol, price and maybe timestamp, or an export.",
         ),
     ] = None,
+    skip_invalid: Annotated[
+        bool,
+        typer.Option("--skip-invalid", help="Send a file's other rows if some are wrong."),
+    ] = False,
+    symbol: SymbolOption = None,
+    price_column: PriceColumnOption = None,
+    time_column: TimeColumnOption = None,
+    time_zone: TimeZoneOption = None,
     environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Send prices to the queue; none, if something is wrong with one of them.
 
-    Where a symbol has prices in several messages, of a hundred each, a later one may overtake an
-    earlier one, which then counts as seen.
+    A file's prices are sent in the order of time. Where a symbol has prices in
+    several messages, of a hundred each, these may still arrive out of order.
     """
+    hints = hints_from(symbol, price_column, time_column, time_zone)
     if prices and not file:
-        wanted, count = _typed(prices)
+        if skip_invalid or hints != Hints():
+            raise WrongUsage("prices that are typed take no option of --file")
+        found = _typed(prices)
     elif file and not prices:
-        wanted, count = _in_file(file)
+        found = _in_file(file, hints)
+        if found.bad_rows and not skip_invalid:
+            _reject(file, found)
     else:
         raise WrongUsage("write either prices, say AAPL=201.5, or --file prices.csv")
+    count = found.count
     publication = Publication()
     with (
         telling_what_is_done(
@@ -65,36 +90,43 @@ def publish_prices(
             publication = so_far
             show(so_far.accepted_ticks)
 
-        publication = publish(target.sqs, target.queue_url, wanted, on_progress)
-    _tell(publication, as_json)
+        publication = publish(target.sqs, target.queue_url, found.prices, on_progress)
+    _tell(publication, found.bad_rows, as_json)
     refused = sum(len(refusal.prices) for refusal in publication.refusals)
     if refused:
         raise CliError(f"{refused} of {count} prices were not accepted: publish them again")
 
 
-def _typed(words: Iterable[str]) -> tuple[Iterable[Price], int]:
+def _typed(words: Iterable[str]) -> CheckedPrices:
     try:
         prices = [price_in(word) for word in words]
     except CliError as reason:
         raise WrongUsage(str(reason)) from None
-    return prices, len(prices)
+    return CheckedPrices(prices, len(prices), ())
 
 
-def _in_file(path: Path) -> tuple[Iterable[Price], int]:
-    """Check all of a file before anything of it is sent; it is read again then, and not kept."""
-    file = PricesFile(path, now_microseconds=now_microseconds())
+def _in_file(path: Path, hints: Hints) -> CheckedPrices:
+    file = PricesFile(path, hints, now_microseconds=now_microseconds())
     with progress("Checking prices", file.size_bytes or None) as show:
-        if not path.is_file():  # a pipe, which can be read only once
-            prices = list(file)
-            return prices, len(prices)
-        count = 0
-        for count, _ in enumerate(file, start=1):
-            if count % _ROWS_PER_REPORT == 0:
-                show(file.bytes_read)
-    return file, count
+        return checked(file, is_pipe=not path.is_file(), on_progress=lambda: show(file.bytes_read))
 
 
-def _tell(publication: Publication, as_json: bool) -> None:
+def _reject(path: Path, found: CheckedPrices) -> NoReturn:
+    bad_rows = found.bad_rows
+    sys.stderr.write("".join(f"{line}\n" for line in _bad_lines(bad_rows)))
+    raise CliError(
+        f"{path}: {len(bad_rows)} of {found.count + len(bad_rows)} rows cannot be read, so nothing "
+        "was sent: correct them, or leave them out with --skip-invalid"
+    )
+
+
+def _bad_lines(bad_rows: Sequence[BadRow]) -> list[str]:
+    lines = [str(row) for row in bad_rows[:_SHOWN_BAD_ROWS]]
+    more = len(bad_rows) - len(lines)
+    return [*lines, f"and {more} more"] if more else lines
+
+
+def _tell(publication: Publication, skipped: Sequence[BadRow], as_json: bool) -> None:
     if as_json:
         write_json(
             {
@@ -110,6 +142,7 @@ def _tell(publication: Publication, as_json: bool) -> None:
                     for refusal in publication.refusals
                     for price in refusal.prices
                 ],
+                "skipped": [{"line": row.first_line, "reason": row.reason} for row in skipped],
             }
         )
         return
@@ -119,6 +152,10 @@ def _tell(publication: Publication, as_json: bool) -> None:
         f"accepted: {publication.accepted_ticks} {prices} "
         f"in {publication.accepted_messages} {messages}"
     )
+    if skipped:
+        write_line(f"skipped: {len(skipped)} {'row' if len(skipped) == 1 else 'rows'}")
+        for line in _bad_lines(skipped):
+            write_line(line)
     if publication.refusals:
         write_line("not accepted:")
         write_table(

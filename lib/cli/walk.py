@@ -25,12 +25,16 @@ from price_alerts.terms import Terms
 from price_alerts.ticks import Position, Tick
 from price_alerts.windows import PRICE, metrics_of, numbers_of
 
-__all__ = ["Walk"]
+__all__ = ["OutOfOrder", "Walk"]
 
 _TICKS_AT_ONCE = 16_384  # the arrays of so many stay in the processor's cache
 # A call of the engine costs as much as a few quiet ticks within one.
 _MOST_BETWEEN, _MOST_HANDED_OVER = 4, 512
 _ZERO = Decimal(0)
+
+
+class OutOfOrder(Exception):
+    """A price that is earlier than one before it, of the same symbol."""
 
 
 class Walk:
@@ -47,13 +51,10 @@ class Walk:
     ----------
     firings
         What has fired so far, in order.
-    late_rows
-        How many prices were left out, since they are earlier than one before.
     """
 
     def __init__(self, symbol: str, rules: Sequence[Rule]) -> None:
         self.firings: list[Firing] = []
-        self.late_rows = 0
         self._book = RuleBook()
         self._terms = {rule.rule_id: rule.terms for rule in rules}
         terms_on: dict[str, list[Terms]] = {PRICE: []}
@@ -69,20 +70,18 @@ class Walk:
         self._count = 0  # of the ticks so far
 
     def take(self, columns: Columns) -> None:
-        """Take the symbol's next prices, at least one."""
-        columns = self._in_order(columns)
+        """Apply the symbol's next prices, at least one.
+
+        Raises
+        ------
+        OutOfOrder
+            If they are not in the order of time.
+        """
+        times = columns.times
+        if times[0] < self._time or (times[1:] < times[:-1]).any():
+            raise OutOfOrder
         for start in range(0, len(columns), _TICKS_AT_ONCE):
             self._follow(columns[start : start + _TICKS_AT_ONCE])
-
-    def _in_order(self, columns: Columns) -> Columns:
-        """Leave out the prices that are late."""
-        times = columns.times
-        if times[0] >= self._time and (times[1:] >= times[:-1]).all():  # so it is nearly always
-            return columns
-        latest_before = np.maximum.accumulate(np.append(self._time, times))[:-1]
-        is_late = times < latest_before
-        self.late_rows += int(is_late.sum())
-        return columns[~is_late]
 
     def _follow(self, columns: Columns) -> None:
         price_levels, cell = self._levels[PRICE], self._levels[PRICE].cell(self._price)

@@ -12,6 +12,7 @@ import pytest
 from lib.cli.backtest import Backtest, described, run
 from lib.cli.columns import portions_of
 from lib.cli.prices import Price
+from lib.cli.walk import OutOfOrder
 from price_alerts.engine import MAX_CHANGES_PER_COMMIT
 from price_alerts.rules import Progress, Rule, Status, Trigger, paused
 from price_alerts.terms import Condition, Terms
@@ -75,27 +76,24 @@ def test_what_was_read_is_counted() -> None:
     prices = [price(text, second) for second, text in enumerate(("199", "201", "199", "201"))]
     prices += [price("1", 0, "XYZ"), price("1", 1, "XYZ"), price("1", 0, "XYZ")]
 
-    result = result_of(rules, *prices, price("150", 2), price("150", 3))
+    result = result_of(rules, *prices, price("150", 3), price("150", 4))
 
     assert result.firings_by_rule == {"often": 2, "never": 0, "b": 0}
     assert list(result.firings_by_rule) == ["often", "never", "b"]
     assert (result.rows, result.symbols) == (9, 2)
-    assert (result.late_rows, result.rows_without_rules) == (1, 3)
+    assert result.rows_without_rules == 3
 
 
 def test_without_prices_nothing_fires() -> None:
-    assert result_of([rule()]) == Backtest([], {"r": 0}, 0, 0, 0, 0)
+    assert result_of([rule()]) == Backtest([], {"r": 0}, 0, 0, 0)
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 2, 100])
-def test_a_late_price_is_left_out(rows_at_once: int) -> None:
-    prices = [price("199", 10), price("201", 9), price("198", 8), price("202", 11)]
+def test_a_price_that_is_earlier_than_one_before_is_never_left_out(rows_at_once: int) -> None:
+    prices = [price("199", 10), price("201", 9), price("202", 11)]
 
-    result = result_of([rule()], *prices, rows_at_once=rows_at_once)
-
-    assert fired(result) == [("r", 11)]
-    assert result.firings[0].previous_price == Decimal(199)
-    assert result.late_rows == 2
+    with pytest.raises(OutOfOrder):
+        result_of([rule()], *prices, rows_at_once=rows_at_once)
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 2, 100])
@@ -106,7 +104,6 @@ def test_prices_of_the_same_time_count_in_their_order(rows_at_once: int) -> None
 
     assert [firing.price for firing in result.firings] == [201, 202]
     assert len({firing.firing_id for firing in result.firings}) == 2
-    assert result.late_rows == 0
 
 
 def test_rules_that_are_not_active_are_left_out() -> None:

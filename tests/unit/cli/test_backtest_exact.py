@@ -12,9 +12,10 @@ from hypothesis import given
 
 from lib.cli import walk
 from lib.cli.backtest import run
-from lib.cli.columns import portions_of
+from lib.cli.columns import Portion, portions_of
 from lib.cli.prices import Price
 from price_alerts import engine
+from price_alerts.portions import portions
 from price_alerts.rules import Rule, Trigger
 from price_alerts.state import Firing
 from price_alerts.terms import Condition, Distance, Terms
@@ -102,6 +103,65 @@ def test_long_histories_agree_with_the_oracle_and_the_engine_alone() -> None:
         assert firings == sorted(by_engine, key=lambda each: (each[1][1], each[0]))
         count += len(firings)
     assert count > 2_000
+
+
+def by_the_handler(
+    rules: Sequence[Rule], ticks: Sequence[PriceAt], ticks_at_once: int
+) -> list[tuple[str, Fired]]:
+    """Have ticks arrive in an order that may not be that of time, so many in each batch."""
+    driver = Driver(
+        cut=lambda arrived: [
+            sorted(batch, key=lambda tick: tick.position)
+            for batch in portions(arrived, ticks_at_once)
+        ],
+        kept_ticks=16,
+    )
+    for rule in rules:
+        driver.add(rule)
+    firings = driver.ticks(
+        Tick(symbol, price.normalize(EXACT), Position(time, 0, 0, "", ordinal))
+        for ordinal, (symbol, price, time) in enumerate(ticks)
+    )
+    assert not driver.dropped
+    return in_order([told(firing) for firing in firings])
+
+
+def backtested_in_time_order(
+    rules: Sequence[Rule], ticks: Sequence[PriceAt]
+) -> list[tuple[str, Fired]]:
+    prices = (Price(symbol, price.normalize(EXACT), time) for symbol, price, time in ticks)
+    portion = Portion.joined(list(portions_of(prices, ROWS_AT_ONCE))).in_time_order()
+    return in_order([told(firing) for firing in run(rules, [portion], lambda rows: None).firings])
+
+
+def test_a_late_row_fires_where_the_handler_fires() -> None:
+    rule = price_rule("up", Condition.CROSSES_UP, 42500)
+    ticks = [
+        ("AAPL", Decimal(price), NOW + millis * 1_000)
+        for millis, price in ((873, 42400), (875, 42450), (874, 42600), (876, 42450))
+    ]
+
+    found = backtested_in_time_order([rule], ticks)
+
+    assert found == by_the_handler([rule], ticks, 1)
+    assert [fired[1] - NOW for _, fired in found] == [874_000]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_in_any_order_fire_what_the_handler_fires_for_them_in_a_batch(seed: int) -> None:
+    random = Random(seed)
+    count = 0
+    for _ in range(20):
+        ticks = wandering(random, random.randrange(2, 200), 2_000)
+        random.shuffle(ticks)
+        ticks.append(("AAPL", Decimal(1000), ticks[-1][2] + 1))  # the newest do not come first
+        rules = random.sample([*FAR_APART, *MOVES], random.randrange(1, 5))
+
+        found = backtested_in_time_order(rules, ticks)
+
+        assert found == by_the_handler(rules, ticks, 1_000)
+        count += len(found)
+    assert count > 50
 
 
 def price_rule(rule_id: str, condition: Condition, *levels: int, rearm: int = 0) -> Rule:
@@ -290,8 +350,7 @@ def near_levels(random: Random, length: int) -> tuple[list[Rule], list[PriceAt]]
     for _ in range(length):
         units = max(0, min(30, units + random.choice((0, 1, -1, 2, -2, 9, -9))))
         time += random.choice((0, 1, SECOND, 30 * SECOND))
-        late = random.choice((0, 0, 0, 0, 0, 0, 0, 5 * SECOND))
-        ticks.append(("AAPL", near(units), time - late))
+        ticks.append(("AAPL", near(units), time))
     return rules, ticks
 
 
@@ -300,14 +359,6 @@ CHANNELS = (Condition.ENTERS, Condition.EXITS, Condition.INSIDE, Condition.OUTSI
 
 def near(units: int) -> Decimal:
     return Decimal("123.456789012345678900") + Decimal(units).scaleb(-18)
-
-
-def in_time(ticks: Sequence[PriceAt]) -> list[PriceAt]:
-    kept: list[PriceAt] = []
-    for tick in ticks:
-        if not kept or tick[2] >= kept[-1][2]:
-            kept.append(tick)
-    return kept
 
 
 @pytest.mark.parametrize("ticks_at_once", [1, 2, 7, 16_384])
@@ -322,7 +373,7 @@ def test_prices_and_levels_that_only_the_last_digit_tells_apart_are_the_engine_s
 
         firings = [told(each) for each in backtested(rules, ticks)]
 
-        assert firings == [told(each) for each in by_the_engine(rules, in_time(ticks))]
+        assert firings == [told(each) for each in by_the_engine(rules, ticks)]
         count += len(firings)
     assert count > 400
 

@@ -53,6 +53,59 @@ def test_joined_portions_are_as_one(given_rows: list[Price], rows_at_once: int) 
     assert sum(len(portion.columns) for portion in portions) == len(given_rows)
 
 
+def one_portion(given_rows: list[Price]) -> Portion:
+    (portion,) = portions_of(given_rows, 100)
+    return portion
+
+
+def in_order(given_rows: list[Price]) -> list[Price]:
+    """Sort rows by time; a stable sort, by a rule that is written here once more."""
+    return sorted(given_rows, key=lambda row: row.timestamp_microseconds or 0)
+
+
+@given(rows)
+def test_rows_are_sorted_by_time_and_none_is_left_out(given_rows: list[Price]) -> None:
+    given_rows.append(given_rows[-1]._replace(timestamp_microseconds=10**15 + 1))  # a rise
+
+    assert rows_in(one_portion(given_rows).in_time_order()) == by_symbol(in_order(given_rows))
+
+
+@given(rows, st.integers(1, 4))
+def test_of_rows_with_the_newest_first_those_of_one_time_are_reversed_too(
+    drawn: list[Price], moments: int
+) -> None:
+    times = [row.timestamp_microseconds or 0 for row in drawn]
+    oldest_first = in_order(
+        [
+            row._replace(timestamp_microseconds=time % moments)
+            for row, time in zip(drawn, times, strict=True)
+        ]
+    )
+    oldest_first += [Price("A", Decimal(1), 10), Price("A", Decimal(2), 11)]  # so that some fall
+    newest_first = one_portion(oldest_first[::-1])
+
+    assert rows_in(newest_first.in_time_order()) == by_symbol(oldest_first)
+
+
+def test_rows_of_one_time_keep_their_order() -> None:
+    given_rows = [Price("A", Decimal(number), 5) for number in (3, 1, 2)]
+
+    assert rows_in(one_portion(given_rows).in_time_order()) == {"A": given_rows}
+
+
+def test_blocks_of_symbols_may_each_have_the_newest_first() -> None:
+    given_rows = [
+        Price(symbol, Decimal(price), time)
+        for symbol in ("A", "B")
+        for price, time in ((4, 7), (3, 5), (2, 5), (1, 5))
+    ]
+
+    assert [
+        (symbol, [int(row.price) for row in its_rows])
+        for symbol, its_rows in rows_in(one_portion(given_rows).in_time_order()).items()
+    ] == [("A", [1, 2, 3, 4]), ("B", [1, 2, 3, 4])]
+
+
 def test_without_rows_there_is_no_portion() -> None:
     assert not list(portions_of([]))
 

@@ -6,6 +6,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib.cli.columns import portions_of
 from lib.cli.curve import Curve, Point, curves_of
 from lib.cli.prices import Price
 
@@ -50,10 +51,6 @@ def test_a_long_curve_keeps_the_peaks_of_every_time() -> None:
     assert {drawn[5_000], drawn[7_000]} <= set(kept)
 
 
-def test_a_late_point_is_left_out() -> None:
-    assert thinned([(10, 5.0), (9, 99.0), (10, 6.0)], 8) == [(10, 5.0), (10, 6.0)]
-
-
 def test_curves_are_read_of_the_symbols_that_are_wanted() -> None:
     random = Random(1)
     prices = [
@@ -61,7 +58,7 @@ def test_curves_are_read_of_the_symbols_that_are_wanted() -> None:
     ]
     told: list[int] = []
 
-    curves = curves_of(prices, ["A", "B", "D"], 100, told.append)
+    curves = curves_of(portions_of(prices, 20), ["A", "B", "D"], 100, told.append)
 
     assert curves["A"].points == [
         (price.timestamp_microseconds, float(price.price))
@@ -70,4 +67,4 @@ def test_curves_are_read_of_the_symbols_that_are_wanted() -> None:
     ]
     assert list(curves) == ["A", "B", "D"]
     assert curves["D"].points == []
-    assert told == [0]
+    assert told == [20, 30]

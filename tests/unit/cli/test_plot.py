@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from lib.cli import plot as plot_module
 from lib.cli.backtest import run
 from lib.cli.columns import portions_of
 from lib.cli.errors import CliError
-from lib.cli.plot import picture_format, plot
+from lib.cli.plot import check_target, plot
 from lib.cli.prices import Price
 from price_alerts.rules import Rule, Trigger, paused
 from price_alerts.terms import Condition, Terms
@@ -42,7 +44,7 @@ def drawn(
     figures: list[Figure] = []
     monkeypatch.setattr(plot_module, "_save", lambda figure, *_: figures.append(figure))
     firings = run(rules, portions_of(prices), lambda rows: None).firings
-    plot(rules, prices, firings, Path("picture.png"))
+    plot(rules, portions_of(prices), firings, Path("picture.png"))
     (figure,) = figures
     return figure
 
@@ -63,31 +65,59 @@ def lines_of(figure: Figure, label: str) -> list[list[tuple[Any, float]]]:
 
 @pytest.mark.parametrize(("name", "begins"), [("a.png", b"\x89PNG"), ("b.SVG", b"<?xml")])
 def test_a_picture_is_written_as_its_ending_says(tmp_path: Path, name: str, begins: bytes) -> None:
-    plot([rule("crosses", "200")], prices_of("199", "201"), [], tmp_path / name)
+    plot([rule("crosses", "200")], portions_of(prices_of("199", "201")), [], tmp_path / name)
 
     assert (tmp_path / name).read_bytes().startswith(begins)
 
 
 @pytest.mark.parametrize("name", ["picture.jpg", "picture", "png"])
 def test_another_ending_is_refused_before_a_price_is_read(tmp_path: Path, name: str) -> None:
-    prices = iter(prices_of("199"))
+    prices = portions_of(prices_of("199"))
 
     with pytest.raises(CliError, match=r"picture is written as \.png or \.svg"):
         plot([rule("crosses", "200")], prices, [], tmp_path / name)
 
-    assert next(prices)
+    assert next(prices, None) is not None
     assert not (tmp_path / name).exists()
 
 
-def test_the_ending_can_be_asked_for_early() -> None:
-    assert picture_format(Path("some.where/picture.Png")) == "png"
+@pytest.mark.parametrize("name", ["picture.png", "picture.SVG"])
+def test_a_picture_that_can_be_written_passes_the_check(tmp_path: Path, name: str) -> None:
+    check_target(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("picture.pdf", "a picture is written as .png or .svg"),
+        ("none/picture.png", "there is no folder .*none; make it first"),
+        ("folder.png", "this is a folder; name a file in it"),
+        ("link.png", "there is no folder"),
+    ],
+)
+def test_a_picture_that_cannot_be_written_is_rejected_by_the_check(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").symlink_to("none/real.png")
+    with pytest.raises(CliError, match=reason):
+        check_target(tmp_path / name)
+
+
+def test_a_folder_that_cannot_be_written_to_is_rejected_by_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(CliError, match=r"the folder .* cannot be written to"):
+        check_target(tmp_path / "picture.png")
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none" / "picture.png"
 
     with pytest.raises(CliError, match=r"none/picture\.png: No such file or directory"):
-        plot([rule("crosses", "200")], prices_of("199"), [], path)
+        plot([rule("crosses", "200")], portions_of(prices_of("199")), [], path)
 
 
 def test_a_picture_that_cannot_be_finished_leaves_the_one_before(
@@ -101,7 +131,7 @@ def test_a_picture_that_cannot_be_finished_leaves_the_one_before(
     path.write_bytes(b"before")
     monkeypatch.setattr(Figure, "savefig", half_written)
     with pytest.raises(CliError, match=r"picture\.png: No space left on device"):
-        plot([rule("crosses", "200")], prices_of("199"), [], path)
+        plot([rule("crosses", "200")], portions_of(prices_of("199")), [], path)
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [
         ("picture.png", b"before")
     ]
@@ -111,7 +141,7 @@ def test_a_picture_is_written_to_where_a_link_leads(tmp_path: Path) -> None:
     (tmp_path / "real.png").write_bytes(b"before")
     link = tmp_path / "link.png"
     link.symlink_to("real.png")
-    plot([rule("crosses", "200")], prices_of("199"), [], link)
+    plot([rule("crosses", "200")], portions_of(prices_of("199")), [], link)
     assert link.is_symlink()
     assert (tmp_path / "real.png").read_bytes().startswith(b"\x89PNG")
 
@@ -124,7 +154,7 @@ def test_without_a_price_of_an_active_rule_s_symbol_there_is_nothing_to_draw(
     tmp_path: Path, rules: list[Rule]
 ) -> None:
     with pytest.raises(CliError, match="nothing to draw"):
-        plot(rules, prices_of("199"), [], tmp_path / "picture.png")
+        plot(rules, portions_of(prices_of("199")), [], tmp_path / "picture.png")
 
 
 def test_firings_are_marked_at_their_time_and_price(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,9 +251,32 @@ def test_a_legend_has_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_progress_is_told(tmp_path: Path) -> None:
     told: list[int] = []
 
-    plot([rule("crosses", "200")], prices_of("199"), [], tmp_path / "a.png", told.append)
+    plot(
+        [rule("crosses", "200")], portions_of(prices_of("199")), [], tmp_path / "a.png", told.append
+    )
 
-    assert told == [0]
+    assert told == [1]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("2024-01-01", "9999-12-31"),
+        ("1970-01-01", "9999-12-31T23:59:59.999999"),
+        ("9999-12-31T23:59:59.999999",),
+    ],
+)
+def test_the_last_day_of_the_calendar_can_be_drawn(tmp_path: Path, times: tuple[str, ...]) -> None:
+    moments = [datetime.fromisoformat(time).replace(tzinfo=UTC) for time in times]
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    prices = [
+        Price("AAPL", Decimal(99 + number), (moment - epoch) // timedelta(microseconds=1))
+        for number, moment in enumerate(moments)
+    ]
+
+    plot([rule("crosses", "99.5")], portions_of(prices), [], tmp_path / "picture.png")
+
+    assert (tmp_path / "picture.png").exists()
 
 
 def test_a_single_price_makes_a_picture(tmp_path: Path) -> None:
@@ -231,6 +284,8 @@ def test_a_single_price_makes_a_picture(tmp_path: Path) -> None:
     rules = [rule("above", "100"), rule("below", "300")]
     prices = prices_of("200")
 
-    plot(rules, prices, run(rules, portions_of(prices), lambda rows: None).firings, path)
+    plot(
+        rules, portions_of(prices), run(rules, portions_of(prices), lambda rows: None).firings, path
+    )
 
     assert imread(path).shape == (648, 1320, 4)

@@ -84,7 +84,7 @@ def test_no_text_lies_over_another_or_is_cut_off(
     rules, prices = many(symbols)
     plot(
         rules,
-        prices,
+        portions_of(prices),
         run(rules, portions_of(prices), lambda rows: None).firings,
         Path("picture.png"),
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import threading
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -17,9 +19,11 @@ from lib.cli import price_columns
 from lib.cli.columns import Portion
 from lib.cli.errors import CliError
 from lib.cli.price_columns import portions_in
+from lib.cli.price_layout import Hints
 from lib.cli.prices import Price, PricesFile
 from tests.unit.doubles import NOW
 
+NO_HINTS = Hints()
 HEADER = "timestamp,symbol,price\n"
 ROW = "2010-03-01T00:00:00Z,AAPL,1\n"
 
@@ -44,13 +48,15 @@ def outcome(prices: Iterable[Price]) -> tuple[list[Price], str]:
     return sorted(read, key=lambda price: price.symbol), ""
 
 
-def by_columns(path: Path, lines_at_once: int, **named: int) -> tuple[list[Price], str]:
-    file = PricesFile(path, needs_timestamps=True, **named)
+def by_columns(
+    path: Path, lines_at_once: int, hints: Hints = NO_HINTS, **named: int
+) -> tuple[list[Price], str]:
+    file = PricesFile(path, hints, needs_timestamps=True, **named)
     return outcome(prices_in(portions_in(file, lines_at_once)))
 
 
-def by_rows(path: Path, **named: int) -> tuple[list[Price], str]:
-    return outcome(PricesFile(path, needs_timestamps=True, **named))
+def by_rows(path: Path, hints: Hints = NO_HINTS, **named: int) -> tuple[list[Price], str]:
+    return outcome(PricesFile(path, hints, needs_timestamps=True, **named))
 
 
 USUAL = "2010-03-01T00:00:00Z"
@@ -59,13 +65,15 @@ TIMES = (
     *("2010-03-01", "2012-02-29", "2010-03-01T00:00:00.25+02:00", "2010-03-01T00:00:00.1Z"),
     *("2010-03-01T00:00:00.123456789Z", "2010-03-01T00:00:00+0200", "1970-01-01", "0"),
     *("1267401600", "1267401600000", "1267401600.5", "1.2674016e9", "2999-01-01T00:00:00Z"),
-    *("1970-01-01T00:30:00-01:00", " 2010-03-01", '"2010-03-01"'),
+    *("1970-01-01T00:30:00-01:00", " 2010-03-01", '"2010-03-01"', "13/01/2010", "12/01/2010"),
+    *("2010-03-01 09:30:00", "2010-03-01T09:30", "9999-12-31", '"Mar 01, 2010"'),
 )
 BAD_TIMES = (
     *("2011-02-29", "2010-02-30T00:00:00Z", "2010-13-01T00:00:00Z", "2010-00-01T00:00:00Z"),
     *("2010-03-00T00:00:00Z", "2010-03-01T24:00:00Z", "2010-03-01T00:60:00Z", "20100301"),
     *("2010-03-01T00:00:60Z", "2010-03-01T00:00:00", "1970-01-01T00:30:00+01:00", "1969-12-31"),
     *("0000-01-01T00:00:00Z", "01267401600", "126740160000000", "2010-03-01T00:00:00z", "", "-1"),
+    *("9999-12-31T23:59:59-01:00", "2010-03-14 02:30:00", "2010-11-07 01:30:00"),
     *("\u0662010-03-01T00:00:00Z", "2010-03-01T00:00:00.Z", "2010-03-01T00:00:00Z ", "a"),
 )
 SYMBOLS = ("AAPL", "aapl", "IBM", "EURUSD=X", '"AAPL"', " IBM")
@@ -75,6 +83,7 @@ PRICES = (
 )
 BAD_PRICES = (
     *("0", "0.0", "0e1", "-1", "NaN", "Infinity", "1_0", "1 ", "", "01", ".5", "5.", "+1", "a"),
+    *('"1,234.5"', '"1,234"', '"1,5"', "1,234.5"),
     *("\u0661", "1000000000000000000", "0.0000000000000000001", '"1\n1"', '"1\n"', "1,234"),
 )
 BAD_ROWS = (
@@ -139,6 +148,34 @@ def test_columns_are_the_rows_and_refuse_what_they_refuse(
     path.write_bytes(content)
 
     assert by_columns(path, lines_at_once) == by_rows(path)
+
+
+all_hints = st.builds(
+    Hints,
+    st.sampled_from((None, "X")),
+    st.sampled_from((None, "price")),
+    st.none(),
+    st.sampled_from((None, ZoneInfo("America/New_York"), ZoneInfo("UTC"))),
+)
+
+
+def stored(content: bytes, delimiter: str, is_packed: bool) -> bytes:
+    content = content.replace(b",", delimiter.encode())
+    return gzip.compress(content) if is_packed else content
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.builds(stored, files, st.sampled_from(",;\t"), st.booleans()),
+    st.integers(1, 14),
+    all_hints,
+)
+def test_columns_are_the_rows_whatever_separates_them_and_whatever_is_said_of_them(
+    path: Path, content: bytes, lines_at_once: int, hints: Hints
+) -> None:
+    path.write_bytes(content)
+
+    assert by_columns(path, lines_at_once, hints) == by_rows(path, hints)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -259,6 +296,23 @@ def test_little_of_a_file_is_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert shares[0] < 0.1
     assert 0.4 < shares[24] < 0.6
     assert shares[-1] == 1
+
+
+def test_a_file_packed_and_cut_off_gives_its_rows_up_to_there(path: Path) -> None:
+    path.write_bytes(gzip.compress((HEADER + ROW * 100_000).encode())[:-9])
+    told = by_columns(path, 1_000)
+
+    assert told == by_rows(path) == ([], f"{path}: is no whole gzip file")
+
+
+def test_a_bad_row_is_told_before_what_was_cut_off(path: Path) -> None:
+    content = HEADER + ROW * 1_000 + "2010-03-01,AAPL,x\n" + ROW * 200_000
+    path.write_bytes(gzip.compress(content.encode())[:-9])
+
+    told = by_columns(path, 500_000)
+
+    assert told == by_rows(path)
+    assert "line 1002: price must be" in told[1]
 
 
 def test_a_pipe_is_read_as_well(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import os
 import threading
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lib.cli.errors import CliError
-from lib.cli.prices import Price, PricesFile, price_in
+from lib.cli.prices import BadRow, Price, PricesFile, price_in
 from tests.unit.doubles import NOW, SECOND
 
 Write = Callable[[str | bytes], Path]
@@ -17,6 +18,7 @@ Write = Callable[[str | bytes], Path]
 EPOCH = "an epoch in seconds, milliseconds, microseconds or nanoseconds"
 NO_EPOCH = f"timestamp must be {EPOCH}"
 NO_TIME = f"timestamp must be ISO 8601 with a zone, or {EPOCH}"
+COMMAS = "price must have a decimal point, and commas only between thousands, as in 1,612.34"
 NO_PRICE = "price must be 0 or between 1e-30 and 1e30 in size, with at most 34 significant digits"
 MARCH = 1_267_401_600_000_000  # 2010-03-01T00:00:00Z
 NOON = MARCH + 12 * 3600 * SECOND
@@ -125,7 +127,7 @@ def test_a_timestamp_is_a_date_a_moment_with_a_zone_or_an_epoch(
         ("", NO_TIME),
         ("2010-03", NO_TIME),
         ("2010-02-30", NO_TIME),
-        ("2010-03-01T00:00:00", NO_TIME),
+        ("2010-03-01T00:00:00", "timestamp has no zone: name it with --time-zone, say UTC"),
         ("1969-12-31", "timestamp must not be before 1970"),
         ("-1", NO_EPOCH),
         ("1e30", NO_EPOCH),
@@ -143,26 +145,87 @@ def test_timestamps_may_be_left_out(write: Write) -> None:
 
 def test_timestamps_may_be_needed(write: Write) -> None:
     assert reason(write("price,symbol\n1,AAPL\n"), needs_timestamps=True) == (
-        "prices.csv line 1: must name the column timestamp once, among others separated by commas"
+        "prices.csv line 1: no column is known to be the time, among price, symbol: "
+        "say which with --time-column"
     )
+
+
+def test_a_file_without_a_line_is_rejected(write: Write) -> None:
+    assert reason(write("")) == (
+        "prices.csv line 1: must name the columns, say timestamp,symbol,price"
+    )
+
+
+def test_a_gzipped_file_is_read_as_what_is_in_it(write: Write) -> None:
+    path = write(gzip.compress(b"symbol,price\nA,1\nB,2\n"))
+    prices = PricesFile(path)
+    assert list(prices) == [Price("A", Decimal(1)), Price("B", Decimal(2))]
+    assert prices.bytes_read == prices.size_bytes
 
 
 @pytest.mark.parametrize(
-    ("header", "name"),
+    "damaged",
     [
-        ("", "symbol"),
-        ("symbol;price", "symbol"),
-        ("timestamp,price", "symbol"),
-        ("timestamp,symbol", "price"),
-        ("price,symbol,price", "price"),
-        ("timestamp,timestamp,symbol,price", "timestamp"),
-        ("2010-03-01,AAPL,1", "symbol"),
+        gzip.compress(b"symbol,price\n" + b"A,1\n" * 1_000)[:-9],
+        gzip.compress(b"symbol,price\nA,1\n")[:-1] + b"x",
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" + b"no gzip" * 10,
+        b"\x1f\x8b",
+    ],
+    ids=["cut off", "wrong size", "not packed", "nothing but its mark"],
+)
+def test_a_damaged_gzip_file_is_rejected(write: Write, damaged: bytes) -> None:
+    assert reason(write(damaged)) == "prices.csv: is no whole gzip file"
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "text", "price"),
+    [
+        (",", '"1,612.34"', "1612.34"),
+        (",", '"1,612"', "1612"),
+        (",", '"-1,234,567.8"', "-1234567.8"),
+        (";", "1,612.34", "1612.34"),
+        (",", "1234567890123456789012345678.123456", "1234567890123456789012345678.123456"),
+        (",", '"12,345,678,901,234,567,890.12345678901234"', "12345678901234567890.12345678901234"),
     ],
 )
-def test_a_header_must_name_each_column_once(write: Write, header: str, name: str) -> None:
-    assert reason(write(header)) == (
-        f"prices.csv line 1: must name the column {name} once, among others separated by commas"
-    )
+def test_a_price_may_have_commas_between_its_thousands_and_stays_exact(
+    write: Write, delimiter: str, text: str, price: str
+) -> None:
+    path = write(f"symbol{delimiter}price\nA{delimiter}{text}\n")
+    assert list(PricesFile(path)) == [Price("A", Decimal(price))]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "text", "what"),
+    [
+        (";", "1,075", "price may have a decimal comma: write 1.075 or 1075, not 1,075"),
+        ("\t", "1,075", "price may have a decimal comma: write 1.075 or 1075, not 1,075"),
+        (";", "185,50", COMMAS),
+        (";", "1.612,34", COMMAS),
+        (",", '"1,23.5"', COMMAS),
+        (",", '"0,123"', COMMAS),
+    ],
+)
+def test_another_comma_in_a_price_is_rejected(
+    write: Write, delimiter: str, text: str, what: str
+) -> None:
+    path = write(f"symbol{delimiter}price\nA{delimiter}{text}\n")
+    assert reason(path) == f"prices.csv line 2: {what}"
+
+
+def test_all_rows_are_read_with_the_bad_ones_among_them(write: Write) -> None:
+    path = write('symbol,price\nA,1\nB,x\n\n"C\nD"E,1\nF\nG,7\n')
+    assert list(PricesFile(path).rows()) == [
+        Price("A", Decimal(1)),
+        BadRow(3, 3, "price must be a JSON number, or a string that holds one"),
+        BadRow(5, 6, "',' expected after '\"'"),
+        BadRow(7, 7, "must have 2 fields, one for each column"),
+        Price("G", Decimal(7)),
+    ]
+
+
+def test_a_row_over_several_lines_is_named_by_all_of_them(write: Write) -> None:
+    assert reason(write('symbol,price\nA,"1\n2"\n')).startswith("prices.csv lines 2 to 3: price")
 
 
 @pytest.mark.parametrize(
@@ -174,8 +237,8 @@ def test_a_header_must_name_each_column_once(write: Write, header: str, name: st
             "2010-03-01,,1",
             "symbol must be 1 to 64 printable characters, with no blank at either end",
         ),
-        ("2010-03-01,AAPL", "must have 3 fields, like the first line"),
-        ("2010-03-01,AAPL,1,234.50", "must have 3 fields, like the first line"),
+        ("2010-03-01,AAPL", "must have 3 fields, one for each column"),
+        ("2010-03-01,AAPL,1,234.50", "must have 3 fields, one for each column"),
         ('2010-03-01,"AAPL,1', "unexpected end of data"),
         ('2010-03-01,"AAPL"L,1', "',' expected after '\"'"),
         (f"2010-03-01,AAPL,{'1' * 200_000}", "field larger than field limit (131072)"),

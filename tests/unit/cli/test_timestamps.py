@@ -2,15 +2,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.cli import timestamps
-from lib.cli.prices import read_timestamp
+from lib.cli.price_times import Times, read_time
 from lib.cli.timestamps import timestamps_of
 from price_alerts.ticks import InvalidMessage
+
+USUAL = Times()
+ZONES = [ZoneInfo(name) for name in ("America/New_York", "Asia/Kolkata", "America/Havana", "UTC")]
 
 moments = st.datetimes(
     datetime(1969, 12, 30),
@@ -31,16 +35,16 @@ texts = st.one_of(
 )
 
 
-def one_by_one(given_texts: Sequence[str]) -> list[int] | str:
+def one_by_one(given_texts: Sequence[str], style: Times = USUAL) -> list[int] | str:
     try:
-        return [read_timestamp(text) for text in given_texts]
+        return [read_time(text, style) for text in given_texts]
     except InvalidMessage:
         return "refused"
 
 
-def all_at_once(given_texts: Sequence[str]) -> list[int] | str:
+def all_at_once(given_texts: Sequence[str], style: Times = USUAL) -> list[int] | str:
     try:
-        return list(timestamps_of(given_texts).tolist())
+        return list(timestamps_of(given_texts, style).tolist())
     except InvalidMessage:
         return "refused"
 
@@ -57,6 +61,37 @@ def test_moments_of_one_zone_are_read_as_each_of_them_alone(
     given_texts = [moment.astimezone(UTC).isoformat(timespec=timespec) for moment in drawn]
 
     assert all_at_once(given_texts) == one_by_one(given_texts)
+
+
+local_texts = st.one_of(
+    st.datetimes(datetime(1969, 12, 30), datetime(2030, 1, 1)),
+    # Around where clocks are changed.
+    st.datetimes(datetime(2024, 3, 9), datetime(2024, 3, 11)),
+    st.datetimes(datetime(2024, 11, 2), datetime(2024, 11, 4)),
+    st.just(datetime.max),
+).map(lambda moment: moment.isoformat(" ", "seconds"))
+
+
+@given(
+    st.lists(local_texts | local_texts.map(lambda text: text[:10]), min_size=1, max_size=6),
+    st.sampled_from(ZONES),
+)
+def test_times_of_a_named_zone_are_read_as_each_of_them_alone(
+    given_texts: list[str], zone: ZoneInfo
+) -> None:
+    assert all_at_once(given_texts, Times(zone)) == one_by_one(given_texts, Times(zone))
+
+
+@pytest.mark.parametrize("zone", ZONES, ids=str)
+@pytest.mark.parametrize("text", ["2024-07-02", "2024-07-02 09:30:00", "2024-07-02T09:30:00.25"])
+def test_times_of_a_named_zone_are_read_at_once(
+    monkeypatch: pytest.MonkeyPatch, text: str, zone: ZoneInfo
+) -> None:
+    given_texts = [text, text.replace("07", "12", 1), text.replace("02", "03", 1)]
+    expected = one_by_one(given_texts, Times(zone))
+    monkeypatch.setattr(timestamps, "_one_by_one", None)
+
+    assert all_at_once(given_texts, Times(zone)) == expected
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lib.cli import publish_command
+from lib.cli import checked_prices
 from tests.unit.cli.doubles import answer_with, refusal
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Run = Callable[..., Any]
 
 ROWS = "symbol,price,timestamp\naapl,201.50,2010-03-01\nIBM,1e2,2010-03-01T12:00:00.5Z\n"
+NO_PRICE = "price must be a JSON number, or a string that holds one"
 FAILURE = {"Id": "0", "SenderFault": True, "Code": "InvalidMessageContents"}
 
 
@@ -58,12 +59,13 @@ def test_a_file_is_sent_with_its_timestamps(
 def test_a_long_file_is_sent_in_batches(
     run: Run, queue_url: str, prices: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish_command, "_ROWS_PER_REPORT", 1_000)
+    monkeypatch.setattr(checked_prices, "_ROWS_PER_REPORT", 1_000)
     prices.write_text("symbol,price\n" + "AAPL,1\n" * 2_001)
     assert run("publish", "--file", str(prices), "--json").json == {
         "accepted": 2_001,
         "messages": 5,
         "refused": [],
+        "skipped": [],
     }
 
 
@@ -80,16 +82,100 @@ def test_a_pipe_is_sent_too(run: Run, sqs: SQSClient, queue_url: str, tmp_path: 
 def test_a_file_with_a_fault_sends_nothing(
     run: Run, sqs: SQSClient, queue_url: str, prices: Path
 ) -> None:
-    prices.write_text(f"{ROWS}MSFT,a lot,2010-03-02\n")
+    prices.write_text(f"{ROWS}MSFT,a lot,2010-03-02\n\n{ROWS}")
     ended = run("publish", "--file", str(prices))
-    assert ended.exit_code == 1
-    assert ended.error.startswith(f"{prices} line 4: price must be a JSON number")
+    assert (ended.exit_code, ended.out) == (1, "")
+    assert ended.err.splitlines() == [
+        f"line 4: {NO_PRICE}",
+        "line 6: timestamp must be ISO 8601 with a zone, or an epoch in seconds, milliseconds, "
+        "microseconds or nanoseconds",  # the names once more
+        f"error: {prices}: 2 of 6 rows cannot be read, so nothing was sent: correct them, "
+        "or leave them out with --skip-invalid",
+    ]
     assert sent(sqs, queue_url) == []
+
+
+def test_a_file_s_other_rows_are_sent_where_that_is_asked_for(
+    run: Run, sqs: SQSClient, queue_url: str, prices: Path
+) -> None:
+    prices.write_text(f'{ROWS}MSFT,a lot,2010-03-02\nMSFT\n"A\n",1,2010-03-02\nX,3,2010-03-02\n')
+    assert run("publish", "--file", str(prices), "--skip-invalid").text.splitlines() == [
+        "accepted: 3 prices in 1 message",
+        "skipped: 3 rows",
+        f"line 4: {NO_PRICE}",
+        "line 5: must have 3 fields, one for each column",
+        "lines 6 to 7: symbol must be 1 to 64 printable characters, with no blank at either end",
+    ]
+    assert [tick["symbol"] for tick in sent(sqs, queue_url)] == ["AAPL", "IBM", "X"]
+
+
+def test_what_was_skipped_is_part_of_the_json(run: Run, queue_url: str, prices: Path) -> None:
+    prices.write_text("symbol,price\nA,x\nA,1\n")
+    assert run("publish", "--file", str(prices), "--skip-invalid", "--json").json == {
+        "accepted": 1,
+        "messages": 1,
+        "refused": [],
+        "skipped": [{"line": 2, "reason": NO_PRICE}],
+    }
+
+
+def test_a_file_without_a_bad_row_has_nothing_to_skip(
+    run: Run, queue_url: str, prices: Path
+) -> None:
+    done = run("publish", "--file", str(prices), "--skip-invalid")
+    assert done.text == "accepted: 2 prices in 1 message"
+
+
+def test_of_very_many_bad_rows_the_first_are_listed_and_all_are_counted(
+    run: Run, queue_url: str, prices: Path
+) -> None:
+    prices.write_text("symbol,price\n" + "A,x\n" * 23 + "A,1\n")
+    lines = run("publish", "--file", str(prices)).err.splitlines()
+    assert lines[:20] == [f"line {line}: {NO_PRICE}" for line in range(2, 22)]
+    assert lines[20] == "and 3 more"
+    assert lines[21].startswith(f"error: {prices}: 23 of 24 rows cannot be read")
+    lines = run("publish", "--file", str(prices), "--skip-invalid").text.splitlines()
+    assert (lines[1], lines[-1], len(lines)) == ("skipped: 23 rows", "and 3 more", 23)
 
 
 def test_a_price_from_the_future_is_refused(run: Run, queue_url: str, prices: Path) -> None:
     prices.write_text("symbol,price,timestamp\nAAPL,1,2026-11-22T15:05:06Z\n")
-    assert run("publish", "--file", str(prices)).error.endswith("more than 60 s in the future")
+    bad, _ = run("publish", "--file", str(prices)).err.splitlines()
+    assert bad == "line 2: timestamp is more than 60 s in the future"
+
+
+@pytest.mark.parametrize("is_pipe", [False, True])
+def test_a_file_is_sent_in_the_order_of_time(
+    run: Run, sqs: SQSClient, queue_url: str, prices: Path, is_pipe: bool
+) -> None:
+    rows = ["A,3,2010-03-03", "B,2,2010-03-02", "A,1,2010-03-02", "A,0,2010-03-01"]
+    content = "\n".join(["symbol,price,timestamp", *rows])  # the newest first
+    if is_pipe:
+        prices.unlink()
+        os.mkfifo(prices)
+        threading.Thread(target=prices.write_text, args=(content,)).start()
+    else:
+        prices.write_text(content)
+    run("publish", "--file", str(prices))
+    assert [tick["price"] for tick in sent(sqs, queue_url)] == [0, 1, 2, 3]
+
+
+def test_an_export_is_sent_with_options_that_say_what_it_does_not(
+    run: Run, sqs: SQSClient, queue_url: str, prices: Path
+) -> None:
+    prices.write_text("when;open;last\n2010-03-01 09:30;1;1,099.5\n")
+    words = ["--symbol", "aapl", "--price-column", "last", "--time-column", "when"]
+    run("publish", "--file", str(prices), *words, "--time-zone", "America/New_York")
+    assert sent(sqs, queue_url) == [
+        {"symbol": "AAPL", "price": "1099.5", "timestamp": "2010-03-01T14:30:00.000000Z"}
+    ]
+
+
+@pytest.mark.parametrize("words", [["--skip-invalid"], ["--symbol", "A"], ["--time-zone", "UTC"]])
+def test_what_says_how_to_read_a_file_is_wrong_without_one(run: Run, words: list[str]) -> None:
+    ended = run("publish", "AAPL=1", *words)
+    assert ended.exit_code == 2
+    assert ended.error == "prices that are typed take no option of --file"
 
 
 def test_a_file_that_is_not_there_is_missed(run: Run, prices: Path) -> None:
@@ -149,6 +235,7 @@ def test_prices_that_are_not_accepted_are_listed_as_json(
                 "reason": "InvalidMessageContents",
             }
         ],
+        "skipped": [],
     }
 
 
