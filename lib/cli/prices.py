@@ -34,11 +34,15 @@ _THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(?:,[0-9]{3})+(\.[0-9]+)?")
 
 
 class Price(NamedTuple):
-    """A price by the rules of a tick; one without a timestamp is of the time when SQS gets it."""
+    """A price by the rules of a tick; one without a timestamp is of the time when SQS gets it.
+
+    The sequence orders prices of one symbol and timestamp.
+    """
 
     symbol: str
     price: Decimal
     timestamp_microseconds: int | None = None
+    sequence: int = 0
 
 
 class BadRow(NamedTuple):
