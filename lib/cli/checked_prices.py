@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lib.cli.prices import BadRow, Price, PricesFile
 
-__all__ = ["CheckedPrices", "checked", "in_time_order"]
+__all__ = ["CheckedPrices", "checked", "in_time_order", "numbered"]
 
 _ROWS_PER_REPORT = 10_000
 
@@ -69,17 +69,35 @@ def checked(file: PricesFile, *, is_pipe: bool, on_progress: Callable[[], object
         prices = (row for row in file.rows() if isinstance(row, Price))
     if not is_in_order:
         prices = in_time_order(list(prices))
-    return CheckedPrices(prices, count, bad_rows)
+    return CheckedPrices(numbered(prices), count, bad_rows)
+
+
+def numbered(prices: Iterable[Price]) -> Iterator[Price]:
+    """Give prices of one symbol and timestamp numbers, as SQS may swap the messages they are in.
+
+    Parameters
+    ----------
+    prices
+        The prices in the order of time.
+    """
+    latest: dict[str, Price] = {}
+    for price in prices:
+        time, before = price.timestamp_microseconds, latest.get(price.symbol)
+        found = price
+        if time is not None and before and before.timestamp_microseconds == time:
+            found = price._replace(sequence=before.sequence + 1)
+        latest[price.symbol] = found
+        yield found
 
 
 def in_time_order(prices: Sequence[Price]) -> list[Price]:
     """Sort prices, each with a timestamp, as `Portion.in_time_order` does."""
     latest: dict[str, int] = {}
     rises = falls = False
-    for symbol, _, timestamp in prices:
-        time = timestamp or 0
-        before = latest.get(symbol, time)
+    for price in prices:
+        time = price.timestamp_microseconds or 0
+        before = latest.get(price.symbol, time)
         rises, falls = rises or time > before, falls or time < before
-        latest[symbol] = time
+        latest[price.symbol] = time
     oldest_first = prices[::-1] if falls and not rises else prices
     return sorted(oldest_first, key=lambda price: price.timestamp_microseconds or 0)

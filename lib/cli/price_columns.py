@@ -103,7 +103,9 @@ def _portion(lines: Sequence[str], layout: Layout, latest: int | None) -> Portio
         symbol_of = {text: read_symbol(text) for text in dict.fromkeys(symbols)}
     except (csv.Error, InvalidMessage):
         return None
-    if latest is not None and times.max() > latest:
+    is_future = latest is not None and times.max() > latest
+    first = layout.first_symbol
+    if is_future or (first is not None and set(fields[layout.symbol_at]) != {first}):
         return None
     prices = fields[layout.price_at]
     text = "\n".join((*prices, ""))

@@ -66,6 +66,8 @@ class Layout:
         How many lines there are before the first row.
     symbol, symbol_at
         The symbol of all rows; if there is none, the place of the column.
+    first_symbol
+        With a symbol of all rows, what the first one has in that column, and all must have.
     price_at, time_at
         The places of these columns; times may be missing.
     times
@@ -77,6 +79,7 @@ class Layout:
     lines_before: int
     symbol: str | None
     symbol_at: int
+    first_symbol: str | None
     price_at: int
     time_at: int | None
     times: Times
@@ -126,11 +129,21 @@ def layout_of(lines: Sequence[str], hints: Hints, *, needs_times: bool) -> Layou
     price_names = ("price",) if set(names) >= _OWN else _PRICES
     price_at = _place(header, hints.price_column, price_names, "price", "--price-column")
     time_names = _MOMENTS if set(_MOMENTS) & set(names) else _TIMES
-    time_at, symbol_at = None, 0
+    time_at = None
     if needs_times or hints.time_column is not None or set(time_names) & set(names):
         time_at = _place(header, hints.time_column, time_names, "time", "--time-column")
-    if hints.symbol is None:
+    body = [
+        row.fields
+        for row in rows
+        if row.delimiter == header.delimiter
+        and row.line > header.line
+        and len(row.fields) == len(names)
+    ]
+    symbol_at, first_symbol = 0, None
+    if hints.symbol is None or len(set(_SYMBOLS) & set(names)) == 1:
         symbol_at = _place(header, None, _SYMBOLS, "symbol", "--symbol")
+        if hints.symbol and body:
+            first_symbol = body[0][symbol_at]
     _check_lines_above(header, rows, price_at)
     return Layout(
         header.delimiter,
@@ -138,9 +151,10 @@ def layout_of(lines: Sequence[str], hints: Hints, *, needs_times: bool) -> Layou
         header.line,
         hints.symbol,
         symbol_at,
+        first_symbol,
         price_at,
         time_at,
-        Times(hints.zone, _is_day_first(header, rows, time_at)),
+        Times(hints.zone, is_day_first(() if time_at is None else (row[time_at] for row in body))),
     )
 
 
@@ -221,13 +235,3 @@ def _check_lines_above(header: _Row, rows: Sequence[_Row], price_at: int) -> Non
             raise CliError(
                 f"line {header.line}: names the columns, but line {row.line} above holds a price"
             )
-
-
-def _is_day_first(header: _Row, rows: Sequence[_Row], time_at: int | None) -> bool | None:
-    if time_at is None:
-        return None
-    return is_day_first(
-        row.fields[time_at]
-        for row in rows
-        if row.delimiter == header.delimiter and len(row.fields) == len(header.fields)
-    )

@@ -24,7 +24,7 @@ SymbolOption = Annotated[
     typer.Option(
         "--symbol",
         metavar="SYMBOL",
-        help="The symbol of all prices in the file; a column of symbols is then not read.",
+        help="The symbol of all prices in the file, whatever a column of symbols calls it.",
         show_default=False,
     ),
 ]

@@ -34,11 +34,15 @@ _THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(?:,[0-9]{3})+(\.[0-9]+)?")
 
 
 class Price(NamedTuple):
-    """A price by the rules of a tick; one without a timestamp is of the time when SQS gets it."""
+    """A price by the rules of a tick; one without a timestamp is of the time when SQS gets it.
+
+    The sequence orders prices of one symbol and timestamp.
+    """
 
     symbol: str
     price: Decimal
     timestamp_microseconds: int | None = None
+    sequence: int = 0
 
 
 class BadRow(NamedTuple):
@@ -198,6 +202,8 @@ class PricesFile:
                     timestamp = read_time(row[layout.time_at], layout.times)
                     if latest is not None and timestamp > latest:
                         raise InvalidMessage("timestamp is more than 60 s in the future")
+                if layout.first_symbol not in {None, row[layout.symbol_at]}:
+                    raise InvalidMessage("symbol must be the first row's, with --symbol for all")
                 symbol = layout.symbol or read_symbol(row[layout.symbol_at])
                 price = _price_of(row[layout.price_at], layout.delimiter)
             except (InvalidMessage, csv.Error) as reason:

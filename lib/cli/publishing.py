@@ -27,7 +27,7 @@ TICKS_PER_MESSAGE = 100
 MESSAGES_PER_REQUEST = 10  # SQS SendMessageBatch: entries in a request
 # Any SQS accepts 256 KiB in a request. A tick has up to four bytes for each character of its
 # symbol, and the given number for all the rest.
-_REQUEST_BYTES, _TICK_BYTES, _CHARACTER_BYTES = 256 * 1_024, 112, 4
+_REQUEST_BYTES, _TICK_BYTES, _CHARACTER_BYTES = 256 * 1_024, 144, 4
 # SQS gives all messages of a request one time, and at one time ticks are in the order of their
 # messages' ids: in any. Prices of no other time are sent message by message.
 UNTIMED_TICKS_PER_MESSAGE = MAX_TICKS_PER_MESSAGE
@@ -183,5 +183,6 @@ def _tick(price: Price) -> str:
     timestamp = ""
     if price.timestamp_microseconds is not None:
         timestamp = f', "timestamp": "{format_timestamp(price.timestamp_microseconds)}"'
+    sequence = f', "sequence": {price.sequence}' if price.sequence else ""
     symbol = json.dumps(price.symbol, ensure_ascii=False)
-    return f'{{"symbol": {symbol}, "price": {number}{timestamp}}}'
+    return f'{{"symbol": {symbol}, "price": {number}{timestamp}{sequence}}}'

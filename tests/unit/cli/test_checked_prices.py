@@ -2,19 +2,23 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.cli import checked_prices
-from lib.cli.checked_prices import checked, in_time_order
+from lib.cli.checked_prices import checked, in_time_order, numbered
 from lib.cli.columns import portions_of
 from lib.cli.prices import BadRow, Price, PricesFile
+from lib.cli.publishing import _body
+from price_alerts.ticks import parse_message
+from tests.unit.doubles import NOW
 
 times = st.integers(0, 4)
 rows = st.lists(
-    st.builds(Price, st.sampled_from("AB"), st.integers(1, 9).map(Decimal), times),
+    st.builds(Price, st.sampled_from("AB"), st.integers(1, 9).map(Decimal), times, st.just(0)),
     min_size=1,
     max_size=12,
 )
@@ -31,6 +35,48 @@ def test_prices_are_sorted_as_portions_are(given_rows: list[Price]) -> None:
         Price(ordered.symbols[code], columns.price(place), int(columns.times[place]))
         for place, code in enumerate(ordered.codes.tolist())
     ]
+
+
+def test_prices_of_one_symbol_and_timestamp_are_numbered() -> None:
+    one = Price("A", Decimal(1), 5)
+    other = Price("B", Decimal(1), 5)
+    next_one = Price("A", Decimal(1), 6)
+
+    found = list(numbered([one, other, one, one, next_one, other]))
+
+    assert [price.sequence for price in found] == [0, 0, 1, 2, 0, 1]
+    assert [price._replace(sequence=0) for price in found] == [
+        *(one, other, one, one, next_one, other)
+    ]
+
+
+def test_prices_without_a_timestamp_are_not_numbered() -> None:
+    untimed = [Price("A", Decimal(1))] * 3
+
+    assert list(numbered(untimed)) == untimed
+
+
+@given(rows, st.randoms(use_true_random=False))
+def test_the_handler_has_prices_of_one_timestamp_in_their_order_however_they_are_sent(
+    given_rows: list[Price], random: Random
+) -> None:
+    meant = in_time_order(given_rows)
+    messages = [[price] for price in numbered(meant)]
+    random.shuffle(messages)  # all of one request have one time, and any id
+
+    arrived = [
+        tick
+        for number, message in enumerate(messages)
+        for tick in parse_message(_body(message), f"m-{number}", NOW, NOW).ticks
+    ]
+
+    for symbol in "AB":
+        ticks = sorted(
+            (tick for tick in arrived if tick.symbol == symbol), key=lambda tick: tick.position
+        )
+        assert [tick.price for tick in ticks] == [
+            row.price for row in meant if row.symbol == symbol
+        ]
 
 
 @pytest.mark.parametrize("is_pipe", [False, True])

@@ -15,6 +15,7 @@ rows = st.lists(
         st.sampled_from(("A", "B", "C")),
         st.integers(1, 9).map(Decimal),
         st.integers(0, 10**15),
+        st.just(0),
     ),
     min_size=1,
     max_size=30,

@@ -165,6 +165,14 @@ def test_a_file_without_names_says_how_they_may_look() -> None:
         assert reason(text) == "line 1: must name the columns, say timestamp,symbol,price"
 
 
+def test_one_symbol_for_all_is_held_against_a_column_of_symbols() -> None:
+    assert layout("date,close,ticker\n2024-01-01,1,btc\n").first_symbol == "btc"
+    assert layout("date,close,ticker\n").first_symbol is None
+    assert layout("date,close\n2024-01-01,1\n").first_symbol is None
+    assert layout("date,close,ticker,symbol\n2024-01-01,1,a,b\n").first_symbol is None
+    assert layout("date,close,ticker\n2024-01-01,1,btc\n", Hints()).first_symbol is None
+
+
 def test_times_are_needed_only_where_they_are_asked_for() -> None:
     assert layout("price,volume\n", needs_times=False).time_at is None
     assert layout("price,Date\n", needs_times=False).time_at == 1

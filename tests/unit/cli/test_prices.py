@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lib.cli.errors import CliError
+from lib.cli.price_layout import Hints
 from lib.cli.prices import BadRow, Price, PricesFile, price_in
 from tests.unit.doubles import NOW, SECOND
 
@@ -211,6 +212,15 @@ def test_another_comma_in_a_price_is_rejected(
 ) -> None:
     path = write(f"symbol{delimiter}price\nA{delimiter}{text}\n")
     assert reason(path) == f"prices.csv line 2: {what}"
+
+
+def test_one_symbol_for_all_may_replace_one_but_not_several(write: Write) -> None:
+    path = write("symbol,price\nBTC/USDT,1\nBTC/USDT,2\nETH/USDT,3\n")
+    assert list(PricesFile(path, Hints("BTCUSDT")).rows()) == [
+        Price("BTCUSDT", Decimal(1)),
+        Price("BTCUSDT", Decimal(2)),
+        BadRow(4, 4, "symbol must be the first row's, with --symbol for all"),
+    ]
 
 
 def test_all_rows_are_read_with_the_bad_ones_among_them(write: Write) -> None:

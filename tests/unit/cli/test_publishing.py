@@ -20,7 +20,7 @@ from tests.unit.doubles import NOW, SECOND
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-LONGEST = Price("𠮷" * 64, Decimal(f"-{'9' * 34}E-63"), NOW)
+LONGEST = Price("𠮷" * 64, Decimal(f"-{'9' * 34}E-63"), NOW, 10**15)
 
 _symbols = st.text('ABCXYZ019.-_/:=^!&#%"\\币𠮷', min_size=1, max_size=64)
 _prices = st.builds(
@@ -114,10 +114,15 @@ def test_a_message_is_what_the_readme_says(sqs: SQSClient, queue_url: str) -> No
     )
 
 
-@given(st.lists(st.builds(Price, _symbols, _prices, _moments), min_size=1, max_size=5))
+@given(
+    st.lists(
+        st.builds(Price, _symbols, _prices, _moments, st.integers(0, 10**6)), min_size=1, max_size=5
+    )
+)
 def test_the_handler_reads_what_was_meant(meant: list[Price]) -> None:
     ticks = parse_message(_body(meant), "m-1", NOW, NOW).ticks
     assert [(tick.symbol, tick.price) for tick in ticks] == [price[:2] for price in meant]
+    assert [tick.position.sequence for tick in ticks] == [price.sequence for price in meant]
     assert [tick.position.timestamp_microseconds for tick in ticks] == [
         NOW if price.timestamp_microseconds is None else price.timestamp_microseconds
         for price in meant
@@ -128,7 +133,7 @@ def test_a_request_of_the_longest_prices_is_taken_by_any_sqs(
     sqs: SQSClient, queue_url: str, requests: Requests
 ) -> None:
     assert publish(sqs, queue_url, [LONGEST] * 1_500).accepted_ticks == 1_500
-    untimed = LONGEST._replace(timestamp_microseconds=None)
+    untimed = LONGEST._replace(timestamp_microseconds=None, sequence=0)
     assert publish(sqs, queue_url, [untimed] * 1_000).accepted_ticks == 1_000
     assert 150_000 < max(requests.sizes_bytes) <= 256 * 1_024
 
