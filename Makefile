@@ -133,7 +133,7 @@ beside := emulator checkov auditors workflows fuzzer successor terraform terrafo
 
 # The lock names no index: each installation uses the one that its pip is set up for.
 .PHONY: lock
-lock: ## resolve Pipfile and package.json anew and generate the requirement files
+lock: ## resolve Pipfile and both package.json anew and generate the requirement files
 	@$(PYTHON) -m venv .cache/pipenv
 	@.cache/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==2026.10.3
 	@PIPENV_IGNORE_VIRTUALENVS=1 WORKON_HOME=.cache PIPENV_QUIET=1 .cache/pipenv/bin/pipenv lock \
@@ -143,4 +143,6 @@ lock: ## resolve Pipfile and package.json anew and generate the requirement file
 	@export PIPENV_IGNORE_VIRTUALENVS=1 WORKON_HOME=.cache; requirements=".cache/pipenv/bin/pipenv requirements --hash --exclude-index"; \
 		$$requirements --dev > requirements.txt; \
 		for category in $(beside); do $$requirements --categories $$category > lib/local/$$category-requirements.txt; done
-	@npm install --package-lock-only --silent --omit-lockfile-registry-resolved
+	@for folder in . tests/iam; do \
+		npm install --prefix $$folder --package-lock-only --silent --omit-lockfile-registry-resolved; \
+	done

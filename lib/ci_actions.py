@@ -22,7 +22,7 @@ LOOK = (
     *("lambda:GetEventSourceMapping", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig"),
     *("lambda:GetFunctionConfiguration", "lambda:ListTags", "lambda:ListVersionsByFunction"),
     "logs:ListTagsForResource",
-    *("sns:GetTopicAttributes", "sns:ListTagsForResource"),
+    *("sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource"),
     *("sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags"),
 )
 LOOK_AT_KEY = (
