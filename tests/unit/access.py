@@ -7,27 +7,20 @@ import json
 from contextlib import ExitStack
 from functools import cache
 
-from tests.iam.simulator import Caller, Context, Request, Simulator, running_simulator
+from tests.iam.simulator import Caller, Context, Request, Simulator, left_to_iam, running_simulator
 from tests.needed import needed
 
-_ROLE = "arn:aws:iam::123456789012:role/ci"
+_ACCOUNT = "123456789012"
+_ROLE = f"arn:aws:iam::{_ACCOUNT}:role/ci"
 
 
 def may(policy: str, action: str, resource: str, **context: str | list[str]) -> bool:
     """Tell whether a policy allows an action; ``__`` stands for a colon in a key of the context."""
     keys: Context = {name.replace("__", ":"): value for name, value in context.items()}
-    request = Request(action, resource, keys, _left_to_iam(resource))
+    key_policy = left_to_iam(_ACCOUNT) if resource.startswith("arn:aws:kms:") else None
+    request = Request(action, resource, keys, key_policy)
     (decision,) = _simulator().decide(Caller(_ROLE, [json.loads(policy)]), [request])
     return decision.is_allowed
-
-
-def _left_to_iam(resource: str) -> dict[str, object] | None:
-    """Return the policy without which nobody may use a key, whatever IAM says."""
-    if not resource.startswith("arn:aws:kms:"):
-        return None
-    root = {"AWS": "arn:aws:iam::123456789012:root"}
-    statement = {"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"}
-    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 @cache
