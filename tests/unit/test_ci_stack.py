@@ -370,6 +370,22 @@ def test_a_key_is_made_with_the_stack_s_tag_alone(bare: Stack) -> None:
     assert (made, may(deploy, "kms:CreateKey", "*")) == ([True, False], False)
 
 
+@pytest.mark.parametrize("role", ["plan", "deploy-dev"])
+@pytest.mark.parametrize(
+    ("action", "alias", "is_allowed"),
+    [
+        ("kms:DescribeKey", "alias/aws/dynamodb", True),
+        ("kms:DescribeKey", "alias/aws/s3", False),
+        ("kms:GetKeyPolicy", "alias/aws/dynamodb", False),
+    ],
+)
+def test_of_keys_that_are_nobody_s_the_table_s_alone_is_seen(
+    bare: Stack, role: str, action: str, alias: str, is_allowed: bool
+) -> None:
+    context = {"kms__RequestAlias": alias} if action == "kms:DescribeKey" else {}
+    assert may(policy(bare, role), action, KEY.format("us-east-1"), **context) == is_allowed
+
+
 def test_who_plans_looks_at_the_key_and_reads_nothing_with_it(full: Stack) -> None:
     plan, key = policy(full, "plan"), KEY.format("eu-central-1")
     tags = {"aws__ResourceTag/stack": "tap-prod"}
