@@ -35,6 +35,20 @@ test: setup ## run all tests that a change needs; coverage of lib/ must be compl
 unit: setup ## run the tests that need no deployment
 	@$(pytest) --cov --cov-report=term tests/unit
 
+# What Lambda runs the function on (lib/alert_function.py).
+RUNTIME := python3.13
+tests_of_function = $$(grep -lE '^(from|import) (price_alerts|index)|load_index' tests/unit/test_*.py)
+
+.PHONY: runtime
+runtime: setup ## run the tests of the function on the Python that Lambda runs it on, if that is there
+	@if $(RUNTIME) -c '' 2> /dev/null; then \
+		$(MAKE) --no-print-directory .cache/$(RUNTIME)/installed; \
+		.cache/$(RUNTIME)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(tests_of_function); \
+	else \
+		echo "$(RUNTIME), which Lambda runs the function on, is not there: nothing was run"; \
+		test "$${CI:-}" != true; \
+	fi
+
 .PHONY: deep
 deep: setup ## run the tests that take minutes: new random histories, scanners, soak, successor
 	@$(pytest) -m deep
@@ -114,12 +128,19 @@ cdktf := node_modules/.bin/cdktf
 setup: .venv/installed node_modules/installed ## install what is needed, once
 
 # Compiling the 2,200 modules of the AWS bindings would take longer than all the rest.
+install := install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements.txt
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12")'
 	@echo "Installing Python packages into .venv (a minute or two, once) ..."
 	@$(PYTHON) -m venv .venv
-	@$(venv)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements.txt
+	@$(venv)/python -m pip $(install)
 	@$(venv)/python -m compileall -q -j 0 -x cdktf_cdktf_provider_aws .venv/lib || true
+	@touch $@
+
+.cache/$(RUNTIME)/installed: requirements.txt
+	@echo "Installing Python packages into .cache/$(RUNTIME) (a minute or two, once) ..."
+	@$(RUNTIME) -m venv --clear .cache/$(RUNTIME)
+	@.cache/$(RUNTIME)/bin/python -m pip $(install)
 	@touch $@
 
 node_modules/installed: package-lock.json | .venv/installed
@@ -133,7 +154,7 @@ beside := emulator checkov auditors workflows fuzzer successor terraform terrafo
 
 # The lock names no index: each installation uses the one that its pip is set up for.
 .PHONY: lock
-lock: ## resolve Pipfile and package.json anew and generate the requirement files
+lock: ## resolve Pipfile and both package.json anew and generate the requirement files
 	@$(PYTHON) -m venv .cache/pipenv
 	@.cache/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==2026.10.3
 	@PIPENV_IGNORE_VIRTUALENVS=1 WORKON_HOME=.cache PIPENV_QUIET=1 .cache/pipenv/bin/pipenv lock \
@@ -143,4 +164,6 @@ lock: ## resolve Pipfile and package.json anew and generate the requirement file
 	@export PIPENV_IGNORE_VIRTUALENVS=1 WORKON_HOME=.cache; requirements=".cache/pipenv/bin/pipenv requirements --hash --exclude-index"; \
 		$$requirements --dev > requirements.txt; \
 		for category in $(beside); do $$requirements --categories $$category > lib/local/$$category-requirements.txt; done
-	@npm install --package-lock-only --silent --omit-lockfile-registry-resolved
+	@for folder in . tests/iam; do \
+		npm install --prefix $$folder --package-lock-only --silent --omit-lockfile-registry-resolved; \
+	done

@@ -24,7 +24,7 @@ LOOK = (
     *("lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:ListTags"),
     "lambda:ListVersionsByFunction",
     "logs:ListTagsForResource",
-    *("sns:GetTopicAttributes", "sns:ListTagsForResource"),
+    *("sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource"),
     *("sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags"),
 )
 LOOK_AT_KEY = (

@@ -6,13 +6,15 @@ import fcntl
 import hashlib
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from lib.local.errors import LocalError
 
-__all__ = ["CACHE", "is_installed", "virtual_environment"]
+__all__ = ["CACHE", "install_once", "is_installed", "virtual_environment"]
 
 CACHE = Path(__file__).parents[2] / ".cache"
+_STAMP = "installed"
 
 
 def is_installed(name: str, cache: Path = CACHE) -> bool:
@@ -33,15 +35,30 @@ def virtual_environment(name: str, cache: Path = CACHE) -> Path:
     LocalError
         If it cannot be installed.
     """
-    stamp = _stamp(name, cache)
-    if not stamp.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with (cache / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # tests beside each other need the same ones
-            if not stamp.exists():
-                _install(stamp.parent, str(_requirements(name)))
-                stamp.touch()
-    return stamp.parent / "bin"
+    folder = _stamp(name, cache).parent
+    install_once(folder, lambda: _install(folder, str(_requirements(name))))
+    return folder / "bin"
+
+
+def install_once(folder: Path, install: Callable[[], None]) -> None:
+    """Fill a folder of the cache, unless that was done before.
+
+    Parameters
+    ----------
+    folder
+        The folder, which is called after what is in it and its version.
+    install
+        Fills it; if it raises, the next one tries again.
+    """
+    stamp = folder / _STAMP
+    if stamp.exists():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests beside each other need the same ones
+        if not stamp.exists():
+            install()
+            stamp.touch()
 
 
 def _install(folder: Path, requirements: str) -> None:
@@ -62,7 +79,7 @@ def _requirements(name: str) -> Path:
 def _stamp(name: str, cache: Path) -> Path:
     # An environment cannot be moved: its commands name their Python by its path.
     wanted = f"{_requirements(name).read_text()}\n{sys.version}\n{cache.absolute()}"
-    return cache / f"{name}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}" / "installed"
+    return cache / f"{name}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}" / _STAMP
 
 
 def _why(done: subprocess.CompletedProcess[str]) -> str:

@@ -18,10 +18,10 @@ import pytest
 from lib.local.command_line import CommandLine
 from lib.local.deployment import QUICK_RETRIES, Deployment
 from lib.local.emulator import Emulator, running_emulator
-from lib.local.errors import LocalError
 from lib.local.replay import Pipeline, Subscriber, find_pipeline
 from lib.local.toolchain import Toolchain, find_toolchain
 from lib.local.virtual_environment import virtual_environment
+from tests.needed import needed
 
 THRESHOLD = 150
 FEED = "feed"  # a user who may send prices
@@ -53,21 +53,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(1_800))
             item.add_marker(pytest.mark.integration)
     items.sort(key=lambda item: item.get_closest_marker("destroys") is not None)
-
-
-@contextmanager
-def needed() -> Iterator[None]:
-    """Skip what needs something that cannot be had here."""
-    missing = ""
-    try:
-        yield
-    except LocalError as reason:
-        missing = str(reason)
-    # On a developer's machine that is a pity; in CI it would hide all that is tested here.
-    if missing and os.environ.get("CI") == "true":
-        pytest.fail(f"cannot be skipped in CI: {missing}", pytrace=False)
-    if missing:
-        pytest.skip(missing)
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,11 @@ class Laptop:
         with self._configuration() as document:
             document["context"]["common"][key] = value
 
+    def write_settings(self, environment: str, settings: Mapping[str, Any]) -> None:
+        """Change settings of one environment."""
+        with self._configuration() as document:
+            document["context"]["environments"][environment].update(settings)
+
     def let_ci_deploy(self, repository: str) -> None:
         """Say in cdktf.json which repository deploys."""
         with self._configuration() as document:

@@ -22,8 +22,8 @@ from lib.local.toolchain import Toolchain, terraform_from_pypi
 from lib.s3_arguments import TABLE, deprecation, refusal, row
 from lib.s3_backend import check_s3
 from lib.terraform import Terraform, ask_terraform
-from tests.integration.conftest import needed
 from tests.integration.laptop import Laptop
+from tests.needed import needed
 
 # The packages that carry a Terraform of that version; none is the one on the path.
 TERRAFORMS = {

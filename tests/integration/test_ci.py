@@ -15,10 +15,16 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from lib.account import Account
 from lib.local.emulator import Emulator, running_emulator
 from lib.local.toolchain import Toolchain
+from lib.names import Names
+from tests.iam.actions import Deployed
+from tests.iam.provider_log import LOG_FORMAT, read_calls
+from tests.iam.simulator import Caller, running_simulator
 from tests.integration.conftest import FORGOTTEN, allow_batches, changed_by, mend_topic_policy
 from tests.integration.laptop import Laptop
+from tests.needed import needed
 from tests.workflows import FOLDER, commands, jobs, play, read
 
 REPOSITORY = "example/alerts"
@@ -117,6 +123,11 @@ def widen_boundary(account: Emulator) -> None:
     )
 
 
+def log_of(laptop: Laptop, role: str) -> dict[str, str]:
+    """The variables by which Terraform logs what it asks for under a role."""
+    return {"TF_LOG": LOG_FORMAT, "TF_LOG_PATH": str(laptop.folder / f"{role}.log")}
+
+
 def breaks(account: Emulator) -> None:
     """Replace the deployed function's code."""
     archive = io.BytesIO()
@@ -140,8 +151,9 @@ class Runner:
             self.printed[command] = ""
             return True
         variables = take_role(self.account, "deploy-dev", token("environment:dev"))
+        logging = log_of(self.laptop, "deploy-dev")
         exit_code, self.printed[command] = self.laptop.run(
-            command, {**DEPLOY["env"], **variables, "ARGS": "--patience-seconds 30"}
+            command, {**DEPLOY["env"], **variables, **logging, "ARGS": "--patience-seconds 30"}
         )
         if "make deploy" in command and exit_code == 0:
             self.after_deployment()
@@ -182,7 +194,11 @@ def story(
     summary = folder / "summary.md"
     (synth,), (plan,) = (commands(jobs(PULL_REQUEST)[name]) for name in ("synth", "plan"))
     printed["synth"] = run(synth, TAP_ENVIRONMENT="dev")
-    planner = {"TAP_ENVIRONMENT": "dev", **take_role(account, "plan", token("pull_request"))}
+    planner = {
+        "TAP_ENVIRONMENT": "dev",
+        **take_role(account, "plan", token("pull_request")),
+        **log_of(laptop, "plan"),
+    }
     printed["plan"] = run(plan, GITHUB_STEP_SUMMARY=str(summary), **planner)
 
     def mend() -> None:
@@ -274,6 +290,19 @@ def test_a_role_is_taken_by_its_own_jobs_alone(
     else:
         with pytest.raises(ClientError, match="Not authorized"):
             take_role(account, role, web_token)
+
+
+@pytest.mark.parametrize("role", ["plan", "deploy-dev"])
+def test_a_role_may_make_all_requests_of_its_jobs_by_a_second_opinion(
+    story: Story, account: Emulator, role: str
+) -> None:
+    policy = account.client("iam").get_role_policy(RoleName=f"tap-ci-{role}", PolicyName=role)
+    caller = Caller(ROLE.format(role), [policy["PolicyDocument"]])
+    deployed = Deployed(Account("aws", "000000000000", "us-east-1", Names("dev")), "", {})
+    requests = deployed.requests(read_calls(story.laptop.folder / f"{role}.log"))
+    with needed(), running_simulator() as simulator:
+        assert simulator.denied(caller, requests) == set()
+    assert {"lambda:GetFunction", "s3:GetObject"} <= {request.action for request in requests}
 
 
 @contextmanager

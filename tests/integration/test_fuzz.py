@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lib.local.virtual_environment import virtual_environment
-from tests.integration.conftest import needed
+from tests.needed import needed
 
 TARGET = Path(__file__).parents[1] / "fuzz_body.py"
 SEEDS = (

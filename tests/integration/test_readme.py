@@ -14,8 +14,9 @@ import pytest
 from lib.local.emulator import Emulator
 from lib.local.toolchain import Toolchain, terraform_from_pypi
 from tests.console_blocks import Blinkers, Command, commands_in, difference
-from tests.integration.conftest import Deployed, eventually, needed
+from tests.integration.conftest import Deployed, eventually
 from tests.integration.laptop import PROJECT, Laptop
+from tests.needed import needed
 
 # Every other command of the pages is run.
 NOT_RUN = {

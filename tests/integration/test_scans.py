@@ -18,7 +18,7 @@ from lib.local.deployment import Deployment, cdktf_environment
 from lib.local.emulator import Emulator
 from lib.local.toolchain import Toolchain
 from lib.local.virtual_environment import virtual_environment
-from tests.integration.conftest import needed
+from tests.needed import needed
 
 pytestmark = pytest.mark.deep
 

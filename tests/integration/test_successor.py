@@ -20,7 +20,8 @@ from lib.local.successor import EXPECTED, main
 from lib.local.synthesis import SynthesizedStack, change_imports, synthesize_with_both
 from lib.local.toolchain import Toolchain
 from lib.local.virtual_environment import virtual_environment
-from tests.integration.conftest import FORGOTTEN, Deployed, changed_by, needed
+from tests.integration.conftest import FORGOTTEN, Deployed, changed_by
+from tests.needed import needed
 
 pytestmark = pytest.mark.deep
 

@@ -194,6 +194,7 @@ def test_a_role_deploys_its_own_stack_and_no_other(
         ("lambda:GetFunction", "lambda", "function:tap-{}-price-alerts"),
         ("sqs:GetQueueAttributes", "sqs", "tap-{}-prices"),
         ("sns:GetTopicAttributes", "sns", "tap-{}-ops"),
+        ("sns:ListSubscriptionsByTopic", "sns", "tap-{}-alerts"),
         ("dynamodb:DescribeTable", "dynamodb", "table/tap-{}-alerts"),
         ("lambda:GetFunctionConcurrency", "lambda", "function:tap-{}-price-alerts"),
         ("lambda:GetEventSourceMapping", "lambda", "event-source-mapping:0a1b"),
@@ -361,7 +362,7 @@ def test_a_stack_without_a_key_has_no_use_for_one(bare: Stack) -> None:
 def test_a_key_is_the_stack_s_by_its_tag(bare: Stack, action: str) -> None:
     deploy = policy(bare, "deploy-prod")
     key = KEY.format("eu-central-1")
-    grant = {"kms__GrantIsForAWSResource": "true"}
+    grant = {"kms__GrantIsForAWSResource": "true"} if action == "kms:CreateGrant" else {}
     for tag, is_allowed in (("tap-prod", True), ("tap-dev", False)):
         context = {"aws__ResourceTag/stack": tag, **grant}
         assert may(deploy, action, key, **context) == is_allowed
@@ -381,6 +382,22 @@ def test_a_key_is_made_with_the_stack_s_tag_alone(bare: Stack) -> None:
         for tag in ("tap-prod", "tap-dev")
     ]
     assert (made, may(deploy, "kms:CreateKey", "*")) == ([True, False], False)
+
+
+@pytest.mark.parametrize("role", ["plan", "deploy-dev"])
+@pytest.mark.parametrize(
+    ("action", "alias", "is_allowed"),
+    [
+        ("kms:DescribeKey", "alias/aws/dynamodb", True),
+        ("kms:DescribeKey", "alias/aws/s3", False),
+        ("kms:GetKeyPolicy", "alias/aws/dynamodb", False),
+    ],
+)
+def test_of_keys_that_are_nobody_s_the_table_s_alone_is_seen(
+    bare: Stack, role: str, action: str, alias: str, is_allowed: bool
+) -> None:
+    context = {"kms__RequestAlias": alias} if action == "kms:DescribeKey" else {}
+    assert may(policy(bare, role), action, KEY.format("us-east-1"), **context) == is_allowed
 
 
 def test_who_plans_looks_at_the_key_and_reads_the_function_s_variables_alone(full: Stack) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import boto3
 import cdktf
 import pytest
 
@@ -17,15 +15,9 @@ from lib.settings import Settings, SettingsError, Subscription
 from lib.tap_stack import TapStack
 from price_alerts.config import ENVIRONMENT_VARIABLES, Config, ConfigError
 from price_alerts.ticks import MAX_BODY_BYTES
+from tests.function_actions import FEEDING, SERVICES, actions
 
 LIB = Path(__file__).parents[2] / "lib"
-
-SERVICES = ("dynamodb", "sns", "sqs")
-# What AWS has no action for, and asks for instead. Of a transaction that would be the actions of
-# its parts; the function makes none.
-INSTEAD = {"sns:PublishBatch": "sns:Publish", "sqs:SendMessageBatch": "sqs:SendMessage"}
-# What Lambda does to the queue on the function's behalf.
-FEEDING = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 
 SHAPES = {"mine": {"when": {"kind": "px"}, "symbol": "sym", "price": "last"}}
 
@@ -50,25 +42,6 @@ def variables(stack: dict[str, Any]) -> dict[str, str]:
     [function] = stack["resource"]["aws_lambda_function"].values()
     variables: dict[str, str] = function["environment"]["variables"]
     return variables
-
-
-def all_actions() -> dict[str, str]:
-    """The action that each method of a client needs."""
-    client: Any = boto3.client  # whose stubs take no name that is not written out
-    named = {
-        method: f"{service}:{operation}"
-        for service in SERVICES
-        for method, operation in client(service, "us-east-1").meta.method_to_api_mapping.items()
-    }
-    return {method: INSTEAD.get(action, action) for method, action in named.items()}
-
-
-def actions(source: str) -> set[str]:
-    """Which actions on AWS a source needs for its calls."""
-    known = all_actions()
-    nodes = ast.walk(ast.parse(source))
-    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    return {known[name] for name in attributes & known.keys()}
 
 
 def granted(stack: dict[str, Any]) -> set[tuple[str, str]]:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROJECT = Path(__file__).parents[2]
 MAKEFILE = PROJECT / "Makefile"
 
@@ -72,3 +74,31 @@ def imported(name: str, path: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize(("variables", "exit_code"), [({}, 0), ({"CI": "true"}, 2)])
+def test_where_lambda_s_python_is_not_there_only_ci_fails(
+    variables: dict[str, str], exit_code: int
+) -> None:
+    installed = ("-o", ".venv/installed", "-o", "node_modules/installed")
+    done = subprocess.run(
+        ["make", *installed, "runtime", "RUNTIME=python0.0"],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = "python0.0, which Lambda runs the function on, is not there: nothing was run\n"
+    assert (done.stdout, done.returncode) == (said, exit_code)
+
+
+def test_the_tests_of_the_function_are_found() -> None:
+    pattern = re.search(r"^tests_of_function = \$\$\((.+)\)$", MAKEFILE.read_text(), re.MULTILINE)
+    assert pattern
+    done = subprocess.run(
+        ["bash", "-c", pattern[1]], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    found = {Path(line).stem for line in done.stdout.splitlines()}
+    assert {"test_engine", "test_handler", "test_ticks", "test_processing"} <= found
+    assert "test_ci_stack" not in found

@@ -36,7 +36,7 @@ FILES = [
 
 
 def test_there_are_workflows_and_jobs() -> None:
-    assert (len(WORKFLOWS), len(ACTIONS), len(OF_WORKFLOWS)) == (3, 1, 6)
+    assert (len(WORKFLOWS), len(ACTIONS), len(OF_WORKFLOWS)) == (3, 1, 8)
 
 
 # --- every workflow ----------------------------------------------------------------------
@@ -109,13 +109,54 @@ def test_what_takes_a_role_is_never_cancelled(job: dict[str, Any]) -> None:
 
 def test_the_tools_are_those_of_one_release_each() -> None:
     (tools,) = ACTIONS
-    versions = [
+    python = read(tools)["inputs"]["python"]["default"]
+    named = [
         value
         for step in steps(read(tools))
         for key, value in step["with"].items()
         if "version" in key
     ]
-    assert [bool(re.fullmatch(r"\d+\.\d+\.\d+", version)) for version in versions] == [True] * 3
+    assert named[0] == "${{ inputs.python }}"
+    versions = [python, *named[1:], *pythons(jobs(PULL_REQUEST)), *pythons(jobs(NIGHTLY))]
+    assert [bool(re.fullmatch(r"\d+\.\d+\.\d+", version)) for version in versions] == [True] * 6
+
+
+# --- which Python ------------------------------------------------------------------------
+
+
+def pythons(found: dict[str, dict[str, Any]]) -> list[str]:
+    """The releases of Python that the jobs of a workflow name."""
+    return [
+        python
+        for job in found.values()
+        for python in job.get("strategy", {}).get("matrix", {}).get("python", [])
+    ]
+
+
+def test_the_function_is_tested_on_what_lambda_runs_it_on() -> None:
+    code = (PROJECT / "lib" / "alert_function.py").read_text("utf-8")
+    makefile = (PROJECT / "Makefile").read_text("utf-8")
+    (shipped,) = re.findall(r'runtime="(python[\d.]+)"', code)
+    assert re.findall(r"^RUNTIME := (.+)$", makefile, re.MULTILINE) == [shipped]
+    (python,) = pythons({"runtime": jobs(PULL_REQUEST)["runtime"]})
+    assert f"python{python}".rpartition(".")[0] == shipped
+
+
+def test_the_rest_is_tested_on_the_oldest_and_the_newest_python() -> None:
+    oldest, newest = pythons(jobs(NIGHTLY))
+    (tools,) = ACTIONS
+    assert oldest == read(tools)["inputs"]["python"]["default"]
+    project = (PROJECT / "pyproject.toml").read_text("utf-8")
+    (supported,) = re.findall(r'^python_version = "([\d.]+)"$', project, re.MULTILINE)
+    assert oldest.rpartition(".")[0] == supported
+    assert [newest] == pythons(jobs(PULL_REQUEST))
+
+
+@pytest.mark.parametrize("job", OF_WORKFLOWS)
+def test_a_job_with_pythons_installs_each_of_them(job: dict[str, Any]) -> None:
+    has_pythons = "python" in job.get("strategy", {}).get("matrix", {})
+    (tools,) = [step for step in job["steps"] if step.get("uses", "").startswith("$/")]
+    assert tools.get("with") == ({"python": "${{ matrix.python }}"} if has_pythons else None)
 
 
 # --- a pull request ----------------------------------------------------------------------
@@ -124,7 +165,12 @@ def test_the_tools_are_those_of_one_release_each() -> None:
 def test_a_pull_request_is_checked_synthesized_and_planned() -> None:
     assert PULL_REQUEST[True] == {"pull_request": None}
     ran = {name: commands(job) for name, job in jobs(PULL_REQUEST).items()}
-    assert ran == {"check": ["make check"], "synth": ["make synth"], "plan": ["make plan"]}
+    assert ran == {
+        "check": ["make check"],
+        "runtime": ["make runtime"],
+        "synth": ["make synth"],
+        "plan": ["make plan"],
+    }
 
 
 @pytest.mark.parametrize("name", ["synth", "plan"])
@@ -146,7 +192,10 @@ def test_a_fork_gets_no_credentials() -> None:
 
 def test_what_takes_minutes_runs_every_night_and_on_demand() -> None:
     assert NIGHTLY[True].keys() == {"schedule", "workflow_dispatch"}
-    assert {name: commands(job) for name, job in jobs(NIGHTLY).items()} == {"deep": ["make deep"]}
+    assert {name: commands(job) for name, job in jobs(NIGHTLY).items()} == {
+        "deep": ["make deep"],
+        "unit": ["make unit"],
+    }
 
 
 # --- main --------------------------------------------------------------------------------

@@ -1,0 +1,34 @@
+"""Which actions on AWS the function's code needs."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import boto3
+
+SERVICES = ("dynamodb", "sns", "sqs")
+# What AWS has no action for, and asks for instead. Of a transaction that would be the actions of
+# its parts; the function makes none.
+INSTEAD = {"sns:PublishBatch": "sns:Publish", "sqs:SendMessageBatch": "sqs:SendMessage"}
+# What Lambda does to the queue on the function's behalf.
+FEEDING = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+
+
+def all_actions() -> dict[str, str]:
+    """The action that each method of a client needs."""
+    client: Any = boto3.client  # whose stubs take no name that is not written out
+    named = {
+        method: f"{service}:{operation}"
+        for service in SERVICES
+        for method, operation in client(service, "us-east-1").meta.method_to_api_mapping.items()
+    }
+    return {method: INSTEAD.get(action, action) for method, action in named.items()}
+
+
+def actions(source: str) -> set[str]:
+    """Which actions on AWS a source needs for its calls."""
+    known = all_actions()
+    nodes = ast.walk(ast.parse(source))
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return {known[name] for name in attributes & known.keys()}
