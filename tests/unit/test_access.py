@@ -88,6 +88,7 @@ MISUSES = [
         ("kms:PutKeyPolicy", KEY),
         ("logs:DeleteLogGroup", ACCOUNT.log_group),
         ("sns:Publish", ACCOUNT.ops_topic),
+        ("sns:SetTopicAttributes", ACCOUNT.people_topic),
         ("sns:SetTopicAttributes", ACCOUNT.topic),
         ("sns:Subscribe", ACCOUNT.topic),
         ("sqs:PurgeQueue", ACCOUNT.queue),
@@ -165,6 +166,7 @@ def test_what_the_function_s_role_lacks_is_named(simulator: Simulator, taken: st
     [
         ("sqs:SendMessage", ACCOUNT.queue),
         ("sns:Publish", ACCOUNT.ops_topic),
+        ("sns:SetTopicAttributes", ACCOUNT.people_topic),
         ("kms:Decrypt", KEY),
     ],
 )

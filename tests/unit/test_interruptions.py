@@ -163,7 +163,7 @@ def test_without_an_interruption_all_is_done_in_these_calls(
 
 
 def test_what_fires_is_announced_and_a_rule_ends(wanted: list[dict[str, Any]]) -> None:
-    rules = {item["rule_id"]: item["status"] for item in wanted if "rule_id" in item}
+    rules = {item["rule_id"]: item["status"] for item in wanted if "trigger" in item}
     watched = {item["rule"] for item in wanted if item["pk"] == "WATCH#AAPL#price"}
     (state,) = [item for item in wanted if item["sk"] == "STATE"]
     assert [item["sent"] for item in wanted if "sent" in item] == [True] * FIRED

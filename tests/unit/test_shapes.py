@@ -81,6 +81,11 @@ def test_envelopes_without_end_are_rejected() -> None:
     assert reason_of(json.dumps(body)) == "tick 0: nested too deeply"
 
 
+def test_an_envelope_that_holds_nothing_has_no_price() -> None:
+    trades = {"channel": "market_trades", "events": [{"type": "update"}, 7]}
+    assert read(trades) == Content(())
+
+
 def test_a_bar_without_a_field_gives_no_price_at_all() -> None:
     bar = {"T": "b", "S": "X", "o": 1, "h": 4, "c": 2, "t": "2025-11-22T15:04:00Z"}
     assert read(bar) == Content((), ("tick 0: price is missing",))

@@ -53,6 +53,12 @@ def test_a_bad_tick_does_not_hold_back_its_neighbours() -> None:
     assert faults == (BAD_PRICE.replace("0", "1", 1), "tick 3: must be a JSON object")
 
 
+@pytest.mark.parametrize("literal", ["1.5", "-1", '"abc"', "true", "1" * 31])
+def test_a_sequence_that_is_no_whole_number_is_rejected(literal: str) -> None:
+    reason = "tick 0: sequence must be a whole number of up to 30 digits"
+    assert reason_of(body_of(sequence=literal)) == reason
+
+
 def test_positions_order_by_time_then_message_then_place() -> None:
     positions = [
         Position(2, 0, 0, "b", 0),

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 
 from lib.cli.errors import CliError, WrongUsage
 from lib.cli.target import Target
+from price_alerts.shapes import SHAPES
 
 PROJECT = Path(__file__).parents[3]
 
@@ -213,6 +214,22 @@ def test_a_profile_that_is_not_there_is_missed_before_a_region_is_known(
     with pytest.raises(ProfileNotFound) as error:
         _ = target.sqs
     assert "no-such-profile" in str(target.explained(error.value))
+
+
+def test_shapes_of_the_settings_come_before_those_that_are_built_in(tmp_path: Path) -> None:
+    path = configuration(tmp_path, "eu-west-3")
+    document = json.loads(path.read_text())
+    pulse = {"when": {"kind": "pulse"}, "skip": True}
+    document["context"].setdefault("common", {})["shapes"] = {"mine": pulse}
+    path.write_text(json.dumps(document))
+    own, *others = Target("dev", path).shapes
+    assert (own.name, tuple(others)) == ("mine", SHAPES)
+
+
+def test_with_settings_that_are_wrong_the_shapes_are_those_that_are_built_in(
+    tmp_path: Path,
+) -> None:
+    assert Target("dev", configuration(tmp_path, "nowhere")).shapes == SHAPES
 
 
 def test_queues_that_keep_an_order_are_found_as_well(target: Target) -> None:

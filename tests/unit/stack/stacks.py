@@ -24,6 +24,7 @@ VARIANTS = {
     "bare": Settings(
         environment="bare",
         region="us-east-1",
+        history_days=None,
         customer_managed_key=False,
         point_in_time_recovery=False,
         deletion_protection=False,

@@ -364,10 +364,14 @@ def test_the_function_is(settings: Settings, stack: Stack) -> None:
 @pytest.mark.parametrize(
     ("variant", "more"),
     [
-        ("dev", {"HIGH_PRICE_THRESHOLD": "150"}),
+        ("dev", {"HIGH_PRICE_THRESHOLD": "150", "HISTORY_DAYS": "400"}),
         (
             "full",
-            {"HIGH_PRICE_THRESHOLD": "0.0000001", "PEOPLE_TOPIC_ARN": f"${{{PEOPLE}.arn}}"},
+            {
+                "HIGH_PRICE_THRESHOLD": "0.0000001",
+                "HISTORY_DAYS": "400",
+                "PEOPLE_TOPIC_ARN": f"${{{PEOPLE}.arn}}",
+            },
         ),
         ("bare", {}),
     ],

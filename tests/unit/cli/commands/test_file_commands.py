@@ -89,7 +89,7 @@ def test_the_status_is_not_exported(run: Run, write: Write) -> None:
 def test_rules_that_are_set_aside_are_not_exported(run: Run, write: Write, alerts: Table) -> None:
     run("import", write(RULES))
     for symbol, rule_id in (("AAPL", "low"), ("IBM", "gone")):
-        alerts.put_item(Item=rule_key(symbol, rule_id))
+        alerts.put_item(Item={**rule_key(symbol, rule_id), "rule_id": rule_id})
     first, *_ = RULES.split("\n\n")
     warning = "warning: left out what is set aside, for it cannot be read: low, gone\n"
     exported = run("export")
@@ -102,7 +102,7 @@ def test_rules_that_are_set_aside_are_not_exported(run: Run, write: Write, alert
 def test_a_file_with_a_rule_that_is_set_aside_adds_nothing(
     run: Run, write: Write, alerts: Table
 ) -> None:
-    alerts.put_item(Item=rule_key("AAPL", "low"))
+    alerts.put_item(Item={**rule_key("AAPL", "low"), "rule_id": "low"})
     ended = run("import", write(RULES))
     assert ended.exit_code == 1
     assert ended.error.startswith("low is set aside, it cannot be read (KeyError): ")
