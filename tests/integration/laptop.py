@@ -31,6 +31,7 @@ class Laptop:
 
     def __init__(self, folder: Path, toolchain: Toolchain, emulator: Emulator) -> None:
         self.folder = folder
+        self.emulator = emulator
         self._environment = cdktf_environment(folder, toolchain, emulator)
         for name in _INSTALLED:
             (folder / name).symlink_to(PROJECT / name)

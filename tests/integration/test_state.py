@@ -19,6 +19,7 @@ from tests.integration.laptop import Laptop, said
 
 BUCKET = "tap-state-of-alerts"
 LOCK_TABLE = "tap-locks"
+LOCKED = "Error acquiring the state lock"
 BLOCK: Mapping[str, Any] = {
     "bucket": BUCKET,
     "key": "tap/{stack}.tfstate",
@@ -49,8 +50,22 @@ def resource_types(account: Emulator, key: str) -> list[str]:
 def made(laptop: Laptop, target: str, environment: str) -> str:
     """Run a make target that must work, and return what it printed."""
     exit_code, output = laptop.make(target, environment)
+    if LOCKED in output:
+        take_lock_away(laptop)
+        exit_code, output = laptop.make(target, environment)
     assert exit_code == 0, output
     return output
+
+
+def take_lock_away(laptop: Laptop) -> None:
+    """Delete the lock that Terraform itself left in the table, where nobody else deploys.
+
+    On a busy machine its request is answered late, sent again, and finds its own lock.
+    """
+    table = laptop.emulator.client("dynamodb")
+    for item in table.scan(TableName=LOCK_TABLE)["Items"]:
+        if "Info" in item:
+            table.delete_item(TableName=LOCK_TABLE, Key={"LockID": item["LockID"]})
 
 
 def deploy_on_both(first: Laptop, second: Laptop) -> tuple[str, str]:
@@ -62,7 +77,12 @@ def deploy_on_both(first: Laptop, second: Laptop) -> tuple[str, str]:
             has_begun.set()
 
     with first.making("deploy", "dev", on_line=on_line) as running:
-        assert has_begun.wait(timeout=300), said(running)
+        while not has_begun.wait(timeout=1) and not running.has_ended():
+            pass
+        if LOCKED in said(running) and not has_begun.is_set():
+            take_lock_away(first)
+            return deploy_on_both(first, second)
+        assert has_begun.is_set(), said(running)
         with first.halted():
             told = second.make("preflight", "dev")[1]
             exit_code, refused = second.make("deploy", "dev", variables={"PREFLIGHT": "no"})
