@@ -35,7 +35,7 @@ test: setup ## run all tests that a change needs; coverage of lib/ must be compl
 unit: setup ## run the tests that need no deployment
 	@$(pytest) --cov --cov-report=term tests/unit
 
-# What Lambda runs the function on (lib/alert_function.py).
+# What Lambda runs the function on (lib/stacks/alert_function.py).
 RUNTIME := python3.13
 tests_of_function = $$(grep -lE '^(from|import) (price_alerts|index)|load_index' tests/unit/test_*.py)
 
@@ -57,10 +57,11 @@ deep: setup ## run the tests that take minutes: new random histories, scanners, 
 check: lint test ## run all that CI runs
 
 .PHONY: lint
-lint: setup ## ruff and mypy
+lint: setup ## ruff, mypy and import-linter
 	@$(venv)/ruff check .
 	@$(venv)/ruff format --check .
 	@$(venv)/mypy
+	@PYTHONPATH=.:lib/lambda $(venv)/lint-imports --no-cache --no-logo
 
 .PHONY: faults
 faults: setup ## strike every AWS call of the function in every way, and count what is lost
@@ -84,13 +85,13 @@ scan: setup ## have scanners look at the stack, its policies, the code and what 
 
 .PHONY: successor
 successor: setup ## synthesize with cdktn, which goes on after cdktf, and show what differs
-	@$(venv)/python -m lib.local.successor
+	@$(venv)/python -m tools.successor
 
 .PHONY: docs
 docs: setup ## write what README.md and docs/ have from the code
-	@$(venv)/python -m lib.settings_table
-	@PYTHONPATH=.:lib/lambda $(venv)/python -m lib.cli.truth_table
-	@$(venv)/python -m lib.dashboard_picture
+	@$(venv)/python -m tools.docs.settings_table
+	@PYTHONPATH=.:lib/lambda $(venv)/python -m tools.docs.truth_table
+	@$(venv)/python -m tools.docs.dashboard_picture
 
 .PHONY: synth
 synth: setup ## write the Terraform configuration to cdktf.out/ (ENV=dev)
@@ -98,29 +99,29 @@ synth: setup ## write the Terraform configuration to cdktf.out/ (ENV=dev)
 
 .PHONY: preflight
 preflight: setup ## tell what would make a deployment fail, and what helps (ENV=dev)
-	@$(venv)/python -m lib.preflight $(ENV)
+	@$(venv)/python -m lib.deploy.preflight $(ENV)
 
 .PHONY: plan
 plan: synth ## show what a deployment would change, and change nothing (ENV=dev)
-	@$(venv)/python -m lib.ci.plan
+	@$(venv)/python -m lib.deploy.plan
 
 .PHONY: smoke
 smoke: setup ## send a price through the deployed stack, and wait for its announcement (ENV=dev)
-	@PYTHONPATH=.:lib/lambda $(venv)/python -m lib.ci.smoke $(ARGS)
+	@PYTHONPATH=.:lib/lambda $(venv)/python -m lib.deploy.smoke $(ARGS)
 
 .PHONY: deploy
 deploy: setup $(if $(filter no,$(PREFLIGHT)),,preflight) ## deploy to your AWS account, unless preflight objects (ENV=dev, PREFLIGHT=no)
 	@$(cdktf) deploy tap-$(ENV) $(ARGS)
-	@$(venv)/python -m lib.next_steps $(ENV)
+	@$(venv)/python -m lib.deploy.next_steps $(ENV)
 
 .PHONY: destroy
 destroy: setup ## tell what will be lost, and destroy what deploy made (ENV=dev)
-	@PYTHONPATH=.:lib/lambda $(venv)/python -m lib.cli.losses $(ENV)
+	@PYTHONPATH=.:lib/lambda $(venv)/python -m lib.deploy.losses $(ENV)
 	@$(cdktf) destroy tap-$(ENV) $(ARGS)
 
 .PHONY: migrate
 migrate: setup ## move a stack's state from this folder to cdktf.json's backend (ENV=state: make its bucket)
-	@$(venv)/python -m lib.move_state $(ARGS)
+	@$(venv)/python -m lib.backend.migrate $(ARGS)
 
 cdktf := node_modules/.bin/cdktf
 
@@ -144,7 +145,7 @@ install := install --quiet --disable-pip-version-check --require-hashes --no-com
 	@touch $@
 
 node_modules/installed: package-lock.json | .venv/installed
-	@$(venv)/python -m lib.preflight.node
+	@$(venv)/python -m lib.deploy.preflight.node
 	@echo "Installing the cdktf command into node_modules (half a minute, once) ..."
 	@npm ci --silent --no-audit --no-fund
 	@touch $@

@@ -8,11 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lib.backend import Backend, StateStore, load_backend, state_store
-from lib.ci_settings import Ci, load_ci, load_ci_settings
-from lib.configuration import CI_ENVIRONMENT, STATE_ENVIRONMENT, ConfigurationError
-from lib.lambda_package import build_package
-from lib.settings import DEFAULT_ENVIRONMENT, Settings, load_settings
+from lib.backend.block import Backend, StateStore, load_backend, state_store
+from lib.backend.ci import Ci, load_ci
+from lib.config.ci import load_ci_settings
+from lib.config.document import CI_ENVIRONMENT, STATE_ENVIRONMENT, ConfigurationError
+from lib.config.settings import DEFAULT_ENVIRONMENT, Settings, load_settings
+from lib.stacks.lambda_package import build_package
 
 if TYPE_CHECKING:
     from cdktf import App, TerraformStack
@@ -36,7 +37,7 @@ def main() -> None:
     os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
     from cdktf import App  # noqa: PLC0415  # not before the line above
 
-    from lib.backend_block import apply_backend  # noqa: PLC0415  # the same
+    from lib.stacks.backend_block import apply_backend  # noqa: PLC0415  # the same
 
     with tempfile.TemporaryDirectory() as folder:
         app = App()
@@ -58,11 +59,11 @@ def _build_stack(
 ) -> TerraformStack:
     # Importing what a stack is made of takes most of the time, so only one of them is imported.
     if isinstance(contents, StateStore):
-        from lib.state_stack import StateStack  # noqa: PLC0415  # see above
+        from lib.stacks.state import StateStack  # noqa: PLC0415  # see above
 
         return StateStack(app, contents)
     if isinstance(contents, Ci):
-        from lib.ci_stack import CiStack  # noqa: PLC0415  # see above
+        from lib.stacks.ci import CiStack  # noqa: PLC0415  # see above
 
         return CiStack(app, contents)
     from lib.tap_stack import TapStack  # noqa: PLC0415  # see above

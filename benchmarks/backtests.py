@@ -14,16 +14,16 @@ from pathlib import Path
 from benchmarks.scale import Scale
 from benchmarks.streams import rules_of, symbols, walk
 from benchmarks.timing import Timings, side_by_side, stopwatch
-from lib.cli.backtest import run
-from lib.cli.columns import Columns, Portion
-from lib.cli.price_columns import portions_in
-from lib.cli.prices import PricesFile
-from lib.cli.rule_book import RuleBook
-from price_alerts.engine import evaluate
-from price_alerts.rules import Rule, Trigger
-from price_alerts.state import State
-from price_alerts.terms import Condition, Terms
-from price_alerts.ticks import Position, Tick, format_timestamp
+from lib.backtest.backtest import run
+from lib.backtest.columns import Columns, Portion
+from lib.backtest.price_columns import portions_in
+from lib.backtest.rule_book import RuleBook
+from lib.formats.prices import PricesFile
+from price_alerts.domain.conditions import Condition, Terms
+from price_alerts.domain.engine import evaluate
+from price_alerts.domain.rules import Rule, Trigger
+from price_alerts.domain.state import State
+from price_alerts.domain.ticks import Position, Tick, format_timestamp
 
 __all__ = ["engine_growth", "from_file", "in_memory"]
 

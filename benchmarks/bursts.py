@@ -11,13 +11,13 @@ from typing import Any
 from benchmarks.counting import HOUR_MICROSECONDS
 from benchmarks.stage import OURS, Contestant, Stage, now_microseconds
 from benchmarks.streams import events, symbols, tick
-from price_alerts.notices import notice
-from price_alerts.notifier import message
-from price_alerts.rules import Rule
-from price_alerts.state import Firing
-from price_alerts.state_items import firing_item
-from price_alerts.terms import Condition, Terms
-from price_alerts.ticks import Position
+from price_alerts.adapters.notifier import message
+from price_alerts.adapters.state_items import firing_item
+from price_alerts.domain.conditions import Condition, Terms
+from price_alerts.domain.notices import notice
+from price_alerts.domain.rules import Rule
+from price_alerts.domain.state import Firing
+from price_alerts.domain.ticks import Position
 
 __all__ = ["over_bare", "set_up"]
 

@@ -15,7 +15,7 @@ from benchmarks.scale import Scale
 from benchmarks.stage import CONTESTANTS, OURS, Contestant, Stage, now_microseconds
 from benchmarks.streams import events, rules_of, symbols, to_and_fro
 from benchmarks.timing import Timings, side_by_side, stopwatch
-from price_alerts.rules import Rule
+from price_alerts.domain.rules import Rule
 
 __all__ = [
     "all_entered",

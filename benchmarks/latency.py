@@ -14,7 +14,7 @@ from statistics import quantiles
 
 from benchmarks.scale import Scale
 from benchmarks.stage import OURS, THRESHOLD, Stage
-from lib.local.replay import Subscriber, wait_for
+from lib.client.subscriber import Subscriber, wait_for
 
 __all__ = ["latencies", "p99"]
 

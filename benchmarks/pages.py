@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.tables import Table
 from lib.cli.output import write_line
-from lib.pages import markdown, with_block
+from tools.docs.pages import markdown, with_block
 
 __all__ = ["docs_with", "write_docs"]
 

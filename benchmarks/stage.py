@@ -18,14 +18,14 @@ from typing import Any
 from boto3.dynamodb.types import TypeSerializer
 
 from benchmarks.streams import items_of
-from lib.cli.rule_actions import RuleActions
+from lib.client.rule_actions import RuleActions
 from lib.local.deployment import Deployment
 from lib.local.emulator import Emulator, running_emulator
 from lib.local.toolchain import find_toolchain
 from lib.local.virtual_environment import virtual_environment
-from price_alerts.portions import portions
-from price_alerts.rules import Rule
-from price_alerts.state import State
+from price_alerts.domain.portions import portions
+from price_alerts.domain.rules import Rule
+from price_alerts.domain.state import State
 
 __all__ = ["CONTESTANTS", "OURS", "Contestant", "Stage", "contestant", "fill", "stage"]
 

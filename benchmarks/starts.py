@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.scale import Scale
 from benchmarks.timing import Timings, side_by_side, stopwatch
-from lib.lambda_package import build_package
+from lib.stacks.lambda_package import build_package
 
 __all__ = ["cold_imports", "synths", "zip_bytes"]
 

@@ -11,10 +11,10 @@ from decimal import Decimal
 from itertools import accumulate, chain, count, cycle, islice, repeat
 from typing import Any
 
-from price_alerts.items import Attributes, former_rule_key, rule_item, watch_items
-from price_alerts.rules import Rule
-from price_alerts.terms import Condition, Terms
-from price_alerts.ticks import format_timestamp
+from price_alerts.adapters.items import Attributes, former_rule_key, rule_item, watch_items
+from price_alerts.domain.conditions import Condition, Terms
+from price_alerts.domain.rules import Rule
+from price_alerts.domain.ticks import format_timestamp
 
 __all__ = ["events", "items_of", "rules_of", "symbols", "tick", "ticks", "to_and_fro", "walk"]
 

@@ -7,22 +7,21 @@ from pathlib import Path
 from cdktf import TerraformOutput, TerraformStack
 from constructs import Construct
 
-from lib.aws_provider import add_aws_provider  # first: it makes the imports below quick
+from lib.stacks.aws_provider import add_aws_provider  # first: it makes the imports below quick
 
 # isort: split
 
 from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
 from cdktf_cdktf_provider_aws.data_aws_partition import DataAwsPartition
 
-from lib.account import Account
-from lib.alert_function import AlertFunction
-from lib.dashboard import dashboard_url
-from lib.encryption import Encryption
-from lib.messaging import Messaging
-from lib.monitoring import Monitoring
-from lib.names import Names
-from lib.settings import Settings
-from lib.storage import Storage
+from lib.config.account import Account, dashboard_url
+from lib.config.names import Names
+from lib.config.settings import Settings
+from lib.stacks.alert_function import AlertFunction
+from lib.stacks.encryption import Encryption
+from lib.stacks.messaging import Messaging
+from lib.stacks.monitoring import Monitoring
+from lib.stacks.storage import Storage
 
 __all__ = ["TapStack"]
 

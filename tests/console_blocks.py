@@ -27,7 +27,8 @@ _ANOTHER_EACH_TIME = (
     # As wide as what stands below.
     (re.compile("─+"), "─"),
 )
-# As `lib.cli.words` makes them up: a symbol, and six characters of which none looks like another.
+# As `lib.formats.words` makes them up: a symbol, and six characters of which none looks like
+# another.
 _MADE_UP_ID = re.compile(r"\b[a-z0-9._]+-[2-9a-hjkmnp-z]{6}\b")
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from lib.cli.rule_book import RuleBook
-from price_alerts import engine
-from price_alerts.late import evaluate_late, late_ticks
-from price_alerts.rules import Rule, high_price_rule
-from price_alerts.state import Firing, State
-from price_alerts.ticks import Position, Tick
+from lib.backtest.rule_book import RuleBook
+from price_alerts.domain import engine
+from price_alerts.domain.late import evaluate_late, late_ticks
+from price_alerts.domain.rules import Rule, high_price_rule
+from price_alerts.domain.state import Firing, State
+from price_alerts.domain.ticks import Position, Tick
 
 __all__ = ["Driver", "uncut"]
 

@@ -13,7 +13,7 @@ import atheris  # type: ignore[import-untyped]  # it is in an environment of its
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lib" / "lambda"))
 with atheris.instrument_imports():
-    from price_alerts.ticks import is_number, parse_message
+    from price_alerts.domain.ticks import is_number, parse_message
 
 NOW = 1_795_359_845_250_000
 # For the test that the fuzzer finds something: what is to be taken for a mistake.

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from hypothesis import strategies as st
 
-from price_alerts.rules import Rule, Trigger
-from price_alerts.terms import Condition, Distance, Terms
-from price_alerts.ticks import Position, Tick
+from price_alerts.domain.conditions import Condition, Distance, Terms
+from price_alerts.domain.rules import Rule, Trigger
+from price_alerts.domain.ticks import Position, Tick
 from tests.history_writer import EXACT, RECORD_BYTES, Event, History, PriceAt, written_from
 from tests.oracle import Fired, Oracle, Spec
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from lib.local.errors import LocalError
+from lib.formats.errors import LocalError
 
 
 @contextmanager

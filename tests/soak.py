@@ -33,12 +33,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table as Grid
 
-from lib.cli.prices import Price
-from lib.cli.rule_store import RuleStore
+from lib.client.rule_store import RuleStore
+from lib.formats.prices import Price
 from lib.local.emulator import Emulator, running_emulator
 from lib.local.virtual_environment import virtual_environment
-from price_alerts.portions import portions
-from price_alerts.ticks import format_timestamp
+from price_alerts.domain.portions import portions
+from price_alerts.domain.ticks import format_timestamp
 from tests.faults import Fault, Killed, Wire
 from tests.histories import rule_of
 from tests.oracle import Oracle, Spec

@@ -16,8 +16,8 @@ from lib.cli import (
     rule_commands,
     watch_commands,
 )
-from lib.cli.errors import CliError, WrongUsage
-from price_alerts.terms import RuleError
+from lib.formats.errors import CliError, WrongUsage
+from price_alerts.domain.conditions import RuleError
 
 __all__ = ["app", "main"]
 

@@ -8,26 +8,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lib.cli.errors import CliError, WrongUsage
-from lib.cli.output import progress, write_facts, write_json, write_line, write_table
-from lib.cli.price_options import (
+from lib.cli.options import (
+    JsonOption,
     PriceColumnOption,
     SymbolOption,
     TimeColumnOption,
     TimeZoneOption,
     hints_from,
 )
-from lib.cli.prices import PricesFile
-from lib.cli.rules_file import read_rules
-from lib.cli.session import JsonOption, now_microseconds
-from lib.cli.words import condition_in_words
-from price_alerts.rules import Rule
-from price_alerts.state import Firing
-from price_alerts.ticks import format_moment
+from lib.cli.output import progress, write_facts, write_json, write_line, write_table
+from lib.client.session import now_microseconds
+from lib.formats.errors import CliError, WrongUsage
+from lib.formats.prices import PricesFile
+from lib.formats.rules_file import read_rules
+from lib.formats.words import condition_in_words
+from price_alerts.domain.rules import Rule
+from price_alerts.domain.state import Firing
+from price_alerts.domain.ticks import format_moment
 
 if TYPE_CHECKING:
-    from lib.cli.backtest import Backtest
-    from lib.cli.columns import Portion
+    from lib.backtest.backtest import Backtest
+    from lib.backtest.columns import Portion
 
 __all__ = ["backtest"]
 
@@ -63,10 +64,10 @@ def backtest(  # noqa: PLR0913, PLR0917  # each is an option
     Prices count in the order of time, as they do for the deployed rules: a file
     in another order is sorted first, and no row of it is left out.
     """
-    from lib.cli.backtest import described, run  # noqa: PLC0415  # numpy takes its time
-    from lib.cli.columns import Portion  # noqa: PLC0415
-    from lib.cli.price_columns import FilePortions  # noqa: PLC0415
-    from lib.cli.walk import OutOfOrder  # noqa: PLC0415
+    from lib.backtest.backtest import described, run  # noqa: PLC0415  # numpy takes its time
+    from lib.backtest.columns import Portion  # noqa: PLC0415
+    from lib.backtest.price_columns import FilePortions  # noqa: PLC0415
+    from lib.backtest.walk import OutOfOrder  # noqa: PLC0415
 
     rules = read_rules(rules_path, now_microseconds())
     draw = None if picture is None else _drawing(rules, picture)
@@ -101,7 +102,7 @@ def backtest(  # noqa: PLR0913, PLR0917  # each is an option
 
 def _drawing(rules: Sequence[Rule], picture: Path) -> Draw:
     """Prepare to draw; what is wrong with the target is reported before the prices are read."""
-    from lib.cli.plot import check_target, plot  # noqa: PLC0415  # matplotlib takes a second
+    from lib.backtest.plot import check_target, plot  # noqa: PLC0415  # matplotlib takes a second
 
     try:
         check_target(picture)

@@ -10,19 +10,14 @@ from typing import Annotated
 
 import typer
 
+from lib.cli.options import EnvironmentOption, JsonOption
 from lib.cli.output import progress, write_json, write_line
-from lib.cli.rule_store import RuleStore
-from lib.cli.rules_file import read_rules, written_rules
-from lib.cli.session import (
-    EnvironmentOption,
-    JsonOption,
-    connected,
-    now_microseconds,
-    telling_what_is_done,
-)
-from lib.cli.set_aside import SetAside
-from lib.cli.words import ShownStatus, status_of, words_of
-from price_alerts.rules import Rule
+from lib.client.rule_store import RuleStore
+from lib.client.session import connected, now_microseconds, telling_what_is_done
+from lib.formats.rules_file import read_rules, written_rules
+from lib.formats.set_aside import SetAside
+from lib.formats.words import ShownStatus, status_of, words_of
+from price_alerts.domain.rules import Rule
 
 __all__ = ["export_rules", "import_rules"]
 

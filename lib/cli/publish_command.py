@@ -9,27 +9,23 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from lib.cli.checked_prices import CheckedPrices, checked
-from lib.cli.errors import CliError, WrongUsage
-from lib.cli.output import progress, write_json, write_line, write_table
-from lib.cli.price_layout import Hints
-from lib.cli.price_options import (
+from lib.cli.options import (
+    EnvironmentOption,
+    JsonOption,
     PriceColumnOption,
     SymbolOption,
     TimeColumnOption,
     TimeZoneOption,
     hints_from,
 )
-from lib.cli.prices import BadRow, Price, PricesFile, price_in
-from lib.cli.publishing import Publication, publish
-from lib.cli.session import (
-    EnvironmentOption,
-    JsonOption,
-    connected,
-    now_microseconds,
-    telling_what_is_done,
-)
-from price_alerts.ticks import format_moment
+from lib.cli.output import progress, write_json, write_line, write_table
+from lib.client.publishing import Publication, publish
+from lib.client.session import connected, now_microseconds, telling_what_is_done
+from lib.formats.checked_prices import CheckedPrices, checked
+from lib.formats.errors import CliError, WrongUsage
+from lib.formats.price_layout import Hints
+from lib.formats.prices import BadRow, Price, PricesFile, price_in
+from price_alerts.domain.ticks import format_moment
 
 __all__ = ["publish_prices"]
 

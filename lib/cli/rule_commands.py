@@ -9,13 +9,14 @@ from typing import Annotated
 
 import typer
 
-from lib.cli.errors import CliError, WrongUsage
+from lib.cli.options import EnvironmentOption, JsonOption
 from lib.cli.output import write_json, write_line
-from lib.cli.rule_store import RuleStore
 from lib.cli.rule_views import rule_document, write_rule, write_rules
-from lib.cli.session import EnvironmentOption, JsonOption, connected, now_microseconds
-from lib.cli.set_aside import SetAside
-from lib.cli.words import (
+from lib.client.rule_store import RuleStore
+from lib.client.session import connected, now_microseconds
+from lib.formats.errors import CliError, WrongUsage
+from lib.formats.set_aside import SetAside
+from lib.formats.words import (
     RuleWords,
     ShownStatus,
     rule_from_words,
@@ -23,8 +24,8 @@ from lib.cli.words import (
     status_of,
     symbol_of,
 )
-from price_alerts.rules import PLACEHOLDERS, Rule, check_rule_id
-from price_alerts.terms import WINDOWS_SECONDS, Condition, RuleError
+from price_alerts.domain.conditions import WINDOWS_SECONDS, Condition, RuleError
+from price_alerts.domain.rules import PLACEHOLDERS, Rule, check_rule_id
 
 __all__ = ["add", "list_rules", "pause", "remove", "resume", "show"]
 

@@ -9,8 +9,8 @@ from typing import Any
 from rich.text import Text
 
 from lib.cli.output import Cell, write_facts, write_table
-from lib.cli.set_aside import SetAside
-from lib.cli.words import (
+from lib.formats.set_aside import SetAside
+from lib.formats.words import (
     KEYS,
     ShownStatus,
     condition_in_words,
@@ -18,8 +18,8 @@ from lib.cli.words import (
     trigger_in_words,
     words_of,
 )
-from price_alerts.rules import Rule
-from price_alerts.ticks import format_moment
+from price_alerts.domain.rules import Rule
+from price_alerts.domain.ticks import format_moment
 
 __all__ = ["rule_document", "write_rule", "write_rules"]
 

@@ -7,24 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from lib.cli.dead_letters import list_dead_letters
-from lib.cli.errors import CliError
-from lib.cli.history import firings_of_all, firings_of_symbol
+from lib.cli.options import EnvironmentOption, JsonOption
 from lib.cli.output import waiting, write_facts, write_json, write_line, write_table
-from lib.cli.quantities import since_of
-from lib.cli.redrive import Redrive, redrive
-from lib.cli.repair import repair
-from lib.cli.session import (
-    EnvironmentOption,
-    JsonOption,
-    connected,
-    now_microseconds,
-    telling_what_is_done,
-)
-from lib.cli.status import QueueStatus, Status, read_status
-from lib.cli.target import Target
-from lib.cli.words import symbol_of
-from price_alerts.ticks import format_moment
+from lib.client.dead_letters import list_dead_letters
+from lib.client.history import firings_of_all, firings_of_symbol
+from lib.client.redrive import Redrive, redrive
+from lib.client.repair import repair
+from lib.client.session import connected, now_microseconds, telling_what_is_done
+from lib.client.status import QueueStatus, Status, read_status
+from lib.client.target import Target
+from lib.formats.errors import CliError
+from lib.formats.quantities import since_of
+from lib.formats.words import symbol_of
+from price_alerts.domain.ticks import format_moment
 
 __all__ = ["history", "list_letters", "redrive_letters", "repair_stack", "status"]
 

@@ -22,16 +22,16 @@ import boto3
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
+from price_alerts.adapters.log import Lines
+from price_alerts.adapters.notifier import Notifier
+from price_alerts.adapters.sqs import Record, with_followers
+from price_alerts.adapters.store import Store
 from price_alerts.batch import Batch, Deadline
 from price_alerts.config import Config
-from price_alerts.lines import Lines
-from price_alerts.notifier import Notifier
+from price_alerts.domain.rules import high_price_rule
+from price_alerts.domain.state import Firing
+from price_alerts.domain.ticks import Tick, parse_message
 from price_alerts.processing import Processor
-from price_alerts.records import Record, with_followers
-from price_alerts.rules import high_price_rule
-from price_alerts.state import Firing
-from price_alerts.store import Store
-from price_alerts.ticks import Tick, parse_message
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lib.formats.errors import LocalError
 from lib.local.deployment import ENVIRONMENT, own_environment
 from lib.local.emulator import Emulator
-from lib.local.errors import LocalError
 
 __all__ = ["CommandLine"]
 

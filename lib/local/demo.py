@@ -17,12 +17,13 @@ from statistics import median
 from rich.console import Console
 from rich.markup import escape
 
+from lib.client.subscriber import Subscriber, wait_for
+from lib.formats.errors import LocalError
 from lib.local.command_line import CommandLine
 from lib.local.deployment import QUICK_RETRIES, Deployment, check
 from lib.local.emulator import Emulator, running_emulator
-from lib.local.errors import LocalError
 from lib.local.processes import Running
-from lib.local.replay import Pipeline, Subscriber, find_pipeline, read_prices, wait_for
+from lib.local.replay import Pipeline, find_pipeline, read_prices
 from lib.local.screen import Listener, Screen
 from lib.local.toolchain import find_toolchain
 from lib.local.virtual_environment import is_installed, virtual_environment

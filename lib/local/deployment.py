@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from lib.formats.errors import LocalError
 from lib.local.emulator import Emulator
-from lib.local.errors import LocalError
 from lib.local.processes import Running, supervised
 from lib.local.toolchain import Toolchain
 from lib.local.virtual_environment import CACHE

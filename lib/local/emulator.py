@@ -19,7 +19,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from lib.local.errors import LocalError
+from lib.formats.errors import LocalError
 from lib.local.processes import Running, supervised
 
 __all__ = ["CREDENTIALS", "Emulator", "running_emulator"]

@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from lib.client.subscriber import wait_for
 from lib.local.emulator import Emulator
-from lib.local.errors import LocalError
 
-__all__ = ["Announcement", "Pipeline", "Subscriber", "find_pipeline", "read_prices", "wait_for"]
+__all__ = ["Announcement", "Pipeline", "find_pipeline", "read_prices"]
 
 _POLL_SECONDS = 0.01
 _PATIENCE_SECONDS = 60.0
@@ -37,60 +36,6 @@ def read_prices(path: Path) -> list[list[Price]]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: row["timestamp"])
     return [list(group) for _, group in groupby(rows, key=lambda row: row["timestamp"])]
-
-
-class Subscriber:
-    """An SQS queue that topics of its account can send to, once it is subscribed.
-
-    Parameters
-    ----------
-    sqs
-        A client for it.
-    name
-        What to call it.
-    """
-
-    def __init__(self, sqs: Any, name: str = "demo-subscriber") -> None:
-        self._sqs = sqs
-        self._url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
-        with ExitStack() as undoing:
-            undoing.callback(self.close)
-            self.arn = self._let_topics_send()
-            undoing.pop_all()
-
-    def _let_topics_send(self) -> str:
-        attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
-        arn: str = attributes["Attributes"]["QueueArn"]
-        topics = arn.replace(":sqs:", ":sns:").rpartition(":")[0] + ":*"
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": arn,
-            "Condition": {"ArnLike": {"aws:SourceArn": topics}},
-        }
-        policy = {"Version": "2012-10-17", "Statement": [statement]}
-        self._sqs.set_queue_attributes(
-            QueueUrl=self._url, Attributes={"Policy": json.dumps(policy)}
-        )
-        return arn
-
-    def receive(self, wait_seconds: int = 1) -> Iterator[Mapping[str, Any]]:
-        """Wait for firings and take them off the queue."""
-        return map(json.loads, self.texts(wait_seconds))
-
-    def texts(self, wait_seconds: int = 1) -> Iterator[str]:
-        """Wait for whatever topics send, and take it off the queue."""
-        answer = self._sqs.receive_message(
-            QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_seconds
-        )
-        for message in answer.get("Messages", ()):
-            yield json.loads(message["Body"])["Message"]
-            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-
-    def close(self) -> None:
-        """Delete the queue."""
-        self._sqs.delete_queue(QueueUrl=self._url)
 
 
 @dataclass(slots=True)
@@ -211,20 +156,3 @@ def find_pipeline(emulator: Emulator) -> Pipeline | None:
         table_name=function["Environment"]["Variables"]["TABLE_NAME"],
         log_group=function["LoggingConfig"]["LogGroup"],
     )
-
-
-def wait_for(
-    is_so: Callable[[], bool], otherwise: str, patience_seconds: float, poll_seconds: float
-) -> None:
-    """Ask until something is so; what happens in the emulator raises no event here.
-
-    Raises
-    ------
-    LocalError
-        With the text ``otherwise``, once patience has run out.
-    """
-    give_up_at = time.monotonic() + patience_seconds
-    while not is_so():
-        if time.monotonic() > give_up_at:
-            raise LocalError(otherwise)
-        time.sleep(poll_seconds)

@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
-from lib.local.replay import Announcement, Pipeline, Subscriber
+from lib.client.subscriber import Subscriber
+from lib.local.replay import Announcement, Pipeline
 
 __all__ = ["Listener", "Screen"]
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.local.errors import LocalError
+from lib.config.provider_versions import DEFAULT_AWS_PROVIDER, admits
+from lib.formats.errors import LocalError
 from lib.local.virtual_environment import CACHE, virtual_environment
-from lib.provider_versions import DEFAULT_AWS_PROVIDER, admits
 
 __all__ = ["Toolchain", "find_toolchain", "terraform_from_pypi"]
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lib.local.errors import LocalError
+from lib.formats.errors import LocalError
 
 __all__ = ["CACHE", "install_once", "is_installed", "virtual_environment"]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from lib.local.errors import LocalError
+from lib.formats.errors import LocalError
 from lib.local.virtual_environment import CACHE, install_once
 
 Context = Mapping[str, str | list[str]]

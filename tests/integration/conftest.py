@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from lib.client.subscriber import Subscriber
 from lib.local.command_line import CommandLine
 from lib.local.deployment import QUICK_RETRIES, Deployment
 from lib.local.emulator import Emulator, running_emulator
-from lib.local.replay import Pipeline, Subscriber, find_pipeline
+from lib.local.replay import Pipeline, find_pipeline
 from lib.local.toolchain import Toolchain, find_toolchain
 from lib.local.virtual_environment import virtual_environment
 from tests.needed import needed

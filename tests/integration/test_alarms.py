@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lib.local.replay import Subscriber
+from lib.client.subscriber import Subscriber
 from tests.integration.conftest import Deployed, eventually
 
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from lib.configuration import Fault
-from lib.init_arguments import Argument
+from lib.backend.init_arguments import Argument
+from lib.backend.s3 import check_s3
+from lib.backend.s3_arguments import TABLE, deprecation, refusal, row
+from lib.backend.terraform import Terraform, ask_terraform
+from lib.config.document import Fault
 from lib.local.emulator import Emulator
 from lib.local.toolchain import Toolchain, terraform_from_pypi
-from lib.s3_arguments import TABLE, deprecation, refusal, row
-from lib.s3_backend import check_s3
-from lib.terraform import Terraform, ask_terraform
 from tests.integration.laptop import Laptop
 from tests.needed import needed
 

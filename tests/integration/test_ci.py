@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from lib.account import Account
+from lib.config.account import Account
+from lib.config.names import Names
 from lib.local.emulator import Emulator, running_emulator
 from lib.local.toolchain import Toolchain
-from lib.names import Names
 from tests.iam.actions import Deployed
 from tests.iam.provider_log import LOG_FORMAT, read_calls
 from tests.iam.simulator import Caller, running_simulator

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from lib.local.command_line import CommandLine
-from price_alerts.ticks import format_timestamp
+from price_alerts.domain.ticks import format_timestamp
 from tests.histories import Event, play, random_history
 from tests.history_writer import EXACT
 from tests.integration.conftest import THRESHOLD, Deployed, invoke

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
+from lib.config.settings import Settings
+from lib.deploy.next_steps import next_steps
 from lib.local.command_line import CommandLine
 from lib.local.deployment import ENVIRONMENT
 from lib.local.emulator import Emulator, running_emulator
 from lib.local.toolchain import Toolchain
-from lib.next_steps import next_steps
-from lib.settings import Settings
 from tests.integration.conftest import Deployed, eventually
 from tests.integration.laptop import Laptop
 

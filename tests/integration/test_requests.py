@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from lib.account import Account
+from lib.config.account import Account
+from lib.config.names import Names
 from lib.local.emulator import Emulator, running_emulator
 from lib.local.toolchain import Toolchain
-from lib.names import Names
 from tests.iam.actions import Deployed
 from tests.iam.provider_log import LOG_FORMAT, read_calls
 from tests.iam.simulator import Caller, Policy, Request, Simulator, running_simulator

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from lib.client.subscriber import Subscriber
 from lib.local.command_line import CommandLine
-from lib.local.replay import Subscriber
 from tests.integration.conftest import Deployed, eventually, invoke
 
 

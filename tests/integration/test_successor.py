@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from lib.local import successor
 from lib.local.deployment import Deployment
-from lib.local.stack_differences import count_blocks, find_differences
-from lib.local.successor import EXPECTED, main
-from lib.local.synthesis import SynthesizedStack, change_imports, synthesize_with_both
 from lib.local.toolchain import Toolchain
 from lib.local.virtual_environment import virtual_environment
 from tests.integration.conftest import FORGOTTEN, Deployed, changed_by
 from tests.needed import needed
+from tools import successor
+from tools.stack_differences import count_blocks, find_differences
+from tools.successor import EXPECTED, main
+from tools.synthesis import SynthesizedStack, change_imports, synthesize_with_both
 
 pytestmark = pytest.mark.deep
 
@@ -86,7 +86,7 @@ def test_the_command_fails_when_a_single_argument_is_another(
 def test_few_of_its_bindings_modules_are_loaded_as_well(switched: Deployment, cdktn: Path) -> None:
     count = "sum(name.startswith('cdktn_provider_aws') for name in sys.modules)"
     done = subprocess.run(
-        [cdktn, "-c", f"import sys, lib.tap_stack, lib.state_stack; print({count})"],
+        [cdktn, "-c", f"import sys, lib.tap_stack, lib.stacks.state; print({count})"],
         cwd=switched.folder,
         capture_output=True,
         text=True,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from lib.formats.errors import LocalError
 from lib.local.deployment import Deployment
 from lib.local.emulator import Emulator
-from lib.local.errors import LocalError
 from lib.local.toolchain import Toolchain, find_toolchain
 
 PROJECT = Path(__file__).parents[2]

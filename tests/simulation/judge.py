@@ -12,7 +12,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from price_alerts.items import UnreadableItem, rule_of, watch_keys
+from price_alerts.adapters.items import UnreadableItem, rule_of, watch_keys
 from tests.histories import fits
 from tests.oracle import Oracle, Spec
 from tests.simulation.equipment import THRESHOLD

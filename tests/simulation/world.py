@@ -14,10 +14,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lib.cli.errors import CliError
-from lib.cli.redrive import redrive
-from lib.cli.rule_store import RuleStore
-from price_alerts.terms import RuleError
+from lib.client.redrive import redrive
+from lib.client.rule_store import RuleStore
+from lib.formats.errors import CliError
+from price_alerts.domain.conditions import RuleError
 from tests.histories import rule_of
 from tests.simulation import boundary
 from tests.simulation.answers import Key

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from lib.backend import Backend, load_backend
-from lib.configuration import ConfigurationError
+from lib.backend.block import Backend, load_backend
+from lib.config.document import ConfigurationError
 
 S3 = {
     "bucket": "states",

@@ -20,8 +20,8 @@ from hypothesis import settings
 from moto import mock_aws
 from pytest_socket import disable_socket, enable_socket
 
-from lib.lambda_package import build_package
-from price_alerts.state import State
+from lib.stacks.lambda_package import build_package
+from price_alerts.domain.state import State
 from tests.engine_driver import Driver
 from tests.unit.doubles import Clock, Container, Topic, create_table, drop_handler
 from tests.unit.quick_moto import quick_moto

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from lib.cli.rule_actions import RuleActions
+from lib.client.rule_actions import RuleActions
+from price_alerts.adapters.items import former_rule_key, rule_item, watch_items
+from price_alerts.adapters.notifier import Notifier
+from price_alerts.adapters.store import Store
 from price_alerts.batch import Batch, Deadline
-from price_alerts.items import former_rule_key, rule_item, watch_items
-from price_alerts.notices import Notice, notice
-from price_alerts.notifier import Notifier
+from price_alerts.domain.conditions import Condition, Distance, Terms
+from price_alerts.domain.notices import Notice, notice
+from price_alerts.domain.rules import Rule, Trigger, high_price_rule
+from price_alerts.domain.state import Firing
+from price_alerts.domain.ticks import Position, Tick, parse_message
 from price_alerts.processing import Processor
-from price_alerts.rules import Rule, Trigger, high_price_rule
-from price_alerts.state import Firing
-from price_alerts.store import Store
-from price_alerts.terms import Condition, Distance, Terms
-from price_alerts.ticks import Position, Tick, parse_message
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

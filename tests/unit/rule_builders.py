@@ -8,13 +8,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from lib.cli.rule_book import RuleBook
-from price_alerts.engine import evaluate
-from price_alerts.rules import Rule, Trigger
-from price_alerts.state import Outbox, State
-from price_alerts.terms import Condition, Distance, Terms
-from price_alerts.ticks import Position, Tick
-from price_alerts.watches import Watch, level_key
+from lib.backtest.rule_book import RuleBook
+from price_alerts.domain.conditions import Condition, Distance, Terms
+from price_alerts.domain.engine import evaluate
+from price_alerts.domain.rules import Rule, Trigger
+from price_alerts.domain.state import Outbox, State
+from price_alerts.domain.ticks import Position, Tick
+from price_alerts.domain.watches import Watch, level_key
 from tests.engine_driver import Driver
 
 __all__ = [

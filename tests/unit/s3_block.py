@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lib.init_arguments import Argument
-from lib.s3_backend import check_s3
-from lib.terraform import Terraform
+from lib.backend.init_arguments import Argument
+from lib.backend.s3 import check_s3
+from lib.backend.terraform import Terraform
 
 TERRAFORM = Terraform("Terraform", "1.11.4")
 OLD = Terraform("Terraform", "1.9.8")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lib import move_state
+from lib.backend import migrate as move_state
 
 EMPTY = '{"version": 4, "serial": 0, "lineage": "", "resources": []}'
 STATE = '{"version": 4, "serial": 7, "lineage": "a",\n "resources": [{"type": "aws_sqs_queue"}]}'

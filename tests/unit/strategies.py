@@ -7,14 +7,14 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from price_alerts.progress import NOWHERE, Announced, Progress, Status, Trail, in_order
-from price_alerts.recent import Mark, Recent
-from price_alerts.rules import Rule, Trigger
-from price_alerts.state import Firing, Lease, Outbox, State, Step, Threshold
-from price_alerts.terms import WINDOWS_SECONDS, Condition, Distance, Side, Terms
-from price_alerts.ticks import Position
-from price_alerts.watches import Band
-from price_alerts.windows import EXTREMES, lines_of
+from price_alerts.domain.conditions import WINDOWS_SECONDS, Condition, Distance, Side, Terms
+from price_alerts.domain.progress import NOWHERE, Announced, Progress, Status, Trail, in_order
+from price_alerts.domain.recent import Mark, Recent
+from price_alerts.domain.rules import Rule, Trigger
+from price_alerts.domain.state import Firing, Lease, Outbox, State, Step, Threshold
+from price_alerts.domain.ticks import Position
+from price_alerts.domain.watches import Band
+from price_alerts.domain.windows import EXTREMES, lines_of
 from tests.unit.doubles import NOW
 
 __all__ = ["message_ids", "positions", "progresses", "recents", "rules", "states", "stored_rules"]

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from lib.account import Account
-from lib.ci_policies import boundary_policy
-from lib.names import Names
-from lib.policies import (
+from lib.config.account import Account
+from lib.config.names import Names
+from lib.config.settings import Settings
+from lib.stacks.ci_policies import boundary_policy
+from lib.stacks.policies import (
     dead_letter_queue_policy,
     function_policy,
     key_policy,
@@ -20,7 +21,6 @@ from lib.policies import (
     queue_policy,
     topic_policy,
 )
-from lib.settings import Settings
 from tests.function_actions import FEEDING, actions
 from tests.iam.simulator import Caller, Policy, Request, Simulator, running_simulator
 from tests.needed import needed

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.aws_provider import BINDINGS, register_bare_package
+from lib.stacks.aws_provider import BINDINGS, register_bare_package
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,7 +29,7 @@ def slow_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "slow_package"
 
 
-@pytest.mark.parametrize("stack", ["lib.tap_stack", "lib.state_stack"])
+@pytest.mark.parametrize("stack", ["lib.tap_stack", "lib.stacks.state"])
 def test_a_stack_loads_few_of_the_bindings_2200_modules(stack: str) -> None:
     count = f"sum(name.startswith({BINDINGS!r}) for name in sys.modules)"
     done = subprocess.run(

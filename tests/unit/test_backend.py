@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lib.backend import Backend, load_backend
+from lib.backend.block import Backend, load_backend
 from tests.unit.backend_loader import S3, Loader, refusal
 
 ROLE = "arn:aws:iam::123456789012:role/deploy"

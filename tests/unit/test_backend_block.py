@@ -9,10 +9,10 @@ from typing import Any
 import cdktf
 import pytest
 
-from lib.aws_provider import add_aws_provider
-from lib.backend import Backend
-from lib.backend_block import apply_backend
-from lib.provider_versions import DEFAULT_AWS_PROVIDER
+from lib.backend.block import Backend
+from lib.config.provider_versions import DEFAULT_AWS_PROVIDER
+from lib.stacks.aws_provider import add_aws_provider
+from lib.stacks.backend_block import apply_backend
 
 Block = dict[str, Any]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.backend import load_backend
+from lib.backend.block import load_backend
 from tests.unit.backend_loader import S3, Loader, refusal, warnings
 
 LOCAL = {"path": "/var/{stack}.tfstate"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.dynamodb.models import dynamodb_backends
 
-from price_alerts.rules import Trigger
+from price_alerts.domain.rules import Trigger
 from tests.unit.doubles import SECOND, Clock, Container, Topic, add_rules, items_of, rule, ticks
 
 if TYPE_CHECKING:

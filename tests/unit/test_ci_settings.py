@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from lib.backend import load_backend
-from lib.ci_settings import Ci, CiSettings, load_ci, load_ci_settings
-from lib.configuration import ConfigurationError
-from lib.settings_rules import SettingsError
+from lib.backend.block import load_backend
+from lib.backend.ci import Ci, load_ci
+from lib.config.ci import CiSettings, load_ci_settings
+from lib.config.document import ConfigurationError
+from lib.config.settings_rules import SettingsError
 
 S3 = {"bucket": "states", "key": "tap/{stack}.tfstate", "region": "eu-west-1", "use_lockfile": True}
 DEV = {"region": "eu-central-1"}

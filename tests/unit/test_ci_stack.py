@@ -10,10 +10,11 @@ from typing import Any
 import cdktf
 import pytest
 
-from lib.backend import StateStore
-from lib.ci_settings import Ci, CiSettings
-from lib.ci_stack import CiStack
-from lib.settings import Settings
+from lib.backend.block import StateStore
+from lib.backend.ci import Ci
+from lib.config.ci import CiSettings
+from lib.config.settings import Settings
+from lib.stacks.ci import CiStack
 from tests.unit.access import may
 
 Stack = dict[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from price_alerts.config import ENVIRONMENT_VARIABLES, Config, ConfigError
-from price_alerts.shapes import SHAPES, Shape
+from price_alerts.domain.shapes import SHAPES, Shape
 
 # Lambda sets it itself; the stack does not.
 MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lib.configuration import (
+from lib.config.document import (
     ConfigurationError,
     Fault,
     environment_names,

@@ -11,10 +11,10 @@ from typing import Any
 import cdktf
 import pytest
 
-from lib.settings import Settings, SettingsError, Subscription
+from lib.config.settings import Settings, SettingsError, Subscription
 from lib.tap_stack import TapStack
 from price_alerts.config import ENVIRONMENT_VARIABLES, Config, ConfigError
-from price_alerts.ticks import MAX_BODY_BYTES
+from price_alerts.domain.ticks import MAX_BODY_BYTES
 from tests.function_actions import FEEDING, SERVICES, actions
 
 LIB = Path(__file__).parents[2] / "lib"

@@ -12,11 +12,11 @@ from moto.dynamodb.models import dynamodb_backends
 
 from benchmarks.capacity import Units
 from benchmarks.meter import Meter
-from lib.cli.rule_actions import RuleActions
-from price_alerts.items import rule_item, watch_items
-from price_alerts.rules import Rule, Trigger
-from price_alerts.store import Store
-from price_alerts.ticks import Tick
+from lib.client.rule_actions import RuleActions
+from price_alerts.adapters.items import rule_item, watch_items
+from price_alerts.adapters.store import Store
+from price_alerts.domain.rules import Rule, Trigger
+from price_alerts.domain.ticks import Tick
 from tests.unit.doubles import Clock, Container, Topic, items_of, rule, tick
 
 if TYPE_CHECKING:

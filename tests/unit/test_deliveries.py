@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from price_alerts.items import rule_item
-from price_alerts.progress import Announced, Progress, Status, Trail
-from price_alerts.state import Outbox
-from price_alerts.state_items import firing_item
-from price_alerts.store import Busy, Overloaded, Store
-from price_alerts.terms import Condition, Side
-from price_alerts.ticks import Position
+from price_alerts.adapters.items import rule_item
+from price_alerts.adapters.state_items import firing_item
+from price_alerts.adapters.store import Busy, Overloaded, Store
+from price_alerts.domain.conditions import Condition, Side
+from price_alerts.domain.progress import Announced, Progress, Status, Trail
+from price_alerts.domain.state import Outbox
+from price_alerts.domain.ticks import Position
 from tests.unit.doubles import NOW, add_rules, former_item, items_of, rule, told
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from lib.cli.rule_book import RuleBook
-from price_alerts.engine import evaluate
-from price_alerts.rules import Progress, Rule, Trigger
-from price_alerts.state import Firing, Outbox, State
-from price_alerts.ticks import Position, Tick
+from lib.backtest.rule_book import RuleBook
+from price_alerts.domain.engine import evaluate
+from price_alerts.domain.rules import Progress, Rule, Trigger
+from price_alerts.domain.state import Firing, Outbox, State
+from price_alerts.domain.ticks import Position, Tick
 from tests.engine_driver import Driver
 from tests.unit.rule_builders import FIRED_AT, outbox_of, path, played, rule, step, tick
 

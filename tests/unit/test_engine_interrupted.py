@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from price_alerts import engine
-from price_alerts.state import Firing
+from price_alerts.domain import engine
+from price_alerts.domain.state import Firing
 from tests.engine_driver import Driver
 from tests.unit.rule_builders import path, rule, tick
 

@@ -9,14 +9,14 @@ from random import Random
 
 import pytest
 
-from lib.cli.rule_book import RuleBook
-from price_alerts import engine
-from price_alerts.late import evaluate_late, late_ticks
-from price_alerts.progress import Announced, Progress, Status, Trail
-from price_alerts.recent import Mark, Recent
-from price_alerts.rules import Rule, Trigger
-from price_alerts.state import State
-from price_alerts.ticks import Tick
+from lib.backtest.rule_book import RuleBook
+from price_alerts.domain import engine
+from price_alerts.domain.late import evaluate_late, late_ticks
+from price_alerts.domain.progress import Announced, Progress, Status, Trail
+from price_alerts.domain.recent import Mark, Recent
+from price_alerts.domain.rules import Rule, Trigger
+from price_alerts.domain.state import State
+from price_alerts.domain.ticks import Tick
 from tests.engine_driver import Driver
 from tests.histories import History, play, random_history, rule_of, tick_of
 from tests.oracle import Oracle

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from price_alerts.engine import MAX_CHANGES_PER_COMMIT
-from price_alerts.rules import Rule, Trigger
-from price_alerts.state import State
-from price_alerts.ticks import Tick
+from price_alerts.domain.engine import MAX_CHANGES_PER_COMMIT
+from price_alerts.domain.rules import Rule, Trigger
+from price_alerts.domain.state import State
+from price_alerts.domain.ticks import Tick
 from tests.engine_driver import Driver
 from tests.unit.rule_builders import path, rule, tick
 

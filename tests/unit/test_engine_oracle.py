@@ -13,10 +13,10 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from price_alerts import engine, watches
-from price_alerts.state import State
-from price_alerts.state_items import state_attributes, state_of
-from price_alerts.ticks import Tick
+from price_alerts.adapters.state_items import state_attributes, state_of
+from price_alerts.domain import engine, watches
+from price_alerts.domain.state import State
+from price_alerts.domain.ticks import Tick
 from tests.engine_driver import Cut, Driver, uncut
 from tests.histories import (
     Event,

@@ -8,10 +8,10 @@ from itertools import chain
 
 import pytest
 
-from price_alerts import engine
-from price_alerts.rules import Rule, Trigger, high_price_rule
-from price_alerts.state import State, Step
-from price_alerts.watches import level_key
+from price_alerts.domain import engine
+from price_alerts.domain.rules import Rule, Trigger, high_price_rule
+from price_alerts.domain.state import State, Step
+from price_alerts.domain.watches import level_key
 from tests.engine_driver import Driver
 from tests.unit.rule_builders import path, rule, step, tick
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from price_alerts.engine import evaluate
-from price_alerts.rules import Rule
-from price_alerts.state import State
-from price_alerts.ticks import Tick
+from price_alerts.domain.engine import evaluate
+from price_alerts.domain.rules import Rule
+from price_alerts.domain.state import State
+from price_alerts.domain.ticks import Tick
 from tests.engine_driver import Driver
 from tests.unit.rule_builders import CountingBook, path, rule, tick
 

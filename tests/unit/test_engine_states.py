@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from price_alerts.rules import Progress, Status, Trigger, high_price_rule
-from price_alerts.state import Lease, Outbox, State
-from price_alerts.terms import Side
-from price_alerts.watches import ANYWHERE, Band
+from price_alerts.domain.conditions import Side
+from price_alerts.domain.rules import Progress, Status, Trigger, high_price_rule
+from price_alerts.domain.state import Lease, Outbox, State
+from price_alerts.domain.watches import ANYWHERE, Band
 from tests.unit.rule_builders import outbox_of, path, rule, step, tick
 
 NEW = State("AAPL")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from price_alerts.adapters.items import rule_key
 from price_alerts.batch import Batch
-from price_alerts.items import rule_key
-from price_alerts.ticks import Position, Tick
+from price_alerts.domain.ticks import Position, Tick
 from tests.unit.doubles import NOW, SECOND, Container, add_rules, body_of, items_of, rule
 
 if TYPE_CHECKING:

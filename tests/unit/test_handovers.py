@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from price_alerts.batch import Batch
-from price_alerts.ticks import Position, Tick
+from price_alerts.domain.ticks import Position, Tick
 from tests.unit.doubles import NOW, SECOND, add_rules, body_of, items_of, rule
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from price_alerts.ticks import check_symbol, is_number, parse_message
+from price_alerts.domain.ticks import check_symbol, is_number, parse_message
 from tests.unit.doubles import NOW, SECOND, body_of, reason_of
 
 MARKER = "confidential"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lib.configuration import ConfigurationError
-from lib.init_arguments import Argument, init_arguments, value_of_expression
+from lib.backend.init_arguments import Argument, init_arguments, value_of_expression
+from lib.config.document import ConfigurationError
 
 
 def texts(value: str) -> dict[str, str]:
@@ -170,7 +170,7 @@ def test_what_is_not_in_quotes_is_no_value(text: str) -> None:
 
 
 def test_the_parser_is_not_imported_before_it_is_needed() -> None:
-    code = "import sys, lib.init_arguments; print({'hcl2', 'lark'} & set(sys.modules))"
+    code = "import sys, lib.backend.init_arguments; print({'hcl2', 'lark'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[2],

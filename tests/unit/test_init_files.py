@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lib.configuration import ConfigurationError
-from lib.init_arguments import Argument, init_arguments
+from lib.backend.init_arguments import Argument, init_arguments
+from lib.config.document import ConfigurationError
 
 
 def read(folder: Path, file: str, text: str) -> list[tuple[str, Any]]:

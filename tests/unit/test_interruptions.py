@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from lib.cli.rule_store import RuleStore
-from price_alerts import engine
-from price_alerts.rules import Trigger
-from price_alerts.terms import Condition
-from price_alerts.ticks import Tick
+from lib.client.rule_store import RuleStore
+from price_alerts.domain import engine
+from price_alerts.domain.conditions import Condition
+from price_alerts.domain.rules import Trigger
+from price_alerts.domain.ticks import Tick
 from tests.unit.doubles import (
     SECOND,
     Clock,

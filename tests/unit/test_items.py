@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from price_alerts.items import (
+from price_alerts.adapters.items import (
     SCHEMA,
     UnreadableItem,
     claim_item,
@@ -16,11 +16,11 @@ from price_alerts.items import (
     watch_items,
     watch_of,
 )
-from price_alerts.progress import Announced, Progress, Status, Trail
-from price_alerts.rules import Rule, Trigger
-from price_alerts.terms import Condition, Distance, Side, Terms
-from price_alerts.ticks import Position
-from price_alerts.watches import Watch
+from price_alerts.domain.conditions import Condition, Distance, Side, Terms
+from price_alerts.domain.progress import Announced, Progress, Status, Trail
+from price_alerts.domain.rules import Rule, Trigger
+from price_alerts.domain.ticks import Position
+from price_alerts.domain.watches import Watch
 from tests.unit.doubles import NOW, SECOND, as_stored, rule
 from tests.unit.strategies import stored_rules
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from lib import lambda_package
-from lib.lambda_package import SOURCE_ROOT, build_package
+from lib.stacks import lambda_package
+from lib.stacks.lambda_package import SOURCE_ROOT, build_package
 
 # All that Lambda has and the handler uses: boto3, and what that needs.
 RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")

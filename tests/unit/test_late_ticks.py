@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from price_alerts import engine
-from price_alerts.recent import Mark, Recent
-from price_alerts.recent_items import recent_attributes, recent_of
-from price_alerts.rules import Trigger
-from price_alerts.state import Lease, Outbox, State
-from price_alerts.store import Conflict
-from price_alerts.terms import Condition
-from price_alerts.ticks import Position
+from price_alerts.adapters.recent_items import recent_attributes, recent_of
+from price_alerts.adapters.store import Conflict
+from price_alerts.domain import engine
+from price_alerts.domain.conditions import Condition
+from price_alerts.domain.recent import Mark, Recent
+from price_alerts.domain.rules import Trigger
+from price_alerts.domain.state import Lease, Outbox, State
+from price_alerts.domain.ticks import Position
 from tests.unit.doubles import (
     SECOND,
     Clock,

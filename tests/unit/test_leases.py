@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from price_alerts import engine
-from price_alerts.state import Firing, Lease, Outbox, State
-from price_alerts.store import Store
-from price_alerts.watches import ANYWHERE
+from price_alerts.adapters.store import Store
+from price_alerts.domain import engine
+from price_alerts.domain.state import Firing, Lease, Outbox, State
+from price_alerts.domain.watches import ANYWHERE
 from tests.unit.doubles import (
     NOW,
     SECOND,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.backend_rules import left_behind
+from lib.backend.rules import left_behind
 from tests.unit.backend_loader import S3, Loader, refusal
 
 

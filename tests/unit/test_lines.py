@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from price_alerts.lines import Lines
+from price_alerts.adapters.log import Lines
 
 Printed = Callable[[], list[dict[str, Any]]]
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from price_alerts.items import rule_key
+from price_alerts.adapters.items import rule_key
 from tests.unit.doubles import add_rules, rule
 
 if TYPE_CHECKING:

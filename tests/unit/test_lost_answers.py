@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from price_alerts.items import rule_item
-from price_alerts.progress import Progress, Status
-from price_alerts.rules import Trigger
-from price_alerts.state import Lease, Outbox, State
-from price_alerts.store import Conflict, Store
-from price_alerts.terms import Condition
-from price_alerts.ticks import Position
-from price_alerts.watches import ANYWHERE
+from price_alerts.adapters.items import rule_item
+from price_alerts.adapters.store import Conflict, Store
+from price_alerts.domain.conditions import Condition
+from price_alerts.domain.progress import Progress, Status
+from price_alerts.domain.rules import Trigger
+from price_alerts.domain.state import Lease, Outbox, State
+from price_alerts.domain.ticks import Position
+from price_alerts.domain.watches import ANYWHERE
 from tests.unit.doubles import NOW, Container, Topic, add_rules, firing, items_of, rule, ticks
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lib.cli.rule_store import RuleStore
-from price_alerts.items import rule_item, watch_items
-from price_alerts.progress import Progress, Status
-from price_alerts.rules import Rule, Trigger
-from price_alerts.state import State
-from price_alerts.store import Conflict, Store
-from price_alerts.terms import Condition
-from price_alerts.watches import ANYWHERE
+from lib.client.rule_store import RuleStore
+from price_alerts.adapters.items import rule_item, watch_items
+from price_alerts.adapters.store import Conflict, Store
+from price_alerts.domain.conditions import Condition
+from price_alerts.domain.progress import Progress, Status
+from price_alerts.domain.rules import Rule, Trigger
+from price_alerts.domain.state import State
+from price_alerts.domain.watches import ANYWHERE
 from tests.unit.doubles import (
     Clock,
     Container,

@@ -249,7 +249,7 @@ def test_make_migrate_moves_the_state_with_the_arguments_that_it_is_given() -> N
         text=True,
         check=True,
     )
-    assert ".venv/bin/python -m lib.move_state --auto-approve" in done.stdout.splitlines()
+    assert ".venv/bin/python -m lib.backend.migrate --auto-approve" in done.stdout.splitlines()
 
 
 def test_a_backend_that_cannot_be_used_ends_it_with_a_line_for_each_fault(write: Write) -> None:

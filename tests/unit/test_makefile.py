@@ -32,12 +32,12 @@ def commands(target: str, *variables: str) -> list[str]:
 
 DEPLOYMENT = [
     "node_modules/.bin/cdktf deploy tap-blue --auto-approve",
-    ".venv/bin/python -m lib.next_steps blue",
+    ".venv/bin/python -m lib.deploy.next_steps blue",
 ]
 
 
 def test_a_deployment_begins_with_its_checks_and_ends_with_what_to_try() -> None:
-    assert commands("deploy") == [".venv/bin/python -m lib.preflight blue", *DEPLOYMENT]
+    assert commands("deploy") == [".venv/bin/python -m lib.deploy.preflight blue", *DEPLOYMENT]
 
 
 def test_the_checks_can_be_left_out() -> None:
@@ -46,7 +46,7 @@ def test_the_checks_can_be_left_out() -> None:
 
 def test_what_will_be_lost_is_told_before_it_is_destroyed() -> None:
     assert commands("destroy") == [
-        ".venv/bin/python -m lib.cli.losses blue",
+        ".venv/bin/python -m lib.deploy.losses blue",
         "node_modules/.bin/cdktf destroy tap-blue --auto-approve",
     ]
 
@@ -54,7 +54,7 @@ def test_what_will_be_lost_is_told_before_it_is_destroyed() -> None:
 def test_each_target_finds_what_it_imports() -> None:
     found = re.findall(r"(?:PYTHONPATH=(\S+) )?\$\(venv\)/python -m ([\w.]+)", MAKEFILE.read_text())
     modules = {(path, name) for path, name in found if name.startswith(("lib.", "tests."))}
-    assert ("", "lib.preflight") in modules
+    assert ("", "lib.deploy.preflight") in modules
     failed = [
         done.stderr
         for path, name in sorted(modules)

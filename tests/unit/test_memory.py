@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lib.cli.rule_book import RuleBook
-from price_alerts.engine import evaluate
-from price_alerts.rules import Rule
-from price_alerts.state import State
-from price_alerts.state_items import state_attributes, state_of
-from price_alerts.terms import WINDOWS_SECONDS, Condition
-from price_alerts.ticks import Tick
+from lib.backtest.rule_book import RuleBook
+from price_alerts.adapters.state_items import state_attributes, state_of
+from price_alerts.domain.conditions import WINDOWS_SECONDS, Condition
+from price_alerts.domain.engine import evaluate
+from price_alerts.domain.rules import Rule
+from price_alerts.domain.state import State
+from price_alerts.domain.ticks import Tick
 from tests.unit.doubles import ABOVE_150, NOW, Clock, Container, Topic, as_stored, rule, tick
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Making the bucket first, synthesizing, and the command: the rest of ``lib.move_state``."""
+"""Making the bucket first, synthesizing, and the command: the rest of ``lib.backend.migrate``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lib import move_state
+from lib.backend import migrate as move_state
 from tests.unit.state_mover import DOCUMENT, MADE, OTHER, Mover
 
 MOVED = "the state of tap-state was moved; the file is now terraform.tap-state.tfstate.moved"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from lib.names import Names
+from lib.config.names import Names
 
 NAMES = Names("dev")
 
@@ -37,6 +37,9 @@ def test_a_fifo_queue_is_called_so() -> None:
 
 
 def test_the_names_are_known_without_what_makes_the_stack() -> None:
-    code = "import sys, lib.names; print({'cdktf', 'constructs', 'price_alerts'} & {*sys.modules})"
+    code = (
+        "import sys, lib.config.names; "
+        "print({'cdktf', 'constructs', 'price_alerts'} & {*sys.modules})"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

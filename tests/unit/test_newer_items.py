@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from price_alerts.items import SCHEMA, STATE_SCHEMA, UnreadableItem
-from price_alerts.state import State
-from price_alerts.store import Store
-from price_alerts.terms import Condition
+from price_alerts.adapters.items import SCHEMA, STATE_SCHEMA, UnreadableItem
+from price_alerts.adapters.store import Store
+from price_alerts.domain.conditions import Condition
+from price_alerts.domain.state import State
 from tests.unit.doubles import (
     Clock,
     Container,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lib import next_steps
 from lib.cli.app import main as alerts
-from lib.settings import Settings
+from lib.config.settings import Settings
+from lib.deploy import next_steps
 
 PROJECT = Path(__file__).parents[2]
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from price_alerts.notices import notice
-from price_alerts.terms import Condition, Terms
-from price_alerts.ticks import Position
+from price_alerts.domain.conditions import Condition, Terms
+from price_alerts.domain.notices import notice
+from price_alerts.domain.ticks import Position
 from tests.unit.doubles import ABOVE_150, firing, told
 
 AT = "2026-11-22T15:04:05.250000Z"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lib.pages import markdown, with_block
+from tools.docs.pages import markdown, with_block
 
 PAGE = "before\n<!-- costs: written by make bench -->\nold\n<!-- end of costs -->\nafter\n"
 

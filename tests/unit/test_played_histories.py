@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lib.cli.rule_store import RuleStore
-from price_alerts import engine
-from price_alerts.rules import high_price_rule
-from price_alerts.ticks import Tick
+from lib.client.rule_store import RuleStore
+from price_alerts.domain import engine
+from price_alerts.domain.rules import high_price_rule
+from price_alerts.domain.ticks import Tick
 from tests.histories import Event, play, random_history, rule_of, tick_of
 from tests.oracle import Fired, Oracle
 from tests.unit.doubles import Clock, Container, Topic, create_table, items_of, returning

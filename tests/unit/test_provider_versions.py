@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from lib.provider_versions import (
+from lib.config.provider_versions import (
     DEFAULT_AWS_PROVIDER,
     Version,
     admits,
     bad_release,
     is_constraint,
 )
-from lib.settings import SettingsError, load_settings
+from lib.config.settings import SettingsError, load_settings
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,8 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 
-from price_alerts.progress import NOWHERE, Announced, Progress, Status, Trail
-from price_alerts.recent import Mark, Recent
-from price_alerts.recent_items import recent_attributes, recent_of
-from price_alerts.terms import Side
-from price_alerts.ticks import Position
-from price_alerts.trail_items import (
+from price_alerts.adapters.recent_items import recent_attributes, recent_of
+from price_alerts.adapters.trail_items import (
     announced_entries,
     announced_of,
     lengthened,
@@ -24,6 +20,10 @@ from price_alerts.trail_items import (
     trail_of,
     trail_text,
 )
+from price_alerts.domain.conditions import Side
+from price_alerts.domain.progress import NOWHERE, Announced, Progress, Status, Trail
+from price_alerts.domain.recent import Mark, Recent
+from price_alerts.domain.ticks import Position
 from tests.unit.doubles import NOW, SECOND, as_stored
 from tests.unit.strategies import message_ids, positions, progresses, recents
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from price_alerts.records import Record, carried_attributes, with_followers
+from price_alerts.adapters.sqs import Record, carried_attributes, with_followers
 from tests.unit.doubles import NOW
 
 FIFO = "arn:aws:sqs:us-east-1:123456789012:prices.fifo"

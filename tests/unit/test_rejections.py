@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from price_alerts.items import rule_key
-from price_alerts.state import State
+from price_alerts.adapters.items import rule_key
+from price_alerts.domain.state import State
 from tests.unit.doubles import (
     SECOND,
     Clock,

@@ -20,8 +20,8 @@ from unittest.mock import patch
 
 import pytest
 
-from lib.cli import rule_actions
-from price_alerts import items
+from lib.client import rule_actions
+from price_alerts.adapters import items
 from tests.simulation.boundary import printing_nothing
 from tests.simulation.cases import KINDS, Case, case_of
 from tests.simulation.equipment import ENVIRONMENT, Equipment, begin_cold, equipped

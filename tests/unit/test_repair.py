@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from price_alerts import engine
-from price_alerts.terms import Condition
+from price_alerts.domain import engine
+from price_alerts.domain.conditions import Condition
 from tests.unit.doubles import (
     SECOND,
     Clock,

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from price_alerts.progress import Announced, Progress, Status, Trail
-from price_alerts.rules import Rule, Trigger, high_price_rule, paused, resumed
-from price_alerts.terms import Condition, RuleError, Side, Terms
-from price_alerts.ticks import Position
+from price_alerts.domain.conditions import Condition, RuleError, Side, Terms
+from price_alerts.domain.progress import Announced, Progress, Status, Trail
+from price_alerts.domain.rules import Rule, Trigger, high_price_rule, paused, resumed
+from price_alerts.domain.ticks import Position
 from tests.unit.rule_builders import rule
 
 SECOND = 1_000_000

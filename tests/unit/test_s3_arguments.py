@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lib.s3_arguments import deprecation, is_beyond_the_table, refusal, replacements, row
-from lib.terraform import Terraform
+from lib.backend.s3_arguments import deprecation, is_beyond_the_table, refusal, replacements, row
+from lib.backend.terraform import Terraform
 
 OLD_ROLES = {
     "role_arn": "assume_role.role_arn",

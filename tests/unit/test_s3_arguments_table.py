@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from lib import s3_arguments
-from lib.s3_arguments import refusal
-from lib.terraform import Terraform, ask_terraform
+from lib.backend import s3_arguments
+from lib.backend.s3_arguments import refusal
+from lib.backend.terraform import Terraform, ask_terraform
 
 # As it stands in the file: what is expected must not come from the code under test.
-FILE = Path(s3_arguments.__file__).with_name("s3_backend_arguments.json")
+FILE = Path(s3_arguments.__file__).with_name("s3_arguments.json")
 TABLE: Mapping[str, Any] = json.loads(FILE.read_text("utf-8"))
 ARGUMENTS = {product: TABLE[product]["arguments"] for product in ("terraform", "opentofu")}
 ROWS = [(product, name) for product, rows in ARGUMENTS.items() for name in rows]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lib.init_arguments import Argument
-from lib.terraform import Terraform
+from lib.backend.init_arguments import Argument
+from lib.backend.terraform import Terraform
 from tests.unit.s3_block import (
     LOCKED,
     NEWER,

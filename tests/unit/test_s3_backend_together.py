@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lib.init_arguments import Argument
-from lib.s3_backend import LOCKFILE_SINCE
-from lib.terraform import Terraform
+from lib.backend.init_arguments import Argument
+from lib.backend.s3 import LOCKFILE_SINCE
+from lib.backend.terraform import Terraform
 from tests.unit.s3_block import (
     CUSTOMER_KEY,
     KMS_KEY,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lib.init_arguments import Argument
-from lib.s3_backend import values_of
+from lib.backend.init_arguments import Argument
+from lib.backend.s3 import values_of
 from tests.unit.s3_block import MUST_BE, OF_TYPE, complaints
 
 # The last three are digits elsewhere: five in Arabic and Devanagari, and a squared two.

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from price_alerts.batch import Batch
-from price_alerts.items import (
+from price_alerts.adapters.items import (
     SCHEMA,
     UnreadableItem,
     rule_item,
@@ -18,7 +17,8 @@ from price_alerts.items import (
     watch_items,
     watch_of,
 )
-from price_alerts.terms import Condition
+from price_alerts.batch import Batch
+from price_alerts.domain.conditions import Condition
 from tests.unit.doubles import Clock, Container, Topic, add_rules, items_of, returning, rule, tick
 
 if TYPE_CHECKING:

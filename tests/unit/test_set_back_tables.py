@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from price_alerts.state import Lease, Outbox, State
-from price_alerts.store import Conflict, Store
-from price_alerts.watches import ANYWHERE
+from price_alerts.adapters.store import Conflict, Store
+from price_alerts.domain.state import Lease, Outbox, State
+from price_alerts.domain.watches import ANYWHERE
 from tests.unit.doubles import (
     NOW,
     Clock,

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.configuration import ConfigurationError
-from lib.settings import Settings, SettingsError, Subscription, load_settings
-from price_alerts.ticks import is_number
+from lib.config.document import ConfigurationError
+from lib.config.settings import Settings, SettingsError, Subscription, load_settings
+from price_alerts.domain.ticks import is_number
 
 CDKTF_JSON = Path(__file__).parents[2] / "cdktf.json"
 THRESHOLD = (

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from lib.account import Account
-from lib.names import Names
-from lib.policies import queue_policy
-from lib.settings import Settings, SettingsError, Subscription, load_settings
+from lib.config.account import Account
+from lib.config.names import Names
+from lib.config.settings import Settings, SettingsError, Subscription, load_settings
+from lib.stacks.policies import queue_policy
 
 LISTS = {
     "producers": ["arn:aws:iam::123456789012:role/feed", "arn:aws-cn:iam::123456789012:user/a/b"],

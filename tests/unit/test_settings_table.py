@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from lib import settings_table
-from lib.settings import Settings
-from lib.settings_table import README, render, with_table
+from lib.config.settings import Settings
+from tools.docs import settings_table
+from tools.docs.settings_table import README, render, with_table
 
 PAGE = "before\n<!-- settings: written by make docs -->\nold\n<!-- end of settings -->\nafter\n"
 ALL_PROTOCOLS = "email, email-json, https, lambda, sms, sqs"

@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from price_alerts.shapes import SHAPES, shape_of, shapes_with
-from price_alerts.ticks import Content, bar_path, parse_message, parse_timestamp
+from price_alerts.domain.shapes import SHAPES, shape_of, shapes_with
+from price_alerts.domain.ticks import Content, bar_path, parse_message, parse_timestamp
 from tests.unit.doubles import NOW, reason_of
 
 MESSAGES = yaml.safe_load((Path(__file__).parents[1] / "data/feeds/messages.yaml").read_text())

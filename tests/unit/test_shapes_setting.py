@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.settings import Settings, SettingsError
+from lib.config.settings import Settings, SettingsError
 from price_alerts.config import Config
 
 WHEN = {"when": {"kind": "px"}}

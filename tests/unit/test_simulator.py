@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.local.errors import LocalError
+from lib.formats.errors import LocalError
 from tests.iam import simulator as module
 from tests.iam.simulator import Caller, Policy, Request, Simulator, running_simulator
 from tests.needed import needed

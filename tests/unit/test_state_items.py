@@ -14,17 +14,17 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given
 
-from price_alerts.engine import MAX_CHANGES_PER_COMMIT, MAX_ENTRIES_PER_COMMIT
-from price_alerts.items import STATE_SCHEMA, UnreadableItem
-from price_alerts.progress import Announced, Trail
-from price_alerts.recent import Mark, Recent
-from price_alerts.rules import Progress, Status
-from price_alerts.state import Firing, Lease, Outbox, State, Step, Threshold
-from price_alerts.state_items import firing_item, state_attributes, state_of
-from price_alerts.terms import Condition, Distance, Side, Terms
-from price_alerts.ticks import Position
-from price_alerts.watches import Band, level_key
-from price_alerts.windows import BUCKETS, EXTREMES, lines_of
+from price_alerts.adapters.items import STATE_SCHEMA, UnreadableItem
+from price_alerts.adapters.state_items import firing_item, state_attributes, state_of
+from price_alerts.domain.conditions import Condition, Distance, Side, Terms
+from price_alerts.domain.engine import MAX_CHANGES_PER_COMMIT, MAX_ENTRIES_PER_COMMIT
+from price_alerts.domain.progress import Announced, Trail
+from price_alerts.domain.recent import Mark, Recent
+from price_alerts.domain.rules import Progress, Status
+from price_alerts.domain.state import Firing, Lease, Outbox, State, Step, Threshold
+from price_alerts.domain.ticks import Position
+from price_alerts.domain.watches import Band, level_key
+from price_alerts.domain.windows import BUCKETS, EXTREMES, lines_of
 from tests.unit.doubles import NOW, SECOND, as_stored, firing, told
 from tests.unit.strategies import recents, states
 

@@ -8,9 +8,9 @@ from typing import Any
 import cdktf
 import pytest
 
-from lib.backend import StateStore
-from lib.provider_versions import DEFAULT_AWS_PROVIDER
-from lib.state_stack import StateStack
+from lib.backend.block import StateStore
+from lib.config.provider_versions import DEFAULT_AWS_PROVIDER
+from lib.stacks.state import StateStack
 
 Stack = dict[str, Any]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lib.backend import Backend, StateStore, state_store
-from lib.configuration import ConfigurationError
+from lib.backend.block import Backend, StateStore, state_store
+from lib.config.document import ConfigurationError
 from tests.unit.backend_loader import S3, Loader
 
 FILE = Path("cdktf.json")

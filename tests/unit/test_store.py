@@ -12,13 +12,13 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import HealthCheck, given, settings
 
-from price_alerts.items import rule_item
-from price_alerts.recent import Mark, Recent
-from price_alerts.state import Firing, Lease, Outbox, State
-from price_alerts.state_items import firing_item, state_attributes
-from price_alerts.store import Busy, Conflict, Store
-from price_alerts.ticks import Position
-from price_alerts.watches import ANYWHERE
+from price_alerts.adapters.items import rule_item
+from price_alerts.adapters.state_items import firing_item, state_attributes
+from price_alerts.adapters.store import Busy, Conflict, Store
+from price_alerts.domain.recent import Mark, Recent
+from price_alerts.domain.state import Firing, Lease, Outbox, State
+from price_alerts.domain.ticks import Position
+from price_alerts.domain.watches import ANYWHERE
 from tests.unit.doubles import NOW, SECOND, add_rules, before_updates, firing, items_of, rule, told
 from tests.unit.strategies import states
 

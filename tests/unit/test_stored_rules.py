@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from price_alerts import engine
-from price_alerts.rules import Trigger
-from price_alerts.state import Outbox, State
-from price_alerts.terms import Condition
-from price_alerts.ticks import format_timestamp
-from price_alerts.watches import ANYWHERE
+from price_alerts.domain import engine
+from price_alerts.domain.conditions import Condition
+from price_alerts.domain.rules import Trigger
+from price_alerts.domain.state import Outbox, State
+from price_alerts.domain.ticks import format_timestamp
+from price_alerts.domain.watches import ANYWHERE
 from tests.unit.doubles import (
     SECOND,
     Clock,

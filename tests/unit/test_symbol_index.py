@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from price_alerts.items import SCHEMA
-from price_alerts.rules import Rule
-from price_alerts.symbol_index import SymbolIndex
-from price_alerts.terms import Condition
+from price_alerts.adapters.items import SCHEMA
+from price_alerts.adapters.symbol_index import SymbolIndex
+from price_alerts.domain.conditions import Condition
+from price_alerts.domain.rules import Rule
 from tests.unit.doubles import add_rules, former_item, items_of, rule
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-    from price_alerts.watches import Watch
+    from price_alerts.domain.watches import Watch
 
 Answer = dict[str, Any]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from price_alerts.store import Store
+from price_alerts.adapters.store import Store
 from tests.unit.doubles import Clock, Container, Topic, add_rules, items_of, rule, tick
 
 if TYPE_CHECKING:

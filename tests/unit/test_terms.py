@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from price_alerts.terms import Condition, Distance, Side, Terms
+from price_alerts.domain.conditions import Condition, Distance, Side, Terms
 from tests.unit.rule_builders import terms
 
 AROUND_LEVEL = ("99", "100", "101")

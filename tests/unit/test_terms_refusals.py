@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from price_alerts.terms import RuleError
+from price_alerts.domain.conditions import RuleError
 from tests.unit.rule_builders import terms
 
 LEVEL = "a level is 0 or between 1e-30 and 1e30 in size, with at most 34 significant digits"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lib import terraform
-from lib.terraform import Terraform, UnknownTerraform, ask_terraform, version_numbers
+from lib.backend import terraform
+from lib.backend.terraform import Terraform, UnknownTerraform, ask_terraform, version_numbers
 
 ANSWER = '{"terraform_version": "1.11.4", "terraform_outdated": false}'
 TOFU_S_ANSWER = '{"terraform_version": "1.9.0", "provider_selections": {}}'

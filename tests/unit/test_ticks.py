@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from price_alerts.ticks import Position, Tick, parse_message
+from price_alerts.domain.ticks import Position, Tick, parse_message
 from tests.unit.doubles import NOW, SECOND, body_of, reason_of
 
 BAD_SYMBOL = "tick 0: symbol must be 1 to 64 printable characters, with no blank at either end"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from price_alerts.ticks import (
+from price_alerts.domain.ticks import (
     InvalidMessage,
     check_symbol,
     format_moment,

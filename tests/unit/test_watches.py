@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from price_alerts import watches
-from price_alerts.rules import Rule
-from price_alerts.watches import ANYWHERE, Band, Line, Watch, level_key, level_of, pages
+from price_alerts.domain import watches
+from price_alerts.domain.rules import Rule
+from price_alerts.domain.watches import ANYWHERE, Band, Line, Watch, level_key, level_of, pages
 from tests.unit.rule_builders import watch
 
 NAME = "price"

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from price_alerts.windows import EXTREMES, Queue, begun, lines_of, metrics_of, numbers_of, pushed
+from price_alerts.domain.windows import (
+    EXTREMES,
+    Queue,
+    begun,
+    lines_of,
+    metrics_of,
+    numbers_of,
+    pushed,
+)
 from tests.unit.rule_builders import tick
 
 SECOND = 1_000_000

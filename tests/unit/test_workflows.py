@@ -134,7 +134,7 @@ def pythons(found: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def test_the_function_is_tested_on_what_lambda_runs_it_on() -> None:
-    code = (PROJECT / "lib" / "alert_function.py").read_text("utf-8")
+    code = (PROJECT / "lib" / "stacks" / "alert_function.py").read_text("utf-8")
     makefile = (PROJECT / "Makefile").read_text("utf-8")
     (shipped,) = re.findall(r'runtime="(python[\d.]+)"', code)
     assert re.findall(r"^RUNTIME := (.+)$", makefile, re.MULTILINE) == [shipped]

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from price_alerts.state import Firing
-from price_alerts.ticks import Tick
+from price_alerts.domain.state import Firing
+from price_alerts.domain.ticks import Tick
 
 __all__ = ["Batch", "Deadline", "Failure"]
 

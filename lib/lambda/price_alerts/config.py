@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from price_alerts.shapes import Shape, shapes_with
-from price_alerts.ticks import InvalidMessage, parse_price
+from price_alerts.domain.shapes import Shape, shapes_with
+from price_alerts.domain.ticks import InvalidMessage, parse_price
 
 __all__ = ["ENVIRONMENT_VARIABLES", "Config", "ConfigError"]
 

@@ -14,17 +14,17 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
+from price_alerts.adapters.notifier import MAX_NOTICES_PER_PUBLISH, Notifier, Published
+from price_alerts.adapters.state_items import firing_item
+from price_alerts.adapters.store import Busy, Conflict, Store
 from price_alerts.batch import Batch
-from price_alerts.engine import evaluate
-from price_alerts.late import evaluate_late, late_ticks
-from price_alerts.notices import Notice, notice
-from price_alerts.notifier import MAX_NOTICES_PER_PUBLISH, Notifier, Published
-from price_alerts.portions import portions
-from price_alerts.rules import HIGH_PRICE_RULE_ID, Rule, high_price_rule
-from price_alerts.state import Firing, Lease, Outbox, State
-from price_alerts.state_items import firing_item
-from price_alerts.store import Busy, Conflict, Store
-from price_alerts.ticks import Position, Tick
+from price_alerts.domain.engine import evaluate
+from price_alerts.domain.late import evaluate_late, late_ticks
+from price_alerts.domain.notices import Notice, notice
+from price_alerts.domain.portions import portions
+from price_alerts.domain.rules import HIGH_PRICE_RULE_ID, Rule, high_price_rule
+from price_alerts.domain.state import Firing, Lease, Outbox, State
+from price_alerts.domain.ticks import Position, Tick
 
 __all__ = ["Processor"]
 

@@ -16,22 +16,16 @@ from benchmarks.capacity import item_bytes
 from benchmarks.model.parameters import TODAY, Limits
 from benchmarks.model.scenarios import PROD
 from benchmarks.streams import rules_of
-from lib.cli.rule_book import RuleBook
-from price_alerts import (
-    engine,
-    notifier,
-    processing,
-    state_items,
-    store,
-    symbol_index,
-    watches,
-)
-from price_alerts.items import rule_item, state_key
-from price_alerts.notices import notice
-from price_alerts.rules import Rule
-from price_alerts.state import State
-from price_alerts.state_items import firing_item, state_attributes
-from price_alerts.ticks import Position, Tick
+from lib.backtest.rule_book import RuleBook
+from price_alerts import processing
+from price_alerts.adapters import notifier, state_items, store, symbol_index
+from price_alerts.adapters.items import rule_item, state_key
+from price_alerts.adapters.state_items import firing_item, state_attributes
+from price_alerts.domain import engine, watches
+from price_alerts.domain.notices import notice
+from price_alerts.domain.rules import Rule
+from price_alerts.domain.state import State
+from price_alerts.domain.ticks import Position, Tick
 from tests.unit.doubles import NOW
 
 PROJECT = Path(__file__).parents[3]

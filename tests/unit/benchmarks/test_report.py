@@ -13,7 +13,7 @@ from benchmarks.counting import Counts
 from benchmarks.report import Finding
 from benchmarks.streams import events, rules_of, symbols, ticks
 from benchmarks.timing import Timings, side_by_side
-from price_alerts.terms import Condition
+from price_alerts.domain.conditions import Condition
 
 COUNTS = Counts(calls=500, reads=8_000, writes=1_000, published=2)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lib.ci import plan as module
-from lib.ci.plan import PlanError, main, markdown, plan
+from lib.deploy import plan as module
+from lib.deploy.plan import PlanError, main, markdown, plan
 from tests.unit.local.doubles import make_command
 
 # Notes down how it was called; `show` prints what there is to print.

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lib.ci import smoke as module
-from lib.ci.smoke import main, smoke
-from lib.cli.errors import CliError
-from lib.cli.target import Target
-from lib.local.errors import LocalError
+from lib.client.target import Target
+from lib.deploy import smoke as module
+from lib.deploy.smoke import main, smoke
+from lib.formats.errors import CliError, LocalError
 from tests.unit.cli.doubles import CONFIGURATION, answer_with
 from tests.unit.doubles import create_table
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lib.cli.target import Target
+from lib.client.target import Target
 from tests.unit.cli.doubles import CONFIGURATION
 from tests.unit.doubles import create_table
 

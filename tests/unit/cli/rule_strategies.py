@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from price_alerts.rules import Progress
+from price_alerts.domain.rules import Progress
 from tests.unit.strategies import rules
 
 __all__ = ["rules_with_texts"]

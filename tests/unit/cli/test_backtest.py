@@ -9,13 +9,13 @@ from itertools import product
 
 import pytest
 
-from lib.cli.backtest import Backtest, described, run
-from lib.cli.columns import portions_of
-from lib.cli.prices import Price
-from lib.cli.walk import OutOfOrder
-from price_alerts.engine import MAX_CHANGES_PER_COMMIT
-from price_alerts.rules import Progress, Rule, Status, Trigger, paused
-from price_alerts.terms import Condition, Terms
+from lib.backtest.backtest import Backtest, described, run
+from lib.backtest.columns import portions_of
+from lib.backtest.walk import OutOfOrder
+from lib.formats.prices import Price
+from price_alerts.domain.conditions import Condition, Terms
+from price_alerts.domain.engine import MAX_CHANGES_PER_COMMIT
+from price_alerts.domain.rules import Progress, Rule, Status, Trigger, paused
 from tests.unit.doubles import NOW, SECOND
 
 

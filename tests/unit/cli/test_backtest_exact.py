@@ -10,16 +10,16 @@ from random import Random
 import pytest
 from hypothesis import given
 
-from lib.cli import walk
-from lib.cli.backtest import run
-from lib.cli.columns import Portion, portions_of
-from lib.cli.prices import Price
-from price_alerts import engine
-from price_alerts.portions import portions
-from price_alerts.rules import Rule, Trigger
-from price_alerts.state import Firing
-from price_alerts.terms import Condition, Distance, Terms
-from price_alerts.ticks import Position, Tick
+from lib.backtest import walk
+from lib.backtest.backtest import run
+from lib.backtest.columns import Portion, portions_of
+from lib.formats.prices import Price
+from price_alerts.domain import engine
+from price_alerts.domain.conditions import Condition, Distance, Terms
+from price_alerts.domain.portions import portions
+from price_alerts.domain.rules import Rule, Trigger
+from price_alerts.domain.state import Firing
+from price_alerts.domain.ticks import Position, Tick
 from tests.engine_driver import Driver
 from tests.histories import History, PriceAt, histories, random_history, rule_of
 from tests.history_writer import EXACT

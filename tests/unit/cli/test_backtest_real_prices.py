@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.cli.backtest import described, run
-from lib.cli.price_columns import portions_in
-from lib.cli.prices import PricesFile
-from price_alerts.rules import Rule, Trigger
-from price_alerts.terms import Condition, Distance, Terms
-from price_alerts.ticks import format_timestamp
+from lib.backtest.backtest import described, run
+from lib.backtest.price_columns import portions_in
+from lib.formats.prices import PricesFile
+from price_alerts.domain.conditions import Condition, Distance, Terms
+from price_alerts.domain.rules import Rule, Trigger
+from price_alerts.domain.ticks import format_timestamp
 
 SECONDS = {"1d": 86_400, "7d": 7 * 86_400}
 

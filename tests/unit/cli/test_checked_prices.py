@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.cli import checked_prices
-from lib.cli.checked_prices import checked, in_time_order, numbered
-from lib.cli.columns import portions_of
-from lib.cli.prices import BadRow, Price, PricesFile
-from lib.cli.publishing import _body
-from price_alerts.ticks import parse_message
+from lib.backtest.columns import portions_of
+from lib.client.publishing import _body
+from lib.formats import checked_prices
+from lib.formats.checked_prices import checked, in_time_order, numbered
+from lib.formats.prices import BadRow, Price, PricesFile
+from price_alerts.domain.ticks import parse_message
 from tests.unit.doubles import NOW
 
 times = st.integers(0, 4)

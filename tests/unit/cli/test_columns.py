@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.cli.columns import Columns, Portion, portions_of
-from lib.cli.prices import Price
+from lib.backtest.columns import Columns, Portion, portions_of
+from lib.formats.prices import Price
 
 rows = st.lists(
     st.builds(

@@ -6,9 +6,9 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.cli.columns import portions_of
-from lib.cli.curve import Curve, Point, curves_of
-from lib.cli.prices import Price
+from lib.backtest.columns import portions_of
+from lib.backtest.curve import Curve, Point, curves_of
+from lib.formats.prices import Price
 
 points = st.lists(
     st.tuples(st.integers(0, 10**15), st.floats(0.5, 100)), min_size=1, max_size=200

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from lib.cli.dead_letters import list_dead_letters
-from price_alerts.records import carried_attributes
+from lib.client.dead_letters import list_dead_letters
+from price_alerts.adapters.sqs import carried_attributes
 from tests.unit.cli.doubles import Answer, answer_with, refusal
 from tests.unit.doubles import NOW
 

@@ -18,7 +18,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from lib.cli.errors import explained
+from lib.client.errors import explained
 from tests.unit.cli.doubles import refusal
 
 ADDRESS = {"endpoint_url": "http://127.0.0.1:1/"}

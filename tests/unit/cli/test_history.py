@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lib.cli.history import firings_of_all, firings_of_symbol
-from price_alerts.ticks import format_timestamp
+from lib.client.history import firings_of_all, firings_of_symbol
+from price_alerts.domain.ticks import format_timestamp
 from tests.unit.doubles import NOW, SECOND
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from lib.cli.labels import place_labels, place_notes, spread
+from lib.backtest.labels import place_labels, place_notes, spread
 
 DOTS_PER_INCH = 100
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.cli.columns import Columns
-from lib.cli.levels import Levels
-from price_alerts.terms import Condition, Distance, RuleError, Terms
+from lib.backtest.columns import Columns
+from lib.backtest.levels import Levels
+from price_alerts.domain.conditions import Condition, Distance, RuleError, Terms
 
 PRICE_CONDITIONS = [each for each in Condition if each not in (Condition.RISES, Condition.FALLS)]
 

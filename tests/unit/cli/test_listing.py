@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lib.cli.listing import listed_keys
-from lib.cli.rule_store import RuleStore
-from price_alerts.items import rule_key, state_key
-from price_alerts.state_items import firing_item
+from lib.client.listing import listed_keys
+from lib.client.rule_store import RuleStore
+from price_alerts.adapters.items import rule_key, state_key
+from price_alerts.adapters.state_items import firing_item
 from tests.unit.doubles import NOW, Container, add_rules, rule, tick, told
 
 if TYPE_CHECKING:

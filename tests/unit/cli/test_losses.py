@@ -14,14 +14,14 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from lib.cli import losses as command
-from lib.cli.losses import Holdings, losses, read_holdings
-from lib.cli.status import QueueStatus, TableStatus
-from lib.cli.target import Target
-from price_alerts.items import rule_item
-from price_alerts.rules import Progress, Status
-from price_alerts.state_items import firing_item
-from price_alerts.ticks import format_timestamp
+from lib.client.status import QueueStatus, TableStatus
+from lib.client.target import Target
+from lib.deploy import losses as command
+from lib.deploy.losses import Holdings, losses, read_holdings
+from price_alerts.adapters.items import rule_item
+from price_alerts.adapters.state_items import firing_item
+from price_alerts.domain.rules import Progress, Status
+from price_alerts.domain.ticks import format_timestamp
 from tests.unit import doubles
 from tests.unit.cli.doubles import CONFIGURATION, answer_with, refusal
 from tests.unit.doubles import NOW

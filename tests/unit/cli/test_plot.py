@@ -12,14 +12,14 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from lib.cli import plot as plot_module
-from lib.cli.backtest import run
-from lib.cli.columns import portions_of
-from lib.cli.errors import CliError
-from lib.cli.plot import check_target, plot
-from lib.cli.prices import Price
-from price_alerts.rules import Rule, Trigger, paused
-from price_alerts.terms import Condition, Terms
+from lib.backtest import plot as plot_module
+from lib.backtest.backtest import run
+from lib.backtest.columns import portions_of
+from lib.backtest.plot import check_target, plot
+from lib.formats.errors import CliError
+from lib.formats.prices import Price
+from price_alerts.domain.conditions import Condition, Terms
+from price_alerts.domain.rules import Rule, Trigger, paused
 from tests.unit.doubles import NOW, SECOND
 
 HOUR = 3600 * SECOND

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib.cli import price_columns
-from lib.cli.columns import Portion
-from lib.cli.errors import CliError
-from lib.cli.price_columns import portions_in
-from lib.cli.price_layout import Hints
-from lib.cli.prices import Price, PricesFile
+from lib.backtest import price_columns
+from lib.backtest.columns import Portion
+from lib.backtest.price_columns import portions_in
+from lib.formats.errors import CliError
+from lib.formats.price_layout import Hints
+from lib.formats.prices import Price, PricesFile
 from tests.unit.doubles import NOW
 
 NO_HINTS = Hints()
@@ -267,7 +267,7 @@ def test_usual_rows_are_never_read_one_by_one(path: Path, monkeypatch: pytest.Mo
     expected = by_rows(path)
 
     monkeypatch.setattr(PricesFile, "read_rows", None)
-    monkeypatch.setattr("lib.cli.timestamps._one_by_one", None)
+    monkeypatch.setattr("lib.backtest.timestamps._one_by_one", None)
 
     assert by_columns(path, 4) == expected
 

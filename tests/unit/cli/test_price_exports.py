@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from lib.cli.price_columns import portions_in
-from lib.cli.price_layout import Hints
-from lib.cli.prices import Price, PricesFile
-from price_alerts.ticks import format_moment
+from lib.backtest.price_columns import portions_in
+from lib.formats.price_layout import Hints
+from lib.formats.prices import Price, PricesFile
+from price_alerts.domain.ticks import format_moment
 
 YAHOO = """\
 Date,Open,High,Low,Close,Adj Close,Volume

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from lib.cli.errors import CliError
-from lib.cli.price_layout import Hints, Layout, layout_of
-from lib.cli.price_times import Times
+from lib.formats.errors import CliError
+from lib.formats.price_layout import Hints, Layout, layout_of
+from lib.formats.price_times import Times
 
 OF_X = Hints("X")
 KLINE = (

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.cli.price_times import LATEST_MICROSECONDS, Times, is_day_first, read_time
-from price_alerts.ticks import InvalidMessage, format_moment
+from lib.formats.price_times import LATEST_MICROSECONDS, Times, is_day_first, read_time
+from price_alerts.domain.ticks import InvalidMessage, format_moment
 
 USUAL = Times()
 NEW_YORK = ZoneInfo("America/New_York")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lib.cli.errors import CliError
-from lib.cli.price_layout import Hints
-from lib.cli.prices import BadRow, Price, PricesFile, price_in
+from lib.formats.errors import CliError
+from lib.formats.price_layout import Hints
+from lib.formats.prices import BadRow, Price, PricesFile, price_in
 from tests.unit.doubles import NOW, SECOND
 
 Write = Callable[[str | bytes], Path]

@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.cli.prices import Price
-from lib.cli.publishing import Publication, _body, publish
-from price_alerts.ticks import parse_message
+from lib.client.publishing import Publication, _body, publish
+from lib.formats.prices import Price
+from price_alerts.domain.ticks import parse_message
 from tests.unit.cli.doubles import Answer, answer_with, refusal
 from tests.unit.doubles import NOW, SECOND
 

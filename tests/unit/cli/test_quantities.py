@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.cli.quantities import (
+from lib.formats.quantities import (
     distance_of,
     duration_of,
     moment_of,
     seconds_of,
     since_of,
 )
-from price_alerts.terms import Distance, RuleError
-from price_alerts.ticks import format_moment
+from price_alerts.domain.conditions import Distance, RuleError
+from price_alerts.domain.ticks import format_moment
 from tests.unit.doubles import NOW, SECOND
 
 DAY = 86_400 * SECOND

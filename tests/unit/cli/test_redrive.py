@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lib.cli.dead_letters import letter_of
-from lib.cli.redrive import Redrive, redrive
-from price_alerts.ticks import parse_message
+from lib.client.dead_letters import letter_of
+from lib.client.redrive import Redrive, redrive
+from price_alerts.domain.ticks import parse_message
 from tests.unit.cli.doubles import Answer, answer_with, refusal
 from tests.unit.doubles import NOW, Container, Topic
 

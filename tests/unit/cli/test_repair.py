@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lib.cli.errors import CliError
-from lib.cli.repair import Repair, repair
+from lib.client.repair import Repair, repair
+from lib.formats.errors import CliError
 
 
 class Functions:

@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from lib.cli.rule_book import RuleBook
-from price_alerts.rules import Progress, Rule, Status
-from price_alerts.state import Outbox, State
-from price_alerts.terms import RuleError, Side
-from price_alerts.ticks import Position
-from price_alerts.watches import ANYWHERE, level_key, watches_of
+from lib.backtest.rule_book import RuleBook
+from price_alerts.domain.conditions import RuleError, Side
+from price_alerts.domain.rules import Progress, Rule, Status
+from price_alerts.domain.state import Outbox, State
+from price_alerts.domain.ticks import Position
+from price_alerts.domain.watches import ANYWHERE, level_key, watches_of
 from tests.unit.rule_builders import rule
 
 FIRST = "0"

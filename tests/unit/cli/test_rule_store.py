@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lib.cli.errors import CliError
-from lib.cli.rule_store import RuleStore
-from lib.cli.set_aside import SetAside
-from price_alerts.items import claim_key, rule_item, rule_key, state_key, watch_items, watch_keys
-from price_alerts.progress import NO_TRAIL, Announced, Trail
-from price_alerts.rules import Progress, Rule, Status, Trigger
-from price_alerts.store import Store
-from price_alerts.terms import Condition, Distance, RuleError, Side, Terms
-from price_alerts.ticks import Position
+from lib.client.rule_store import RuleStore
+from lib.formats.errors import CliError
+from lib.formats.set_aside import SetAside
+from price_alerts.adapters.items import (
+    claim_key,
+    rule_item,
+    rule_key,
+    state_key,
+    watch_items,
+    watch_keys,
+)
+from price_alerts.adapters.store import Store
+from price_alerts.domain.conditions import Condition, Distance, RuleError, Side, Terms
+from price_alerts.domain.progress import NO_TRAIL, Announced, Trail
+from price_alerts.domain.rules import Progress, Rule, Status, Trigger
+from price_alerts.domain.ticks import Position
 from tests.unit.cli.doubles import answer_with, refusal
 from tests.unit.doubles import NOW, SECOND, Clock, Container, Topic, former_item, tick
 

@@ -11,10 +11,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.cli.errors import CliError
-from lib.cli.rules_file import read_rules, written_rules
-from price_alerts.rules import Progress, Rule, Status, Trigger
-from price_alerts.terms import Condition, Distance, Terms
+from lib.formats.errors import CliError
+from lib.formats.rules_file import read_rules, written_rules
+from price_alerts.domain.conditions import Condition, Distance, Terms
+from price_alerts.domain.rules import Progress, Rule, Status, Trigger
 from tests.unit.cli.rule_strategies import rules_with_texts
 from tests.unit.doubles import NOW, SECOND
 

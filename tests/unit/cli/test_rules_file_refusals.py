@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lib.cli import rules_file
-from lib.cli.errors import CliError
-from lib.cli.rules_file import read_rules
+from lib.formats import rules_file
+from lib.formats.errors import CliError
+from lib.formats.rules_file import read_rules
 from tests.unit.doubles import NOW
 
 Write = Callable[[str | bytes], Path]

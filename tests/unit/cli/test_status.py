@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lib.cli.set_aside import SetAside, rule_in
-from lib.cli.status import FunctionStatus, QueueStatus, TableStatus, read_status
-from lib.cli.target import Target
-from price_alerts.items import rule_item, state_key, state_listing, watch_items
-from price_alerts.progress import NOWHERE, Announced, Progress, Status, Trail
-from price_alerts.rules import Rule
-from price_alerts.state_items import firing_item
-from price_alerts.terms import Side
-from price_alerts.ticks import Position, format_timestamp
+from lib.client.status import FunctionStatus, QueueStatus, TableStatus, read_status
+from lib.client.target import Target
+from lib.formats.set_aside import SetAside, rule_in
+from price_alerts.adapters.items import rule_item, state_key, state_listing, watch_items
+from price_alerts.adapters.state_items import firing_item
+from price_alerts.domain.conditions import Side
+from price_alerts.domain.progress import NOWHERE, Announced, Progress, Status, Trail
+from price_alerts.domain.rules import Rule
+from price_alerts.domain.ticks import Position, format_timestamp
 from tests.unit.cli.doubles import CONFIGURATION, answer_with, refusal
 from tests.unit.doubles import NOW, SECOND, told
 from tests.unit.rule_builders import rule

@@ -13,9 +13,9 @@ import boto3
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 
-from lib.cli.errors import CliError, WrongUsage
-from lib.cli.target import Target
-from price_alerts.shapes import SHAPES
+from lib.client.target import Target
+from lib.formats.errors import CliError, WrongUsage
+from price_alerts.domain.shapes import SHAPES
 
 PROJECT = Path(__file__).parents[3]
 

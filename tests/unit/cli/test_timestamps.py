@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.cli import timestamps
-from lib.cli.price_times import Times, read_time
-from lib.cli.timestamps import timestamps_of
-from price_alerts.ticks import InvalidMessage
+from lib.backtest import timestamps
+from lib.backtest.timestamps import timestamps_of
+from lib.formats.price_times import Times, read_time
+from price_alerts.domain.ticks import InvalidMessage
 
 USUAL = Times()
 ZONES = [ZoneInfo(name) for name in ("America/New_York", "Asia/Kolkata", "America/Havana", "UTC")]

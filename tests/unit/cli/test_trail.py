@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.cli.columns import Columns
-from lib.cli.trail import leaders, moves, pushed_all
-from price_alerts.ticks import Position, Tick
-from price_alerts.windows import EXTREMES, Queue, metrics_of, numbers_of, pushed
+from lib.backtest.columns import Columns
+from lib.backtest.trail import leaders, moves, pushed_all
+from price_alerts.domain.ticks import Position, Tick
+from price_alerts.domain.windows import EXTREMES, Queue, metrics_of, numbers_of, pushed
 from tests.unit.doubles import NOW, SECOND
 
 names = st.sampled_from(("rise-1m", "fall-1m", "rise-1h", *EXTREMES))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.cli import truth_table
+from tools.docs import truth_table
 
 PAGE = truth_table.render()
 # With a dash that an editor's user can type.

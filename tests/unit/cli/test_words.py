@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from lib.cli.words import (
+from lib.formats.words import (
     RuleWords,
     ShownStatus,
     condition_in_words,
@@ -18,8 +18,8 @@ from lib.cli.words import (
     trigger_in_words,
     words_of,
 )
-from price_alerts.rules import Progress, Rule, Status, Trigger
-from price_alerts.terms import Condition, Distance, RuleError, Terms
+from price_alerts.domain.conditions import Condition, Distance, RuleError, Terms
+from price_alerts.domain.rules import Progress, Rule, Status, Trigger
 from tests.unit.cli.rule_strategies import rules_with_texts
 from tests.unit.doubles import NOW, SECOND
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from lib.formats.errors import LocalError
 from lib.local import command_line
 from lib.local.command_line import CommandLine
 from lib.local.emulator import Emulator
-from lib.local.errors import LocalError
 
 EMULATOR = Emulator("http://127.0.0.1:4566", "eu-west-1")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lib.formats.errors import LocalError
 from lib.local import demo
-from lib.local.errors import LocalError
 from tests.unit.local.stage import Audience, Play, Stage
 
 pytestmark = pytest.mark.timeout(30)

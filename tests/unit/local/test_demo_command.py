@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from lib.formats.errors import LocalError
 from lib.local import demo
-from lib.local.errors import LocalError
 
 Run = Callable[[demo.Demo], None]
 

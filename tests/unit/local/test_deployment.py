@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from lib.config.settings import load_settings
+from lib.formats.errors import LocalError
 from lib.local import deployment as module
 from lib.local.deployment import QUICK_RETRIES, Deployment
 from lib.local.emulator import CREDENTIALS, Emulator
-from lib.local.errors import LocalError
 from lib.local.toolchain import Toolchain
-from lib.settings import load_settings
 from tests.unit.local.doubles import HOLD, SignOfLife, make_command
 
 pytestmark = pytest.mark.timeout(30)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from lib.formats.errors import LocalError
 from lib.local import emulator as module
 from lib.local.emulator import Emulator, running_emulator
-from lib.local.errors import LocalError
 from tests.unit.local.doubles import http_server, make_command
 
 pytestmark = [pytest.mark.timeout(30), pytest.mark.loopback]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lib.formats.errors import LocalError
 from lib.local import toolchain as module
-from lib.local.errors import LocalError
 from lib.local.toolchain import find_toolchain
 from tests.unit.local.doubles import http_server, make_command
 

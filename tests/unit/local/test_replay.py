@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from lib.client.subscriber import Subscriber
+from lib.formats.errors import LocalError
 from lib.local import demo
-from lib.local.errors import LocalError
-from lib.local.replay import Pipeline, Subscriber, read_prices
+from lib.local.replay import Pipeline, read_prices
 from tests.unit.local.doubles import Mocked
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def pipeline(sqs: SQSClient, table: Table) -> Pipeline:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     time = Time()
-    monkeypatch.setattr("lib.local.replay.time", time)
+    for module in ("lib.local.replay", "lib.client.subscriber"):
+        monkeypatch.setattr(f"{module}.time", time)
     return time
 
 

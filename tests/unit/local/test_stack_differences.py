@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.local.stack_differences import (
+from tools.stack_differences import (
     ABSENT,
     Difference,
     count_blocks,

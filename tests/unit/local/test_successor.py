@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from lib.local import successor as module
-from lib.local.errors import LocalError
-from lib.local.stack_differences import Difference
-from lib.local.successor import EXPECTED, expectation, main
-from lib.local.synthesis import SynthesizedStack
+from lib.formats.errors import LocalError
+from tools import successor as module
+from tools.stack_differences import Difference
+from tools.successor import EXPECTED, expectation, main
+from tools.synthesis import SynthesizedStack
 
 BEFORE: dict[str, Any] = {
     "//": {"metadata": {"version": "0.21.0"}},

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from lib.local import synthesis as module
-from lib.local.errors import LocalError
-from lib.local.synthesis import change_imports, rename_imports, synthesize_with_both
+from lib.formats.errors import LocalError
 from tests.unit.local.doubles import make_command
+from tools import synthesis as module
+from tools.synthesis import change_imports, rename_imports, synthesize_with_both
 
 ROOT = Path(__file__).parents[3]
 COMPLIANCE = {"subnet_ids": ["subnet-1"]}

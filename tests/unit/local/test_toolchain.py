@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lib.formats.errors import LocalError
 from lib.local import toolchain as module
-from lib.local.errors import LocalError
 from lib.local.toolchain import Toolchain, find_toolchain
 from tests.unit.local.doubles import make_command
 

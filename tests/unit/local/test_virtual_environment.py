@@ -13,8 +13,8 @@ from typing import IO
 
 import pytest
 
+from lib.formats.errors import LocalError
 from lib.local import virtual_environment as module
-from lib.local.errors import LocalError
 from lib.local.virtual_environment import is_installed, virtual_environment
 
 ROOT = Path(__file__).parents[3]

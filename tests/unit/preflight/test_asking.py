@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from lib.cli.errors import CliError
-from lib.preflight.asking import asking, connect
-from lib.preflight.finding import Finding, error, warning
+from lib.deploy.preflight.asking import asking, connect
+from lib.deploy.preflight.finding import Finding, error, warning
+from lib.formats.errors import CliError
 from tests.unit.preflight.account import DENIED, refusal
 
 

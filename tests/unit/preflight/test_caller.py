@@ -12,9 +12,9 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from lib.cli.errors import CliError
-from lib.preflight.caller import Caller, check_account, check_caller
-from lib.preflight.finding import Finding, error, skipped, warning
+from lib.deploy.preflight.caller import Caller, check_account, check_caller
+from lib.deploy.preflight.finding import Finding, error, skipped, warning
+from lib.formats.errors import CliError
 from tests.unit.preflight.account import NOW, Account, Answer, identity, refusal
 
 SET = "set it by the network (timedatectl set-ntp true, or the system's settings)"

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from lib.preflight import __main__ as command
-from lib.preflight import checks
-from lib.preflight.checks import check_all
-from lib.preflight.finding import Finding, Level, error
+from lib.deploy.preflight import __main__ as command
+from lib.deploy.preflight import checks
+from lib.deploy.preflight.checks import check_all
+from lib.deploy.preflight.finding import Finding, Level, error
 from tests.unit.preflight.account import NOW, Account, identity, limits, refusal
 from tests.unit.preflight.test_tools import install, terraform
 
@@ -270,6 +270,6 @@ def test_it_can_be_run_as_a_module(
     monkeypatch.setattr(sys, "argv", ["preflight", "--help"])
     monkeypatch.delitem(sys.modules, command.__name__)
     with pytest.raises(SystemExit) as end:
-        runpy.run_module("lib.preflight", run_name="__main__")
+        runpy.run_module("lib.deploy.preflight", run_name="__main__")
     assert end.value.code == 0
     assert "usage: make preflight" in capsys.readouterr().out

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lib.preflight.finding import Finding, Level, error, skipped, warning
+from lib.deploy.preflight.finding import Finding, Level, error, skipped, warning
 
 
 def test_a_finding_is_one_line_whatever_it_quotes() -> None:

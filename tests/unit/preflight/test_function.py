@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.preflight.finding import Finding, Level, error, warning
-from lib.preflight.function import (
+from lib.config.settings import Settings
+from lib.deploy.preflight.finding import Finding, Level, error, warning
+from lib.deploy.preflight.function import (
     Function,
     check_concurrency,
     check_function,
     check_ownership,
 )
-from lib.settings import Settings
 from tests.unit.preflight.account import DENIED, Account, limits, refusal
 
 NAME = "tap-dev-price-alerts"

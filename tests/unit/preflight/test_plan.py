@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lib.preflight.finding import Finding, Level, error, skipped, warning
-from lib.preflight.plan import Plan, check_region, read_plan
+from lib.deploy.preflight.finding import Finding, Level, error, skipped, warning
+from lib.deploy.preflight.plan import Plan, check_region, read_plan
 
 S3 = {"bucket": "states", "key": "tap/{stack}", "region": "eu-west-1", "use_lockfile": True}
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
-from lib.backend import Backend
-from lib.preflight.finding import Finding, Level, error, skipped, warning
-from lib.preflight.plan import Plan
-from lib.preflight.state import State, check_state
+from lib.backend.block import Backend
+from lib.deploy.preflight.finding import Finding, Level, error, skipped, warning
+from lib.deploy.preflight.plan import Plan
+from lib.deploy.preflight.state import State, check_state
 from tests.unit.preflight.account import DENIED, Account, body, lock, refusal
 
 BUCKET = {"bucket": "states", "key": "tap/tap-dev", "region": "eu-west-1"}

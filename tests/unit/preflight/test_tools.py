@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lib.preflight import node
-from lib.preflight.finding import Finding, error
-from lib.preflight.node import check_node
-from lib.preflight.tools import check_cdktf, check_terraform
+from lib.deploy.preflight import node
+from lib.deploy.preflight.finding import Finding, error
+from lib.deploy.preflight.node import check_node
+from lib.deploy.preflight.tools import check_cdktf, check_terraform
 
 PROJECT = Path(__file__).parents[3]
 
@@ -126,7 +126,7 @@ def test_setup_goes_on_with_a_node_that_is_new_enough(
 
 
 def test_make_asks_the_same_check_of_node() -> None:
-    assert "python -m lib.preflight.node" in (PROJECT / "Makefile").read_text()
+    assert "python -m lib.deploy.preflight.node" in (PROJECT / "Makefile").read_text()
 
 
 # --- cdktf -------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 
 import cdktf
 
-from lib.settings import Settings, Subscription, load_settings
+from lib.config.settings import Settings, Subscription, load_settings
 from lib.tap_stack import TapStack
 
 Stack = dict[str, Any]

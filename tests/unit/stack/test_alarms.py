@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from lib.alarms import METRICS_NAMESPACE, alarms_of, metrics_of
-from lib.names import Names
-from lib.settings import Settings
+from lib.config.names import Names
+from lib.config.settings import Settings
+from lib.stacks.alarms import METRICS_NAMESPACE, alarms_of, metrics_of
 from tests.unit.stack.stacks import DASHBOARD, OPS, PROJECT, VARIANTS, Stack, resource
 
 if TYPE_CHECKING:

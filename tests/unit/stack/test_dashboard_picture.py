@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from matplotlib.text import Text
 
-from lib import dashboard_picture
 from tests.unit.stack.stacks import DASHBOARD, Stack, resource
+from tools.docs import dashboard_picture
 
 
 def test_the_picture_shows_every_widget(stacks: dict[str, Stack]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lib.account import Account
-from lib.names import Names
+from lib.config.account import Account
+from lib.config.names import Names
 from tests.unit.stack.mistakes import CHECKS
 from tests.unit.stack.stacks import (
     DLQ,

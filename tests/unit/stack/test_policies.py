@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from lib.account import Account
-from lib.names import Names
-from lib.policies import (
+from lib.config.account import Account
+from lib.config.names import Names
+from lib.config.settings import Settings, Subscription
+from lib.stacks.policies import (
     dead_letter_queue_policy,
     function_policy,
     key_policy,
@@ -19,7 +20,6 @@ from lib.policies import (
     topic_policy,
     trust_policy,
 )
-from lib.settings import Settings, Subscription
 from tests.unit.stack.stacks import POLICY, Stack, resource
 
 REGION = "cn-north-1"

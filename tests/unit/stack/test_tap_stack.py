@@ -10,7 +10,7 @@ from typing import Any
 import cdktf
 import pytest
 
-from lib.settings import Settings, Subscription
+from lib.config.settings import Settings, Subscription
 from lib.tap_stack import TapStack
 from tests.unit.stack.stacks import (
     ACCOUNT_ID,

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from lib.cli import session
 from lib.cli.app import main
-from lib.cli.target import Target
+from lib.client import session
+from lib.client.target import Target
 from tests.unit.doubles import NOW
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lib.cli.app import main
-from lib.cli.rule_store import RuleStore
+from lib.client.rule_store import RuleStore
 from tests.unit.cli.doubles import answer_with, refusal
 
 Run = Callable[..., Any]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lib.cli.rule_store import RuleStore
-from price_alerts.items import rule_key
-from price_alerts.rules import Rule
+from lib.client.rule_store import RuleStore
+from price_alerts.adapters.items import rule_key
+from price_alerts.domain.rules import Rule
 from tests.unit.cli.doubles import answer_with, refusal
 from tests.unit.conftest import FUNCTION_ENVIRONMENT
 from tests.unit.doubles import NOW, SECOND, create_table

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lib.cli import checked_prices
+from lib.formats import checked_prices
 from tests.unit.cli.doubles import answer_with, refusal
 
 if TYPE_CHECKING:

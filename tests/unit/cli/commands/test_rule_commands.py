@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lib.cli.rule_store import RuleStore
-from price_alerts.items import rule_key
-from price_alerts.rules import Progress, Status
-from price_alerts.terms import Side
+from lib.client.rule_store import RuleStore
+from price_alerts.adapters.items import rule_key
+from price_alerts.domain.conditions import Side
+from price_alerts.domain.rules import Progress, Status
 from tests.unit.doubles import NOW
 
 if TYPE_CHECKING:

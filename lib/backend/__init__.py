@@ -1,0 +1,1 @@
+"""Where Terraform's state is kept: read, checked, written into the stack, moved."""

@@ -1,0 +1,227 @@
+"""What is wrong with the arguments of an S3 backend, before Terraform gets to see them.
+
+Terraform would be late or silent: it drops a nested argument that it does not know, takes
+``${…}`` literally, and in an initialised folder ignores even ``use_lockfile``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lib.backend.init_arguments import Argument, value_of_expression
+from lib.backend.s3_arguments import TABLE, deprecation, is_beyond_the_table, refusal, row
+from lib.backend.s3_values import WEB_IDENTITY, faults_of_value
+from lib.backend.terraform import Terraform
+from lib.config.document import REGION, Fault, not_literal, region_of_environment
+
+__all__ = ["LOCKFILE_SINCE", "check_s3", "values_of"]
+
+LOCKFILE_SINCE: str = TABLE["terraform"]["arguments"]["use_lockfile"]["since"]
+
+_TOKEN = f"{WEB_IDENTITY}.web_identity_token"
+_CONFLICTS = (
+    ("kms_key_id", "sse_customer_key"),
+    ("allowed_account_ids", "forbidden_account_ids"),
+    (_TOKEN, f"{_TOKEN}_file"),
+)
+_SECRETS = ("access_key", "secret_key", "token", "sse_customer_key", _TOKEN)
+
+
+def check_s3(
+    block: str,
+    arguments: Sequence[Argument],
+    terraform: Terraform | None,
+    environment: Mapping[str, str],
+) -> list[Fault]:
+    """Find everything that is wrong with a backend's arguments, and what to warn of.
+
+    Parameters
+    ----------
+    block
+        Where the backend block stands, for messages.
+    arguments
+        The arguments; of two with one name the later one counts.
+    terraform
+        What will run; ``None`` leaves out the checks that depend on it.
+    environment
+        The environment variables; some of them stand for an argument.
+    """
+    parts = _parts_that_count(arguments)
+    values = {part.name: part for part in parts if part.value is not None}
+    return [
+        *(
+            Fault(argument.place, f"a dot is no part of a name; write {_nested(argument.name)}")
+            for argument in arguments
+            if "." in argument.name
+        ),
+        *(fault for part in parts for fault in _faults_of(part, terraform)),
+        *_missing(block, values, terraform),
+        *_region(block, values, environment),
+        *_conflicts(values, terraform, environment),
+        *_unlocked(block, values, terraform),
+    ]
+
+
+def values_of(arguments: Sequence[Argument]) -> dict[str, Any]:
+    """Return the values that count by name; what came as text has the type it stands for."""
+    parts = _parts_that_count(arguments)
+    return {part.name: part.value for part in parts if part.value is not None}
+
+
+def _nested(name: str) -> str:
+    parent, _, child = name.partition(".")
+    return json.dumps({parent: {child: "…"}}, ensure_ascii=False)
+
+
+def _parts_that_count(arguments: Sequence[Argument]) -> list[Argument]:
+    """List the arguments, each in its last version, and what is nested in them."""
+    # In JSON, Terraform takes "//" for a comment.
+    last = {
+        argument.name: argument
+        for argument in arguments
+        if "." not in argument.name and argument.name != "//"
+    }
+    return [part for argument in last.values() for part in _parts(argument)]
+
+
+def _parts(argument: Argument) -> Iterator[Argument]:
+    """Yield an argument and what is nested in it."""
+    type_ = (row(argument.name, None) or {"type": "string"})["type"]
+    value = _typed(argument.value, type_) if argument.is_text else argument.value
+    yield Argument(argument.place, argument.name, value, is_ours=argument.is_ours)
+    if type_ == "object" and isinstance(value, dict):
+        for name, nested in value.items():
+            yield Argument(
+                f"{argument.place}.{name}",
+                f"{argument.name}.{name}",
+                nested,
+                is_ours=argument.is_ours,
+            )
+
+
+def _typed(text: str, type_: str) -> Any:
+    """Convert as Terraform does; what cannot be converted stays text, a fault of its own."""
+    if type_ == "string":
+        return text
+    if type_ == "bool":
+        return {"true": True, "1": True, "false": False, "0": False}.get(text, text)
+    if type_ == "number":
+        return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else text
+    try:
+        return value_of_expression(text)
+    except ValueError:
+        return text
+
+
+def _faults_of(argument: Argument, terraform: Terraform | None) -> Iterator[Fault]:
+    place, name, value = argument.place, argument.name, argument.value
+    parent, dot, _ = name.partition(".")
+    if dot and refusal(parent, terraform):
+        return  # which is said of the parent
+    if reason := refusal(name, terraform):
+        is_newer = row(name, terraform) is None and is_beyond_the_table(terraform)
+        yield Fault(place, reason, is_warning=is_newer)
+        return
+    if value is None:
+        return
+    type_ = (row(name, terraform) or {"type": ""})["type"]
+    if faults := list(faults_of_value(argument, type_)):
+        yield from faults
+        return
+    if warning := deprecation(name, terraform):
+        yield Fault(place, warning, is_warning=True)
+    if name in _SECRETS and argument.is_ours:
+        yield Fault(
+            place,
+            "is a secret that everybody can read who has the file; leave it out, and let the "
+            "environment or a profile provide it",
+            is_warning=True,
+        )
+
+
+def _missing(
+    block: str, values: Mapping[str, Argument], terraform: Terraform | None
+) -> Iterator[Fault]:
+    # OpenTofu asks for no more than Terraform does.
+    product = terraform.product.lower() if terraform else "opentofu"
+    objects = {
+        name
+        for name, part in values.items()
+        if isinstance(part.value, dict) and not refusal(name, terraform)
+    }
+    for name, found in TABLE[product]["arguments"].items():
+        parent = name.rpartition(".")[0]
+        if found.get("required") and name not in values and (not parent or parent in objects):
+            place = values[parent].place if parent else block
+            yield Fault(place, f"{name} is missing; add it")
+    # OpenTofu finds them in the environment as well.
+    if (
+        product == "terraform"
+        and WEB_IDENTITY in objects
+        and not {_TOKEN, f"{_TOKEN}_file"} & {*values}
+    ):
+        yield Fault(values[WEB_IDENTITY].place, f"{_TOKEN}_file is missing; add it")
+    for one, other in (("access_key", "secret_key"), ("secret_key", "access_key")):
+        if one in values and other not in values:
+            yield Fault(values[one].place, f"needs {other} beside it; add that, or leave it out")
+
+
+def _region(
+    block: str, values: Mapping[str, Argument], environment: Mapping[str, str]
+) -> Iterator[Fault]:
+    region = _value("region", values)
+    if not region:
+        if not region_of_environment(environment):
+            yield Fault(block, "region is missing; add it, or set AWS_REGION")
+    elif (
+        isinstance(region, str)
+        and not not_literal(region)
+        and _value("skip_region_validation", values) is not True
+        and not re.fullmatch(REGION, region)
+    ):
+        yield Fault(values["region"].place, "must look like us-east-1")
+
+
+def _conflicts(
+    values: Mapping[str, Argument], terraform: Terraform | None, environment: Mapping[str, str]
+) -> Iterator[Fault]:
+    pairs = list(_CONFLICTS)
+    for name in values:
+        successor = (row(name, terraform) or {}).get("instead", "")
+        parent = successor.rpartition(".")[0]
+        # The two ways of locking may be used together; of what is refused, enough has been said.
+        if successor and name != "dynamodb_table" and not refusal(name, terraform):
+            pairs.append((name, parent if parent == "assume_role" else successor))
+    for one, other in pairs:
+        if one in values and other in values:
+            yield Fault(values[one].place, f"cannot stand beside {other}; leave one of them out")
+    if "kms_key_id" in values and environment.get("AWS_SSE_CUSTOMER_KEY"):
+        yield Fault(
+            values["kms_key_id"].place,
+            "cannot stand beside AWS_SSE_CUSTOMER_KEY in the environment; leave one of them out",
+        )
+
+
+def _unlocked(
+    block: str, values: Mapping[str, Argument], terraform: Terraform | None
+) -> Iterator[Fault]:
+    if _value("use_lockfile", values) is True or _value("dynamodb_table", values):
+        return
+    cure = f'add "use_lockfile": true, or "dynamodb_table" for Terraform before {LOCKFILE_SINCE}'
+    if terraform and not terraform.is_at_least(LOCKFILE_SINCE):
+        cure = (
+            f'add "dynamodb_table", or "use_lockfile": true with {terraform.product} '
+            f"{LOCKFILE_SINCE} or newer ({terraform} does not know it)"
+        )
+    yield Fault(
+        block,
+        f"nothing locks the state, so two deployments at once can destroy it; {cure}",
+        is_warning=True,
+    )
+
+
+def _value(name: str, values: Mapping[str, Argument]) -> Any:
+    return values[name].value if name in values else None

@@ -1,0 +1,1 @@
+"""What rules would have done on prices of the past."""

@@ -1,0 +1,101 @@
+"""Backtest: when rules would have fired on prices of the past, by the engine of production."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lib.backtest.columns import Portion
+from lib.backtest.walk import Walk
+from price_alerts.domain.rules import Progress, Rule, Status
+from price_alerts.domain.state import Firing
+from price_alerts.domain.ticks import format_timestamp
+
+__all__ = ["Backtest", "described", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """What came of a backtest.
+
+    Attributes
+    ----------
+    firings
+        What fired, by time; at the same time by symbol, and for a symbol in the engine's order.
+    firings_by_rule
+        How often each active rule fired, by its id, in the order that they were given in.
+    rows, symbols
+        How many prices there were, and of how many symbols.
+    rows_without_rules
+        How many prices are of symbols without an active rule.
+    """
+
+    firings: Sequence[Firing]
+    firings_by_rule: Mapping[str, int]
+    rows: int
+    symbols: int
+    rows_without_rules: int
+
+
+def run(
+    rules: Iterable[Rule], portions: Iterable[Portion], on_progress: Callable[[int], object]
+) -> Backtest:
+    """Find out when rules would have fired.
+
+    Parameters
+    ----------
+    rules
+        The rules. Those that are not active are left out; the others begin anew, whatever has
+        come of them so far.
+    portions
+        The prices, those of a symbol in the order of time; read once and not kept.
+    on_progress
+        Called after every portion with the number of prices done so far.
+
+    Raises
+    ------
+    OutOfOrder
+        If a price is earlier than one before it. `Portion.in_time_order` sorts them.
+    """
+    active = [
+        replace(rule, progress=Progress())
+        for rule in rules
+        if rule.progress.status is Status.ACTIVE
+    ]
+    rules_of: defaultdict[str, list[Rule]] = defaultdict(list)
+    for rule in active:
+        rules_of[rule.symbol].append(rule)
+    walks = {symbol: Walk(symbol, its_rules) for symbol, its_rules in rules_of.items()}
+
+    rows_of: Counter[str] = Counter()
+    for portion in portions:
+        for symbol, columns in portion.by_symbol():
+            rows_of[symbol] += len(columns)
+            if symbol in walks:
+                walks[symbol].take(columns)
+        on_progress(rows_of.total())
+
+    firings = [firing for walk in walks.values() for firing in walk.firings]
+    firings.sort(key=lambda firing: (firing.timestamp_microseconds, firing.symbol))
+    count_of = Counter(firing.rule_id for firing in firings)
+    return Backtest(
+        firings=firings,
+        firings_by_rule={rule.rule_id: count_of[rule.rule_id] for rule in active},
+        rows=rows_of.total(),
+        symbols=len(rows_of),
+        rows_without_rules=sum(rows for symbol, rows in rows_of.items() if symbol not in walks),
+    )
+
+
+def described(firing: Firing) -> dict[str, str | None]:
+    """Return a firing as it is written in JSON; prices are text, so that they stay exact."""
+    previous_price = firing.previous_price
+    return {
+        "rule_id": firing.rule_id,
+        "symbol": firing.symbol,
+        "condition": firing.terms.condition.word,
+        "timestamp": format_timestamp(firing.timestamp_microseconds),
+        "previous_price": None if previous_price is None else f"{previous_price:f}",
+        "price": f"{firing.price:f}",
+    }

@@ -1,0 +1,140 @@
+"""Timestamps: many texts at once, each exactly as if it were read alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta, tzinfo
+from itertools import repeat
+
+import numpy as np
+import numpy.typing as npt
+
+from lib.backtest.columns import Numbers
+from lib.formats.price_times import LATEST_MICROSECONDS, Times, read_time
+
+__all__ = ["timestamps_of"]
+
+# What files are full of: all digits at fixed places, and everything else the same in each text.
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?P<clock>[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.(?P<fraction>[0-9]{1,9}))?"
+    r"(?P<zone>Z|[+-][01][0-9]:[0-5][0-9])?)?"
+)
+_EPOCH = re.compile(r"[1-9][0-9]{8,16}")
+_MOST_LENGTHS = 16
+
+
+def timestamps_of(
+    texts: Sequence[str],
+    style: Times = Times(),  # noqa: B008  # it is frozen
+) -> Numbers:
+    """Read timestamps as microseconds since 1970.
+
+    Raises
+    ------
+    InvalidMessage
+        If one of them is none.
+    """
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    different = np.unique(lengths)
+    if len(different) > _MOST_LENGTHS:
+        return _one_by_one(texts, style)
+    times = np.empty(len(texts), np.int64)
+    for length in different:
+        places = np.flatnonzero(lengths == length)
+        alike = texts if len(different) == 1 else [texts[place] for place in places.tolist()]
+        found = _of_one_shape(alike, style)
+        times[places] = _one_by_one(alike, style) if found is None else found
+    return times
+
+
+def _one_by_one(texts: Sequence[str], style: Times) -> Numbers:
+    return np.fromiter(map(read_time, texts, repeat(style)), np.int64, len(texts))
+
+
+def _of_one_shape(texts: Sequence[str], style: Times) -> Numbers | None:
+    """Read texts of one length; ``None`` if they are not all valid and of one shape."""
+    moment, text = _MOMENT.fullmatch(texts[0]), "".join(texts)
+    if not (moment or _EPOCH.fullmatch(texts[0])) or not text.isascii():
+        return None
+    table = np.frombuffer(text.encode(), np.uint8).reshape(len(texts), -1)
+    table = np.ascontiguousarray(table.T)  # a row for each place in the texts
+    zone_at = moment.start("zone") if moment and moment["zone"] else len(texts[0])
+    is_digit = np.array([place < zone_at and c.isdigit() for place, c in enumerate(texts[0])])
+    digits = table - ord("0")
+    if (digits[is_digit] > 9).any() or (table[~is_digit] != table[~is_digit, :1]).any():
+        return None
+    if moment:
+        return _moments(digits, moment, style.zone)
+    unit = read_time(texts[0]) // int(texts[0])  # one for all epochs of a length
+    return _number(digits) * unit if digits[0].all() else None
+
+
+def _moments(
+    digits: npt.NDArray[np.uint8], shape: re.Match[str], zone: tzinfo | None
+) -> Numbers | None:
+    times = _midnight(digits)
+    if times is None:
+        return None
+    offsets = _offsets(times, shape, zone)
+    if offsets is None:
+        return None
+    times -= offsets
+    if shape["clock"]:
+        clock = _clock(digits)
+        if clock is None:
+            return None
+        fraction = shape["fraction"] or ""
+        counts = len(fraction[:6])  # a microsecond is the least that counts
+        times += clock + _number(digits[20 : 20 + counts]) * 10 ** (6 - counts)
+    return None if times.min() < 0 or times.max() > LATEST_MICROSECONDS else times
+
+
+def _offsets(midnights: Numbers, shape: re.Match[str], zone: tzinfo | None) -> Numbers | int | None:
+    """Return how far times are ahead of UTC; ``None`` where that is not the same all day."""
+    if shape["zone"]:
+        return _YEAR_2000 - read_time(f"2000-01-01T00:00:00{shape['zone']}")
+    if zone is None:
+        return None if shape["clock"] else 0
+    days, places = np.unique(midnights, return_inverse=True)
+    if days[0] < 0:
+        return None
+    offsets = []
+    for day in days.tolist():
+        start = datetime(1970, 1, 1, tzinfo=zone) + timedelta(microseconds=day)
+        ends = (start, start.replace(hour=23, minute=59, second=59))
+        found = {end.replace(fold=fold).utcoffset() for end in ends for fold in (0, 1)}
+        offsets.append(found.pop())
+        if found:  # clocks are changed
+            return None
+    return np.array(offsets, "m8[us]").astype(np.int64)[places]
+
+
+_YEAR_2000 = read_time("2000-01-01")
+
+
+def _midnight(digits: npt.NDArray[np.uint8]) -> Numbers | None:
+    year, month, day = _number(digits[:4]), _number(digits[5:7]), _number(digits[8:10])
+    months = (year - 1970) * 12 + month - 1
+    first, behind = (
+        each.astype("M8[M]").astype("M8[D]").astype(np.int64) for each in (months, months + 1)
+    )
+    date = first + day - 1
+    if (month < 1).any() or (month > 12).any() or (date < first).any() or (date >= behind).any():
+        return None
+    return date * (86_400 * 1_000_000)
+
+
+def _clock(digits: npt.NDArray[np.uint8]) -> Numbers | None:
+    hour, minute, second = (_number(digits[at : at + 2]) for at in (11, 14, 17))
+    if (hour > 23).any() or (minute > 59).any() or (second > 59).any():
+        return None
+    return ((hour * 60 + minute) * 60 + second) * 1_000_000
+
+
+def _number(digits: npt.NDArray[np.uint8]) -> Numbers:
+    number = np.zeros(digits.shape[1], np.int64)
+    for row in digits:
+        number = number * 10 + row
+    return number

@@ -1,0 +1,177 @@
+"""What a change of a rule writes to the table, as the actions of a transaction. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lib.formats.set_aside import SetAside
+from price_alerts.adapters.items import (
+    STATE_SCHEMA,
+    Attributes,
+    Item,
+    claim_item,
+    claim_key,
+    new_rule_key,
+    progress_attributes,
+    rule_item,
+    setting,
+    state_key,
+    state_listing,
+    watch_items,
+    watch_keys,
+)
+from price_alerts.adapters.trail_items import position_text
+from price_alerts.domain.rules import Rule
+from price_alerts.domain.state import State
+
+__all__ = ["MAX_ACTIONS_PER_RULE", "Action", "RuleActions"]
+
+Action = dict[str, Any]
+
+# To add a rule: its id, the rule, two levels, two of re-arming, and that it is new.
+MAX_ACTIONS_PER_RULE = 7
+
+# What says where a rule stands in the index, and what has come of it. The release before writes
+# no revisions.
+_COMPARED = (
+    *("condition", "levels", "percent", "window", "rearm", "rearm_percent"),
+    *("expires_at_microseconds", "status", "disarmed", "revision"),
+    *("last_fired_at_microseconds", "last_firing_id"),
+)
+
+
+class RuleActions:
+    """Builds the actions that change a table's rules; each is for one item."""
+
+    def __init__(self, table_name: str) -> None:
+        self._table_name = table_name
+
+    def adding(self, rule: Rule, now_seconds: int) -> list[Action]:
+        """Write a rule with all that stands in the index, on condition that no rule has its id.
+
+        What the table is to sweep away by now does not count; when it does is up to DynamoDB.
+        """
+        is_free = {
+            "ConditionExpression": "attribute_not_exists(pk) OR expires_at_epoch < :now",
+            "ExpressionAttributeValues": {":now": now_seconds},
+        }
+        return [
+            self._action("Put", Item=claim_item(rule), **is_free),
+            self._action("Put", Item=rule_item(rule), **is_free),
+            *self._puts(watch_items(rule)),
+        ]
+
+    def pausing(self, item: Item, after: Rule) -> list[Action]:
+        """Take a rule out of the index, on condition that its item is as it was read."""
+        return [self._update(item, after), *self._leave_index(after)]
+
+    def resuming(self, item: Item, after: Rule) -> list[Action]:
+        """Bring a rule back as a new one, on condition that its item is as it was read."""
+        return [self._update(item, after), *self._puts(watch_items(after))]
+
+    def removing(self, item: Item, rule: Rule | SetAside) -> list[Action]:
+        """Delete a rule, on condition that its item is as it was read.
+
+        The watches of one that is set aside are not known: they are left.
+        """
+        return [
+            self._action("Delete", Key=_key_of(item), **_unchanged(item)),
+            self._action("Delete", Key=claim_key(rule.rule_id)),
+            *self._leave_index(rule),
+        ]
+
+    def telling_state(self, state: State, nonce: str, rules: Iterable[Rule]) -> Action:
+        """Tell a symbol's state of a change, and of the windows that the rules need.
+
+        On condition that the state is as it was read. The version goes up, so that nothing that
+        was decided before passes unseen, and the quiet bands are forgotten.
+
+        Parameters
+        ----------
+        state
+            The state as it was read.
+        nonce
+            Something that no other write has.
+        rules
+            The rules that become active.
+        """
+        values: dict[str, Any] = {
+            ":next": state.version + 1,
+            ":nonce": nonce,
+            ":schema": STATE_SCHEMA,
+            ":listed": state_listing(state.symbol)["rule_id"],
+        }
+        names = {"#version": "version", "#nonce": "nonce", "#schema": "schema", "#band": "band"}
+        update = "SET #version = :next, #nonce = :nonce, #schema = :schema, rule_id = :listed"
+        if state.recent:
+            update += ", recent_version = :next"
+        lost = state.windows if state.is_lost else ()
+        asked = (rule.terms.extremes for rule in rules if rule.terms.is_move)
+        for number, window in enumerate(dict.fromkeys((*lost, *asked))):
+            update += f", #window{number} = if_not_exists(#window{number}, :empty)"
+            names[f"#window{number}"] = window
+            values[":empty"] = []
+        condition = "attribute_not_exists(pk)"
+        if state.is_stored:
+            condition = "#version = :version"
+            values[":version"] = state.version
+        if state.nonce:
+            condition += " AND #nonce = :nonce_before"
+            values[":nonce_before"] = state.nonce
+        return self._action(
+            "Update",
+            Key=state_key(state.symbol),
+            # Other code keeps the recent ticks as `past`, and does not see when rules took effect.
+            UpdateExpression=f"{update} REMOVE #band, past",
+            ConditionExpression=condition,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+        )
+
+    def _update(self, item: Item, after: Rule) -> Action:
+        attributes: Attributes = {
+            **progress_attributes(after.progress),
+            "revision": after.revision,
+        }
+        if after.since:
+            attributes["since"] = position_text(after.since)
+        gone = [name for name in ("disarmed", "trail", "since") if name not in attributes]
+        update = setting(attributes, gone)
+        condition = _unchanged(item)
+        for name in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
+            condition[name] |= update[name]
+        return self._action("Update", Key=_key_of(item), **(update | condition))
+
+    def _leave_index(self, rule: Rule | SetAside) -> list[Action]:
+        keys = [] if isinstance(rule, SetAside) else watch_keys(rule)
+        keys.append(new_rule_key(rule.symbol, rule.rule_id))
+        return [self._action("Delete", Key=key) for key in keys]
+
+    def _puts(self, items: Iterable[Attributes]) -> list[Action]:
+        return [self._action("Put", Item=item) for item in items]
+
+    def _action(self, kind: str, **more: Any) -> Action:
+        return {kind: {"TableName": self._table_name, **more}}
+
+
+def _key_of(item: Item) -> Attributes:
+    return {"pk": item["pk"], "sk": item["sk"]}
+
+
+def _unchanged(item: Item) -> dict[str, Any]:
+    """Write a condition: one may have been removed, and another added under its id.
+
+    It is made of the item itself, which may have been written in another way than today.
+    """
+    known = {name: item[name] for name in _COMPARED if name in item}
+    condition = {
+        "ConditionExpression": " AND ".join(
+            f"#{name} = :was_{name}" if name in known else f"attribute_not_exists(#{name})"
+            for name in _COMPARED
+        ),
+        "ExpressionAttributeNames": {f"#{name}": name for name in _COMPARED},
+    }
+    values = {f":was_{name}": value for name, value in known.items()}
+    # DynamoDB takes no empty map.
+    return {**condition, "ExpressionAttributeValues": values} if values else condition

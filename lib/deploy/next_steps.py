@@ -1,0 +1,51 @@
+"""What ``make deploy`` ends with: what to try now."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from lib.config.account import Account, dashboard_url
+from lib.config.document import environment_names, read_configuration
+from lib.config.names import Names
+from lib.config.settings import Settings, load_settings
+
+__all__ = ["main", "next_steps"]
+
+_CONFIGURATION = Path(__file__).parents[2] / "cdktf.json"
+
+
+def next_steps(settings: Settings) -> list[str]:
+    """Say what can be done with a stack that is deployed, as lines.
+
+    Parameters
+    ----------
+    settings
+        The stack's settings.
+    """
+    name = settings.environment
+    commands = ("add AAPL above 200", "publish AAPL=199 AAPL=201", "history AAPL", "status")
+    # The dashboard's address names no account.
+    account = Account("aws", "", settings.region, Names(name))
+    return [
+        f"{settings.prefix} is deployed. What to try:",
+        *(f"  ./alerts {command} --environment {name}" for command in commands),
+        'To be told by e-mail, add {"protocol": "email", "endpoint": "you@example.com"} to the '
+        f"subscriptions of {name} in cdktf.json, make deploy ENV={name}, and confirm what AWS "
+        "sends.",
+        f"Dashboard: {dashboard_url(account)}",
+        f"To take it all away again: make destroy ENV={name}",
+    ]
+
+
+def main() -> None:
+    """Print it; of a stack without settings there is nothing to try."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("environment", help="whose stack: dev, prod, …")
+    environment = parser.parse_args().environment
+    if environment in environment_names(read_configuration(_CONFIGURATION)):
+        print(*next_steps(load_settings(_CONFIGURATION, environment)), sep="\n")  # noqa: T201  # a command's own output
+
+
+if __name__ == "__main__":
+    main()

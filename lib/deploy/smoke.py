@@ -1,0 +1,176 @@
+"""``make smoke``: sends a price through a deployed stack, and waits to hear of it.
+
+It hears of it as everybody does, by a subscription to the topic: a queue in SQS, which the topic's
+policy lets subscribe unless ``subscriber_protocols`` has no sqs. SNS decrypts what it sends to a
+queue with no key of its own, so the stack's key stands in nobody's way. Rule, queue and
+subscription are made for the occasion, and go again whatever happens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from decimal import Decimal
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lib.client.publishing import publish
+from lib.client.rule_store import RuleStore
+from lib.client.session import connected, now_microseconds
+from lib.client.subscriber import Subscriber, wait_for
+from lib.client.target import Target
+from lib.config.account import Account
+from lib.formats.errors import CliError, LocalError
+from lib.formats.prices import Price
+from lib.formats.words import RuleWords, rule_from_words
+from price_alerts.adapters.items import state_key
+from price_alerts.domain.rules import Rule
+
+__all__ = ["main", "smoke"]
+
+_PATIENCE_SECONDS = 120.0
+# SNS may take some seconds to know of a new subscriber: what is announced before, it does not get.
+_NEXT_PRICE_SECONDS = 5.0
+_LOW, _LEVEL, _HIGH = Decimal(1), Decimal(2), Decimal(3)
+
+
+def smoke(target: Target, patience_seconds: float) -> float:
+    """Have a stack announce a price.
+
+    Parameters
+    ----------
+    target
+        The stack.
+    patience_seconds
+        How long to wait for the announcement.
+
+    Returns
+    -------
+    float
+        The seconds from the sending of the price to its announcement.
+
+    Raises
+    ------
+    CliError, LocalError
+        With one line, if it is not announced in time.
+    """
+    name = secrets.token_hex(6)
+    words = RuleWords(
+        id=f"smoke-{name}",
+        symbol=f"SMOKE.{name.upper()}",
+        condition="crosses-up",
+        levels=[str(_LEVEL)],
+        trigger="every",
+        owner="smoke",
+        expires="1h",  # should this process not live to remove it
+    )
+    rule = rule_from_words(words, now_microseconds())
+    topic = _topic(target)
+    with ExitStack() as cleaning:
+        RuleStore(target.table, time.sleep).add(rule)
+        cleaning.callback(_clean, f"the rule {rule.rule_id}", lambda: _remove(target, rule))
+        subscriber = Subscriber(target.sqs, f"{target.names.stack}-smoke-{name}")
+        cleaning.callback(_clean, f"the queue {subscriber.arn}", subscriber.close)
+        answer = target.topics.subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint=subscriber.arn, ReturnSubscriptionArn=True
+        )
+        subscription = answer["SubscriptionArn"]
+        cleaning.callback(
+            _clean,
+            f"the subscription {subscription}",
+            lambda: target.topics.unsubscribe(SubscriptionArn=subscription),
+        )
+        return _latency_seconds(target, rule, subscriber, patience_seconds)
+
+
+def _topic(target: Target) -> str:
+    """Return the topic's ARN: it is where the queue is."""
+    answer = target.sqs.get_queue_attributes(QueueUrl=target.queue_url, AttributeNames=["QueueArn"])
+    _, partition, _, region, account_id, _ = answer["Attributes"]["QueueArn"].split(":")
+    return Account(partition, account_id, region, target.names).topic
+
+
+def _latency_seconds(
+    target: Target, rule: Rule, subscriber: Subscriber, patience_seconds: float
+) -> float:
+    latencies: list[float] = []
+
+    def is_announced() -> bool:
+        _send(target, rule.symbol)
+        give_up_at = time.monotonic() + min(_NEXT_PRICE_SECONDS, patience_seconds)
+        while not latencies and time.monotonic() < give_up_at:
+            for firing in subscriber.receive():
+                if firing["rule_id"] == rule.rule_id:
+                    price_of = datetime.fromisoformat(firing["timestamp"])
+                    latencies.append(now_microseconds() / 1e6 - price_of.timestamp())
+        return bool(latencies)
+
+    wait_for(
+        is_announced,
+        f"{target.names.stack} announced no price of {rule.symbol} within "
+        f"{patience_seconds:.0f} s: see ./alerts status, and docs/runbook.md",
+        patience_seconds,
+        poll_seconds=0,
+    )
+    return latencies[0]
+
+
+def _send(target: Target, symbol: str) -> None:
+    now = now_microseconds()
+    # In one message, where their order counts.
+    prices = [Price(symbol, _LOW, now - 1), Price(symbol, _HIGH, now)]
+    for refusal in publish(target.sqs, target.queue_url, prices).refusals:
+        raise CliError(f"the queue of {target.names.stack} takes no prices: {refusal.reason}")
+
+
+def _remove(target: Target, rule: Rule) -> None:
+    RuleStore(target.table, time.sleep).remove(rule.rule_id)
+    # Now nothing of the symbol waits to be delivered, and nobody asks for it again.
+    target.table.delete_item(Key=state_key(rule.symbol))
+
+
+def _clean(what: str, clean: Callable[[], object]) -> None:
+    """Clean up, or say what is left: why the smoke test has failed counts for more."""
+    try:
+        clean()
+    except (BotoCoreError, ClientError, CliError) as reason:
+        sys.stderr.write(f"warning: {what} is left behind: {reason}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Try out the stack of ``TAP_ENVIRONMENT``; returns the exit code.
+
+    Parameters
+    ----------
+    arguments
+        What was typed; the process's own arguments if ``None``.
+    """
+    parser = argparse.ArgumentParser(prog="make smoke")
+    parser.add_argument("--patience-seconds", type=float, default=_PATIENCE_SECONDS, metavar="S")
+    patience_seconds = parser.parse_args(arguments).patience_seconds
+    for number in (signal.SIGINT, signal.SIGTERM):  # a runner that is cancelled sends both
+        signal.signal(number, signal.default_int_handler)
+    try:
+        with connected(None) as target:
+            latency_seconds = smoke(target, patience_seconds)
+    except (CliError, LocalError) as reason:
+        sys.stderr.write(f"error: {reason}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: what was made for the smoke test is removed\n")
+        return 130
+    sys.stdout.write(
+        f"{target.names.stack} announced a price {latency_seconds * 1_000:.0f} ms after it was "
+        "sent\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""Numbers, durations and moments: as they are typed, and back, exactly."""
+
+from __future__ import annotations
+
+import re
+
+from price_alerts.domain.conditions import Distance, RuleError
+from price_alerts.domain.ticks import (
+    NUMBER_LIMITS,
+    InvalidMessage,
+    parse_price,
+    parse_timestamp,
+)
+
+__all__ = [
+    "distance_of",
+    "duration_of",
+    "moment_of",
+    "seconds_of",
+    "since_of",
+]
+
+_UNITS_SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_DURATION = re.compile(r"([1-9][0-9]{0,9})([wdhms])")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LAST_MICROSECONDS = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
+
+
+def distance_of(word: str) -> Distance:
+    """Read ``200`` or ``5%``.
+
+    Raises
+    ------
+    RuleError
+        If it is no such number, or not one that a price could be.
+    """
+    try:
+        return Distance(parse_price(word.removesuffix("%")), word.endswith("%"))
+    except InvalidMessage:
+        raise RuleError(
+            f"{word!r} is no number ({NUMBER_LIMITS}): write 200, 0.25, -3 or 5%"
+        ) from None
+
+
+def seconds_of(word: str) -> int:
+    """Read a duration, ``15m`` say, as seconds.
+
+    Raises
+    ------
+    RuleError
+        If it is none.
+    """
+    duration = _DURATION.fullmatch(word)
+    if duration is None:
+        raise RuleError(
+            f"{word!r} is no duration: write a whole number and s, m, h, d or w, say 15m"
+        )
+    return int(duration[1]) * _UNITS_SECONDS[duration[2]]
+
+
+def duration_of(seconds: int) -> str:
+    """Write a duration in the largest unit that it is a whole number of."""
+    unit = next(unit for unit, size in _UNITS_SECONDS.items() if seconds % size == 0)
+    return f"{seconds // _UNITS_SECONDS[unit]}{unit}"
+
+
+def moment_of(word: str, now_microseconds: int) -> int:
+    """Read a moment to come as microseconds since 1970.
+
+    Parameters
+    ----------
+    word
+        A duration from now on, a date (the midnight in UTC that it begins with), or ISO 8601 with
+        a zone.
+    now_microseconds
+        The present.
+
+    Raises
+    ------
+    RuleError
+        If it is none of these.
+    """
+    if _DURATION.fullmatch(word):
+        moment = now_microseconds + seconds_of(word) * 1_000_000
+    else:
+        moment = _parsed(word)
+    if moment > _LAST_MICROSECONDS:
+        raise RuleError(f"{word!r} is too far in the future: the last year is 9999")
+    return moment
+
+
+def since_of(word: str, now_microseconds: int) -> int:
+    """Read a moment that has been as microseconds since 1970; a duration is one before now.
+
+    Raises
+    ------
+    RuleError
+        As `moment_of`.
+    """
+    if _DURATION.fullmatch(word):
+        return max(0, now_microseconds - seconds_of(word) * 1_000_000)
+    return moment_of(word, now_microseconds)
+
+
+def _parsed(word: str) -> int:
+    try:
+        return parse_timestamp(f"{word}T00:00:00Z" if _DATE.fullmatch(word) else word)
+    except InvalidMessage:
+        raise RuleError(
+            f"{word!r} is no time from 1970 on: write a duration, say 30d, a date, say 2027-01-31, "
+            "or ISO 8601 with a zone, say 2027-01-31T16:00:00Z"
+        ) from None

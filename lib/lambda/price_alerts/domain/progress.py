@@ -1,0 +1,123 @@
+"""Progress: what ticks have done to a rule, and what of that a late tick may still change. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from price_alerts.domain.conditions import Side
+from price_alerts.domain.ticks import Position
+
+__all__ = [
+    "NOTHING_YET",
+    "NOWHERE",
+    "NO_TRAIL",
+    "Announced",
+    "Progress",
+    "Status",
+    "Trail",
+    "in_order",
+]
+
+NOWHERE = Position(-1, 0, 0, "", 0)  # before all ticks
+
+
+class Status(StrEnum):
+    """Whether a rule is watched (``active`` alone), or why not."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    TRIGGERED = "triggered"
+
+
+class Announced(NamedTuple):
+    """A firing that was announced.
+
+    Attributes
+    ----------
+    name
+        The tick that the announcement names.
+    at
+        The tick whose firing it stands for. A late tick can move that: ``None`` if the rule does
+        not fire for it any more, `NOWHERE` if it stands for one that is no longer remembered.
+    """
+
+    name: Position
+    at: Position | None
+
+
+class Trail(NamedTuple):
+    """What the recent ticks of its symbol did to a rule, in order.
+
+    Attributes
+    ----------
+    changes
+        The ticks that changed the rule, each with the rule's progress before.
+    announced
+        The firings that were announced.
+    """
+
+    changes: tuple[tuple[Position, Progress], ...] = ()
+    announced: tuple[Announced, ...] = ()
+
+    def after(self, base: Position) -> Trail:
+        """Forget what a tick and those before it did."""
+        return Trail(
+            tuple(change for change in self.changes if change[0] > base),
+            tuple(kept for each in self.announced for kept in (_after(each, base),) if kept),
+        )
+
+
+NO_TRAIL = Trail()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The part of a rule that ticks change.
+
+    Attributes
+    ----------
+    status
+        Whether the rule is watched.
+    disarmed
+        The side of a firing that the price has not come back from; ``None``: it can fire.
+    last_fired_at_microseconds, last_firing_id
+        The time of the tick that fired last, and that firing's id.
+    trail
+        What the recent ticks did, in case a late one comes before them.
+    """
+
+    status: Status = Status.ACTIVE
+    disarmed: Side | None = None
+    last_fired_at_microseconds: int | None = None
+    last_firing_id: str | None = None
+    trail: Trail = NO_TRAIL
+
+    @property
+    def entries(self) -> int:
+        """How much room it takes, in entries of a trail."""
+        return 1 + max(len(self.trail.changes), len(self.trail.announced))
+
+    def at(self, base: Position) -> Progress:
+        """Return the progress right after a recent tick, without its trail."""
+        for position, before in self.trail.changes:
+            if position > base:
+                return before
+        return replace(self, trail=NO_TRAIL)
+
+
+NOTHING_YET = Progress()
+
+
+def in_order(announced: Iterable[Announced]) -> tuple[Announced, ...]:
+    """Sort announcements by their names."""
+    return tuple(sorted(announced, key=lambda each: (each.name, each.at or NOWHERE)))
+
+
+def _after(announced: Announced, base: Position) -> Announced | None:
+    name, at = announced.name, announced.at
+    if name > base:
+        return Announced(name, NOWHERE) if at is not None and at <= base else announced
+    return Announced(at, at) if at is not None and at > base else None

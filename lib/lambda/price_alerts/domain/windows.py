@@ -1,0 +1,116 @@
+"""Windows: where a tick stands on each line, by the lowest and highest prices before it. Pure.
+
+The prices of a window are kept as a queue that holds only those which can still become its
+lowest (or highest): each with the bucket it fell into, the one that counts first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_FLOOR, Context, Decimal
+
+from price_alerts.domain.conditions import WINDOWS_SECONDS
+from price_alerts.domain.ticks import Tick
+
+__all__ = [
+    "BUCKETS",
+    "BUCKET_MICROSECONDS",
+    "EXTREMES",
+    "PRICE",
+    "Queue",
+    "begun",
+    "keeps_lowest",
+    "lines_of",
+    "metrics_of",
+    "numbers_of",
+    "pushed",
+]
+
+Queue = tuple[tuple[int, Decimal], ...]
+
+PRICE = "price"  # the line of the prices themselves
+# A window's length in buckets; the bucket that began so long ago counts, too.
+BUCKETS = 30
+EXTREMES = tuple(f"{kind}-{window}" for window in WINDOWS_SECONDS for kind in ("rise", "fall"))
+
+BUCKET_MICROSECONDS = {
+    name: WINDOWS_SECONDS[name.partition("-")[2]] * 1_000_000 // BUCKETS for name in EXTREMES
+}
+# A percentage has up to 65 digits before the point. No level, nor a difference of two, has more
+# than 63 after it: to round down to these changes no comparison.
+_EXACT = Context(prec=200)
+_SMALLEST = Decimal("1e-63")
+_ZERO, _HUNDRED = Decimal(0), Decimal(100)
+
+
+def pushed(name: str, queue: Queue, price: Decimal, timestamp_microseconds: int) -> Queue:
+    """Add the next price to a window and let go of what it has left behind.
+
+    Parameters
+    ----------
+    name
+        One of `EXTREMES`: ``rise-1h`` keeps the lowest prices, ``fall-1h`` the highest.
+    queue
+        The window after the price before.
+    price, timestamp_microseconds
+        The price, not earlier than the one before.
+    """
+    bucket = timestamp_microseconds // BUCKET_MICROSECONDS[name]
+    is_lowest_kept = keeps_lowest(name)
+    kept = [entry for entry in queue if entry[0] >= bucket - BUCKETS]
+    while kept and (price <= kept[-1][1] if is_lowest_kept else price >= kept[-1][1]):
+        kept.pop()
+    if not kept or kept[-1][0] != bucket:  # else one of this bucket counts for longer
+        kept.append((bucket, price))
+    return tuple(kept)
+
+
+def keeps_lowest(name: str) -> bool:
+    """Tell whether a window keeps the lowest prices; else it keeps the highest."""
+    return name.startswith("rise")
+
+
+def metrics_of(name: str) -> tuple[str, str]:
+    """Name the two lines on which a window's moves are watched: in price, and in percent."""
+    return name, f"{name}-percent"
+
+
+def _moves(name: str, queue: Queue, price: Decimal) -> tuple[Decimal, Decimal]:
+    """Measure how far a price is from its window's extreme: in price, and in percent of that.
+
+    Of an extreme that is not above zero there is no percentage: that counts as no move.
+    """
+    extreme = queue[0][1]
+    move = (
+        _EXACT.subtract(price, extreme) if keeps_lowest(name) else _EXACT.subtract(extreme, price)
+    )
+    if extreme <= 0:
+        return move, _ZERO
+    percent = _EXACT.divide(_EXACT.multiply(move, _HUNDRED), extreme)
+    return move, percent.quantize(_SMALLEST, ROUND_FLOOR, _EXACT)
+
+
+def begun(tick: Tick | None, windows: Mapping[str, Queue]) -> dict[str, Queue]:
+    """Begin the windows that are newly asked for with the price before, if there is one."""
+    if tick is None:
+        return dict(windows)
+    timestamp = tick.position.timestamp_microseconds
+    return {
+        name: queue or pushed(name, (), tick.price, timestamp) for name, queue in windows.items()
+    }
+
+
+def lines_of(windows: Mapping[str, Queue]) -> list[str]:
+    """Name the lines on which something can happen, always in the same order."""
+    return [PRICE, *(line for name in EXTREMES if name in windows for line in metrics_of(name))]
+
+
+def numbers_of(tick: Tick | None, windows: Mapping[str, Queue]) -> dict[str, Decimal]:
+    """Tell where a tick, with its windows, stands on each line; nowhere without a tick."""
+    if tick is None:
+        return {}
+    numbers = [tick.price]
+    for name in EXTREMES:
+        if name in windows:
+            numbers += _moves(name, windows[name], tick.price)
+    return dict(zip(lines_of(windows), numbers, strict=True))

@@ -1,0 +1,1 @@
+"""What is deployed. Only here is cdktf imported."""
