@@ -8,9 +8,17 @@ from typing import Any
 import boto3
 
 SERVICES = ("dynamodb", "sns", "sqs")
-# What AWS has no action for, and asks for instead. Of a transaction that would be the actions of
-# its parts; the function makes none.
+# What AWS has no action for, and asks for instead.
 INSTEAD = {"sns:PublishBatch": "sns:Publish", "sqs:SendMessageBatch": "sqs:SendMessage"}
+# Of a transaction, it asks for the actions of its parts. Source: Amazon DynamoDB, "Amazon DynamoDB
+# Transactions: How it works".
+TRANSACTION = "dynamodb:TransactWriteItems"
+PARTS = {
+    "ConditionCheck": "dynamodb:ConditionCheckItem",
+    "Delete": "dynamodb:DeleteItem",
+    "Put": "dynamodb:PutItem",
+    "Update": "dynamodb:UpdateItem",
+}
 # What Lambda does to the queue on the function's behalf.
 FEEDING = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 
@@ -29,6 +37,10 @@ def all_actions() -> dict[str, str]:
 def actions(source: str) -> set[str]:
     """Which actions on AWS a source needs for its calls."""
     known = all_actions()
-    nodes = ast.walk(ast.parse(source))
+    nodes = list(ast.walk(ast.parse(source)))
     attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    return {known[name] for name in attributes & known.keys()}
+    found = {known[name] for name in attributes & known.keys()}
+    if TRANSACTION not in found:
+        return found
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    return (found - {TRANSACTION}) | {PARTS[name] for name in PARTS.keys() & texts}

@@ -26,7 +26,9 @@ __all__ = [
 
 Statement = dict[str, Any]
 
-_TABLE_ACTIONS = ("BatchGetItem", "BatchWriteItem", "Query", "UpdateItem")
+_TABLE_ACTIONS = (
+    *("BatchGetItem", "BatchWriteItem", "ConditionCheckItem", "PutItem", "Query", "UpdateItem"),
+)
 
 
 def key_policy(account: Account, settings: Settings, *, is_deployed_by_ci: bool) -> str:

@@ -215,9 +215,16 @@ class _Judge:
     def _doubled(self) -> Iterator[Finding]:
         # An id that is added again after its removal is another rule, which cannot be told here;
         # but that one's firings are at other ticks.
-        counts = Counter(
-            (firing.symbol, firing.rule_id, firing.position[0], firing.position[4])
+        is_in_order = self._case.kind == "ordered" and not self._has_been_reordered()
+        # After late ticks, an announcement may stand for another firing than the one it names.
+        # A tick that counted twice has another position each time.
+        positions = {
+            (firing.symbol, firing.rule_id, firing.position, is_in_order and firing.firing_id)
             for firing in self._firings
+        }
+        counts = Counter(
+            (symbol, rule_id, position[0], position[4])
+            for symbol, rule_id, position, _ in positions
         )
         for at, count in counts.items():
             if count > 1:

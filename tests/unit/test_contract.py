@@ -122,7 +122,7 @@ def test_the_function_sends_only_to_the_queue_that_feeds_it(stack: dict[str, Any
         ("table.put_item(Item={})", {"dynamodb:PutItem"}),
         ("self._table.meta.client.query()", {"dynamodb:Query"}),
         ("client.batch_write_item(RequestItems={})", {"dynamodb:BatchWriteItem"}),
-        ("client.transact_write_items(TransactItems=[])", {"dynamodb:TransactWriteItems"}),
+        ("client.transact_write_items(TransactItems=[{'Put': {}}])", {"dynamodb:PutItem"}),
         ("sns.publish_batch()", {"sns:Publish"}),
         ("queue().send_message()", {"sqs:SendMessage"}),
         ("notices.append(notice)", set()),

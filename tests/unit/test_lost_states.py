@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lib.client.rule_store import RuleStore
 from price_alerts.adapters.items import rule_item, watch_items
@@ -16,6 +18,7 @@ from price_alerts.domain.progress import Progress, Status
 from price_alerts.domain.rules import Rule, Trigger
 from price_alerts.domain.state import State
 from price_alerts.domain.watches import ANYWHERE
+from tests.unit.cli.doubles import answer_with
 from tests.unit.doubles import (
     Clock,
     Container,
@@ -100,12 +103,12 @@ def test_active_rules_are_new_again_and_watched(store: Store, table: Table) -> N
 
 
 def test_more_rules_than_one_request_can_hold_are_new_again(store: Store, table: Table) -> None:
-    rules = [rule(f"r-{number}", 150, condition=Condition.ABOVE) for number in range(20)]
+    rules = [rule(f"r-{number}", 150, condition=Condition.ABOVE) for number in range(60)]
     with table.batch_writer() as batch:
         for written in rules:
             batch.put_item(Item=rule_item(written))
     store.load("AAPL")
-    assert len(watches_in(table)) == 40
+    assert len(watches_in(table)) == 120
 
 
 def test_a_rule_that_cannot_be_read_keeps_no_other_from_beginning_again(
@@ -135,6 +138,57 @@ def test_a_state_that_is_lost_while_a_container_is_warm_is_a_conflict_with_the_l
     with pytest.raises(Conflict) as conflict:
         store.commit(known, State("AAPL", 2))
     assert (conflict.value.current.version, conflict.value.current.is_lost) == (7, True)
+
+
+def before_each_transaction(table: Table, *answers: Callable[[], Any]) -> None:
+    """Have something happen before each transaction; an answer takes its place."""
+    left = iter(answers)
+    answer_with(table.meta.client, "TransactWriteItems", lambda _: next(left, lambda: None)())
+
+
+def test_who_is_slow_to_find_a_state_lost_makes_no_rule_new_that_has_seen_a_tick(
+    store: Store, table: Table, clock: Clock, topic: Topic
+) -> None:
+    """Between its reads, the symbol gets its first rule and its first price."""
+    lose_state(table, ABOVE)
+
+    def another_container_applies_a_tick() -> None:
+        Container(table, clock, topic, high_price=None).process([tick(160)])
+
+    before_each_transaction(table, another_container_applies_a_tick)
+    state = store.load("AAPL")
+    assert not state.is_lost
+    assert [item for item in watches_in(table) if item["pk"].endswith("#new")] == []
+
+
+def cancelled(code: str) -> dict[str, Any]:
+    return {
+        "Error": {"Code": "TransactionCanceledException", "Message": ""},
+        "ResponseMetadata": {"HTTPStatusCode": 400},
+        "CancellationReasons": [{"Code": "None"}, {"Code": code}],
+    }
+
+
+@pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError"])
+def test_a_lost_state_that_others_are_writing_too_is_begun_again(
+    store: Store, table: Table, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr("price_alerts.adapters.store.time.sleep", lambda _: None)
+    lose_state(table, ABOVE)
+    before_each_transaction(table, *[lambda: cancelled(code)] * 4)
+    assert store.load("AAPL").is_lost
+    assert len(watches_in(table)) == len(watch_items(ABOVE))
+
+
+@pytest.mark.parametrize(("code", "times"), [("TransactionConflict", 5), ("ValidationError", 1)])
+def test_a_lost_state_that_cannot_be_begun_again_is_an_error(
+    store: Store, table: Table, monkeypatch: pytest.MonkeyPatch, code: str, times: int
+) -> None:
+    monkeypatch.setattr("price_alerts.adapters.store.time.sleep", lambda _: None)
+    lose_state(table, ABOVE)
+    before_each_transaction(table, *[lambda: cancelled(code)] * times)
+    with pytest.raises(ClientError, match="TransactionCanceled"):
+        store.load("AAPL")
 
 
 # --- what comes of it ------------------------------------------------------------------------

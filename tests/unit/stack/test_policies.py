@@ -203,6 +203,7 @@ PLAIN_GRANTS = {
     ("sqs:ReceiveMessage", QUEUE),
     ("sqs:SendMessage", QUEUE),
     *((f"dynamodb:{action}", TABLE) for action in ("BatchGetItem", "BatchWriteItem")),
+    *((f"dynamodb:{action}", TABLE) for action in ("ConditionCheckItem", "PutItem")),
     *((f"dynamodb:{action}", TABLE) for action in ("Query", "UpdateItem")),
     ("sns:Publish", TOPIC),
     ("sqs:SendMessage", DLQ),

@@ -45,7 +45,10 @@ __all__ = [
 ]
 
 _MAX_ITEMS_PER_BATCH = 25  # DynamoDB, BatchWriteItem
+_MAX_ACTIONS_PER_TRANSACTION = 100  # DynamoDB, TransactWriteItems
 _PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4)  # after which what DynamoDB left over is written again
+# Why a transaction is cancelled that may succeed when it is tried again.
+_PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 # What other code kept here of the recent ticks; it must not outlive a change that it did not see.
 _FORMER = ("past",)
 _DESERIALIZER = TypeDeserializer()
@@ -283,7 +286,8 @@ class Store:
             return State(symbol)
         active = [rule for rule in rules if rule.progress.status is Status.ACTIVE]
         items = [item for rule in active for item in watch_items(rule)]
-        self._write_all({"PutRequest": {"Item": item}} for item in items)
+        if not self._put_while_lost(symbol, items):
+            return self.load(symbol)
         return State(
             symbol,
             # Rules accept only what is newer than what they know.
@@ -291,6 +295,37 @@ class Store:
             is_lost=True,
             windows={rule.terms.extremes: () for rule in active if rule.terms.is_move},
         )
+
+    def _put_while_lost(self, symbol: str, items: Iterable[Attributes]) -> bool:
+        """Write watches while a symbol has no state; return whether it still has none.
+
+        Whoever was slower would else make rules new again that have already seen a tick.
+        """
+        name = self._table.name
+        key, condition = state_key(symbol), "attribute_not_exists(pk)"
+        check = {"TableName": name, "Key": key, "ConditionExpression": condition}
+        for portion in portions(items, _MAX_ACTIONS_PER_TRANSACTION - 1):
+            puts = [{"Put": {"TableName": name, "Item": item}} for item in portion]
+            if not self._transacted([{"ConditionCheck": check}, *puts]):
+                return False
+        return True
+
+    def _transacted(self, actions: Sequence[Mapping[str, Any]]) -> bool:
+        """Do all of some actions, or none; return whether their conditions held."""
+        for pause_seconds in (*_PAUSES_SECONDS, None):
+            try:
+                self._client.transact_write_items(TransactItems=actions)
+            except ClientError as error:
+                answers: Any = error.response.get("CancellationReasons", ())
+                reasons = {answer["Code"] for answer in answers}
+                if "ConditionalCheckFailed" in reasons:
+                    return False
+                if pause_seconds is None or reasons.isdisjoint(_PASSING_REASONS):
+                    raise
+                time.sleep(pause_seconds)
+            else:
+                break
+        return True
 
     def _write_all(self, requests: Iterable[Mapping[str, Any]]) -> None:
         for portion in portions(requests, _MAX_ITEMS_PER_BATCH):
