@@ -25,8 +25,6 @@ from price_alerts.domain.rules import Rule, Trigger
 from price_alerts.domain.state import State
 from price_alerts.domain.ticks import Position, Tick, format_timestamp
 
-__all__ = ["engine_growth", "from_file", "in_memory"]
-
 _START_MICROSECONDS = 1_767_225_600_000_000  # 2026
 _SECOND_MICROSECONDS = 1_000_000
 _SYMBOLS_IN_FILE = 5

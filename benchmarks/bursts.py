@@ -19,8 +19,6 @@ from price_alerts.domain.rules import Rule
 from price_alerts.domain.state import Firing
 from price_alerts.domain.ticks import Position
 
-__all__ = ["over_bare", "set_up"]
-
 _LEVEL = Decimal(150)
 _TERMS = Terms(Condition.CROSSES_UP, (_LEVEL,))
 _AT_ONCE = 8  # as many as the handler

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-__all__ = ["Index", "Units", "item_bytes", "read_units", "write_units"]
-
 # As it goes over the wire: {"price": {"N": "1"}}.
 Item = Mapping[str, Mapping[str, Any]]
 

@@ -9,16 +9,6 @@ from dataclasses import dataclass
 
 from benchmarks.counting import Counts
 
-__all__ = [
-    "CALL_SECONDS",
-    "MEMORY_GIGABYTES",
-    "PRICES",
-    "Cost",
-    "Traffic",
-    "cost",
-    "dynamodb_dollars",
-]
-
 # Dollars for a million of each, but for the last one: a gigabyte-second.
 PRICES = {
     "write request unit": 0.625,

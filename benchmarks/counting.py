@@ -12,8 +12,6 @@ from benchmarks.meter import Meter
 from benchmarks.stage import Contestant, now_microseconds
 from benchmarks.streams import events, ticks
 
-__all__ = ["HOUR_MICROSECONDS", "Counts", "Events", "count", "cpu_seconds", "warm"]
-
 Events = Iterator[Mapping[str, Any]]
 
 HOUR_MICROSECONDS = 3_600_000_000

@@ -17,15 +17,6 @@ from benchmarks.streams import events, rules_of, symbols, to_and_fro
 from benchmarks.timing import Timings, side_by_side, stopwatch
 from price_alerts.domain.rules import Rule
 
-__all__ = [
-    "all_entered",
-    "counts_by_rule_count",
-    "growth",
-    "slowed",
-    "speeds",
-    "usual_rules",
-]
-
 
 def usual_rules(
     scale: Scale, *, on_the_busiest: int | None = None, are_bare: bool = False

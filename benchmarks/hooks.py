@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["hooked"]
-
 
 @contextmanager
 def hooked(clients: Iterable[Any], hooks: Mapping[str, Callable[..., None]]) -> Iterator[None]:

@@ -16,8 +16,6 @@ from benchmarks.scale import Scale
 from benchmarks.stage import OURS, THRESHOLD, Stage
 from lib.client.subscriber import Subscriber, wait_for
 
-__all__ = ["latencies", "p99"]
-
 _SEED_LIKE = Path(__file__).with_name("seed_like.py")
 _PATIENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.002

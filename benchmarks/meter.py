@@ -13,8 +13,6 @@ from typing import Any
 from benchmarks.capacity import Index, Units, read_units, write_units
 from benchmarks.hooks import hooked
 
-__all__ = ["Meter"]
-
 _WRITES = {"PutItem", "UpdateItem", "DeleteItem"}
 
 

@@ -9,8 +9,6 @@ from benchmarks.tables import Table
 from lib.cli.output import write_line
 from tools.docs.pages import markdown, with_block
 
-__all__ = ["docs_with", "write_docs"]
-
 _DOCS = Path(__file__).parents[1] / "docs"
 _PAGE = _DOCS / "performance.md"
 

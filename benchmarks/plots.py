@@ -13,8 +13,6 @@ from matplotlib.ticker import LogLocator
 from benchmarks.costs import dynamodb_dollars
 from benchmarks.counting import Counts
 
-__all__ = ["drawn"]
-
 _STYLES: dict[str, dict[str, Any]] = {
     "TapStack": {"color": "#0f766e", "marker": "o", "linewidth": 2.5},
     "powertools": {"color": "#7c3aed", "marker": "^", "linewidth": 1.2},

@@ -27,8 +27,6 @@ from price_alerts.domain.portions import portions
 from price_alerts.domain.rules import Rule
 from price_alerts.domain.state import State
 
-__all__ = ["CONTESTANTS", "OURS", "Contestant", "Stage", "contestant", "fill", "stage"]
-
 # Each name's module has a handler, a table and an sns, as Lambda's own modules do.
 OURS = "TapStack"
 CONTESTANTS = {

@@ -14,8 +14,6 @@ from benchmarks.scale import Scale
 from benchmarks.timing import Timings, side_by_side, stopwatch
 from lib.stacks.lambda_package import build_package
 
-__all__ = ["cold_imports", "synths", "zip_bytes"]
-
 _NOBODY = "nobody"
 _PROJECT = Path(__file__).parents[1]
 _TIMED = "import time\nstart = time.perf_counter()\n{}\nprint(time.perf_counter() - start)"

@@ -16,8 +16,6 @@ from price_alerts.domain.conditions import Condition, Terms
 from price_alerts.domain.rules import Rule
 from price_alerts.domain.ticks import format_timestamp
 
-__all__ = ["events", "items_of", "rules_of", "symbols", "tick", "ticks", "to_and_fro", "walk"]
-
 Tick = dict[str, str]
 
 _START_CENTS = 10_000

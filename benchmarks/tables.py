@@ -9,8 +9,6 @@ from benchmarks.counting import Counts
 from benchmarks.report import Finding
 from benchmarks.stage import OURS
 
-__all__ = ["costs_table", "counts_table", "targets_table"]
-
 Table = tuple[list[str], list[list[str]]]
 
 # The more ticks come, the larger the batches are.

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
-__all__ = ["Timings", "side_by_side", "stopwatch"]
-
 
 @dataclass(frozen=True, slots=True)
 class Timings:

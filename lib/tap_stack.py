@@ -23,8 +23,6 @@ from lib.stacks.messaging import Messaging
 from lib.stacks.monitoring import Monitoring
 from lib.stacks.storage import Storage
 
-__all__ = ["TapStack"]
-
 
 class TapStack(TerraformStack):
     """Wires the constructs to each other, and what they made to the outputs.

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 
-__all__ = ["Blinkers", "Command", "commands_in", "difference"]
-
 _LEFT_OUT = "…"
 _PROMPT = "$ "
 # Later than all prices of the past that the examples use: it was the present, once.

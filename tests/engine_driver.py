@@ -13,8 +13,6 @@ from price_alerts.domain.rules import Rule, high_price_rule
 from price_alerts.domain.state import Firing, State
 from price_alerts.domain.ticks import Position, Tick
 
-__all__ = ["Driver", "uncut"]
-
 Cut = Callable[[list[Tick]], Iterable[list[Tick]]]
 
 

@@ -49,8 +49,6 @@ from tests.unit.doubles import (
 )
 from tests.unit.quick_moto import quick_moto
 
-__all__ = ["STORY", "Fault", "Killed", "Outcome", "Pipeline", "Story", "Wire", "running_pipeline"]
-
 MAX_RECEIVE_COUNT = 5
 VISIBILITY_SECONDS = 60
 BATCH_SIZE = 3

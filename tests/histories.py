@@ -15,19 +15,6 @@ from price_alerts.domain.ticks import Position, Tick
 from tests.history_writer import EXACT, RECORD_BYTES, Event, History, PriceAt, written_from
 from tests.oracle import Fired, Oracle, Spec
 
-__all__ = [
-    "Event",
-    "History",
-    "PriceAt",
-    "cuttings",
-    "fits",
-    "histories",
-    "play",
-    "random_history",
-    "rule_of",
-    "tick_of",
-]
-
 T = TypeVar("T")
 
 

@@ -14,8 +14,6 @@ from typing import Literal, TypeVar
 
 from tests.oracle import Spec
 
-__all__ = ["EXACT", "RECORD_BYTES", "Event", "History", "PriceAt", "written_from"]
-
 PriceAt = tuple[str, Decimal, int]  # symbol, price, timestamp in microseconds
 Change = Literal["pause", "resume", "remove"]
 Kind = Change | Literal["add", "ticks"]

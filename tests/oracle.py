@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-__all__ = ["HIGH_PRICE", "Fired", "Oracle", "Spec"]
-
 HIGH_PRICE = "high-price-threshold"
 
 # The rule, the tick's time in microseconds, the price before and the price.

@@ -44,8 +44,6 @@ from tests.histories import rule_of
 from tests.oracle import Oracle, Spec
 from tests.unit.doubles import Clock, create_table, items_of
 
-__all__ = ["Outcome", "Plan", "soak"]
-
 PROJECT = Path(__file__).parents[1]
 TABLE, QUEUE, DLQ = "soak", "soak.fifo", "soak-dlq.fifo"
 SECOND = 1_000_000

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from itertools import takewhile, zip_longest
 from typing import Any
 
-__all__ = ["ABSENT", "Difference", "count_blocks", "excerpts", "find_differences"]
-
 ABSENT = "(absent)"  # no JSON text reads like that
 
 _EXCERPT_CHARACTERS = 48

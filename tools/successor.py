@@ -21,8 +21,6 @@ from lib.local.virtual_environment import is_installed, virtual_environment
 from tools.stack_differences import Difference, count_blocks, excerpts, find_differences
 from tools.synthesis import SynthesizedStack, synthesize_with_both
 
-__all__ = ["EXPECTED", "Expectation", "expectation", "main"]
-
 
 @dataclass(frozen=True, slots=True)
 class Expectation:

@@ -23,8 +23,6 @@ from lib.config.document import (
 )
 from lib.formats.errors import LocalError
 
-__all__ = ["SynthesizedStack", "change_imports", "rename_imports", "synthesize_with_both"]
-
 _PROJECT = Path(__file__).parents[1]
 _COMPLIANCE = "compliance"
 # For tap-state and tap-ci alone: without a bucket there are no such stacks. It brings its lock

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from benchmarks.model.events import Process
 from benchmarks.model.world import World
 
-__all__ = ["Calls", "Throttled"]
-
 
 class Throttled(Exception):
     """A call was not admitted, however often it was tried."""

@@ -6,8 +6,6 @@ from collections import defaultdict, deque
 
 from benchmarks.model.parameters import Limits
 
-__all__ = ["Rate", "Table"]
-
 
 class Rate:
     """Admits at most an amount in any second.

@@ -8,8 +8,6 @@ from collections.abc import Generator, Iterable
 from itertools import count
 from typing import TypeVar
 
-__all__ = ["Clock", "Gate", "Pool", "Process"]
-
 T = TypeVar("T")
 
 

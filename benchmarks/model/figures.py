@@ -10,8 +10,6 @@ from benchmarks.model.dynamodb import Rate
 from benchmarks.model.run import Run
 from benchmarks.model.world import Announced, World
 
-__all__ = ["BY_DAY", "DELIVERIES", "PROCESSORS", "Figures", "lags_by_second", "percentile"]
-
 BY_DAY = "index `by_day`, busiest key"
 DELIVERIES = "busiest symbol's deliveries, one at a time"
 PROCESSORS = "processors of all invocations"

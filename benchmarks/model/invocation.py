@@ -12,8 +12,6 @@ from benchmarks.model.queue import Slice
 from benchmarks.model.symbol_run import GROUP, Path, SymbolRun
 from benchmarks.model.world import State, Symbol, World
 
-__all__ = ["Container", "Invocation", "Outcome"]
-
 
 @dataclass(slots=True)
 class Container:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-__all__ = ["AFTER", "BEFORE", "FALL", "TODAY", "Handler", "Latencies", "Limits", "Load", "Settings"]
-
 _CORE_MEBIBYTES = 1_769
 
 

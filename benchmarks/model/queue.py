@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from benchmarks.model.parameters import Load, Settings
 
-__all__ = ["Queue", "Slice"]
-
 
 class Slice(NamedTuple):
     """Messages whose ticks are from the same stretch of time.

@@ -11,8 +11,6 @@ from matplotlib.figure import Figure
 from benchmarks.model.figures import Figures, lags_by_second
 from benchmarks.model.world import Announced
 
-__all__ = ["figures_table", "lags_drawn", "utilisations_drawn"]
-
 _COLOURS = ("#c2410c", "#0f766e")
 _STEP_SECONDS = 5
 

@@ -10,8 +10,6 @@ from benchmarks.model.invocation import Container, Invocation
 from benchmarks.model.queue import Queue, Slice
 from benchmarks.model.world import Scenario, Symbol, World, spread
 
-__all__ = ["Mapping", "Run", "seconds_for", "simulate"]
-
 _POLL_SECONDS = 0.01
 _PATIENCE_SECONDS = 1_200
 # Messages that are handed over one by one; they come back together, a moment later.

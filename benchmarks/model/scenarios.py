@@ -7,8 +7,6 @@ from dataclasses import replace
 from benchmarks.model.parameters import AFTER, BEFORE, FALL, Latencies, Limits, Settings
 from benchmarks.model.world import Scenario
 
-__all__ = ["AFTER_TURNED", "BEFORE_TURNED", "PROD", "QUICK_LOAD", "TURNED", "compared", "swept"]
-
 BEFORE_TURNED, AFTER_TURNED = "before, turned", "after, turned"
 
 # cdktf.json's environment prod, and a hundred ticks a message.

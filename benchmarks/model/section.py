@@ -16,8 +16,6 @@ from benchmarks.model.scenarios import (
     swept,
 )
 
-__all__ = ["BLOCK", "Section", "modelled"]
-
 BLOCK = "model"
 
 

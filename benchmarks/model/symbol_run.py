@@ -16,8 +16,6 @@ from benchmarks.model.world import State, Symbol
 if TYPE_CHECKING:
     from benchmarks.model.invocation import Invocation
 
-__all__ = ["GROUP", "Path", "SymbolRun"]
-
 # So many of the threads that change rules are looked at as one: half as many events.
 GROUP = 2
 

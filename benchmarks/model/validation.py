@@ -22,8 +22,6 @@ from benchmarks.scale import Scale
 from benchmarks.stage import OURS, Contestant, Stage
 from benchmarks.streams import symbols
 
-__all__ = ["Compared", "compared_table", "validated"]
-
 _QUIET_BATCH = 100
 _UNLIMITED = Limits(
     partition_write_units_per_second=inf,

@@ -11,8 +11,6 @@ from benchmarks.model.dynamodb import Rate, Table
 from benchmarks.model.events import Clock
 from benchmarks.model.parameters import Handler, Latencies, Limits, Load, Settings
 
-__all__ = ["Announced", "Results", "Scenario", "State", "Symbol", "World", "spread"]
-
 _SEED = 7
 
 

@@ -35,8 +35,6 @@ from lib.config.document import (
     stack_name,
 )
 
-__all__ = ["Backend", "StateStore", "load_backend", "state_store"]
-
 _TYPES = (
     *("azurerm", "cloud", "consul", "cos", "gcs", "http", "kubernetes", "local", "oci", "oss"),
     *("pg", "remote", "s3"),

@@ -12,8 +12,6 @@ from lib.config.document import CI_ENVIRONMENT, environment_names, read_configur
 from lib.config.settings import Settings, load_settings
 from lib.config.settings_rules import SettingsError
 
-__all__ = ["Ci", "load_ci"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ci:

@@ -11,8 +11,6 @@ from typing import Any
 
 from lib.config.document import ConfigurationError, Fault
 
-__all__ = ["Argument", "init_arguments", "value_of_expression"]
-
 # The order in which Terraform takes them, the later ones over the earlier.
 _VARIABLES = ("TF_CLI_ARGS_init", "TF_CLI_ARGS")
 

@@ -22,8 +22,6 @@ from lib.backend.terraform import command_name
 from lib.config.document import STATE_ENVIRONMENT, local_state, stack_name
 from lib.config.settings import DEFAULT_ENVIRONMENT
 
-__all__ = ["StateError", "main", "move_state"]
-
 _PROJECT = Path(__file__).parents[2]
 
 

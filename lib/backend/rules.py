@@ -17,8 +17,6 @@ from lib.config.document import (
     texts_in,
 )
 
-__all__ = ["faults_of_others", "left_behind", "not_for_local", "not_for_one_bucket", "shared"]
-
 _LOCAL_ARGUMENTS = ("path", "workspace_dir")
 
 

@@ -17,8 +17,6 @@ from lib.backend.s3_values import WEB_IDENTITY, faults_of_value
 from lib.backend.terraform import Terraform
 from lib.config.document import REGION, Fault, not_literal, region_of_environment
 
-__all__ = ["LOCKFILE_SINCE", "check_s3", "values_of"]
-
 LOCKFILE_SINCE: str = TABLE["terraform"]["arguments"]["use_lockfile"]["since"]
 
 _TOKEN = f"{WEB_IDENTITY}.web_identity_token"

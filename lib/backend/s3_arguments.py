@@ -14,8 +14,6 @@ from typing import Any
 
 from lib.backend.terraform import Terraform, version_numbers
 
-__all__ = ["TABLE", "deprecation", "is_beyond_the_table", "refusal", "replacements", "row"]
-
 TABLE: Mapping[str, Any] = json.loads(
     Path(__file__).with_name("s3_arguments.json").read_text("utf-8")
 )

@@ -9,8 +9,6 @@ from typing import Any
 from lib.backend.init_arguments import Argument
 from lib.config.document import Fault, not_literal, texts_in
 
-__all__ = ["WEB_IDENTITY", "faults_of_value"]
-
 _TYPES = {
     "string": "a string",
     "bool": "true or false, without quotes",

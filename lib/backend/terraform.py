@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Terraform", "UnknownTerraform", "ask_terraform", "command_name", "version_numbers"]
-
 _PATIENCE_SECONDS = 60
 
 

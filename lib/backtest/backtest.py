@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 from lib.backtest.columns import Portion
 from lib.backtest.walk import Walk
-from price_alerts.domain.rules import Progress, Rule, Status
+from price_alerts.domain.progress import Progress, Status
+from price_alerts.domain.rules import Rule
 from price_alerts.domain.state import Firing
 from price_alerts.domain.ticks import format_timestamp
-
-__all__ = ["Backtest", "described", "run"]
 
 
 @dataclass(frozen=True, slots=True)

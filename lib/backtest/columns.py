@@ -14,8 +14,6 @@ import numpy.typing as npt
 from lib.formats.prices import Price, read_price
 from price_alerts.domain.portions import portions
 
-__all__ = ["Columns", "Floats", "Numbers", "Portion", "coded", "portions_of"]
-
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
 

@@ -7,8 +7,6 @@ from itertools import groupby
 
 from lib.backtest.columns import Portion
 
-__all__ = ["Curve", "Point", "curves_of"]
-
 Point = tuple[int, float]  # timestamp in microseconds, price
 
 

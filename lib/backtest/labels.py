@@ -9,8 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox, BboxBase
 
-__all__ = ["place_labels", "place_notes", "spread"]
-
 _LINE_SPACING = 1.25
 _POINTS_PER_INCH = 72
 _MARKER_POINTS = 6

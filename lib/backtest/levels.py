@@ -18,8 +18,6 @@ import numpy.typing as npt
 from lib.backtest.columns import Columns, Floats, Numbers
 from price_alerts.domain.conditions import Terms
 
-__all__ = ["Levels"]
-
 _EXACT = Context(prec=200)
 _BETWEEN = Decimal("1e-130")  # less than a level can be away from another
 

@@ -17,8 +17,6 @@ from lib.backtest.labels import place_labels, place_notes
 from price_alerts.domain.conditions import Condition, Side, Terms
 from price_alerts.domain.state import Firing
 
-__all__ = ["Panel"]
-
 T = TypeVar("T")
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; the markers differ as well.

@@ -18,10 +18,9 @@ from lib.backtest.curve import Point, curves_of
 from lib.backtest.panel import Panel
 from lib.formats.errors import CliError
 from price_alerts.domain.conditions import Terms
-from price_alerts.domain.rules import Rule, Status
+from price_alerts.domain.progress import Status
+from price_alerts.domain.rules import Rule
 from price_alerts.domain.state import Firing
-
-__all__ = ["MAX_PANELS", "check_target", "plot"]
 
 MAX_PANELS = 48
 _MAX_COLUMNS = 4

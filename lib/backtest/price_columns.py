@@ -19,8 +19,6 @@ from lib.formats.prices import BadRow, PricesFile, read_symbol
 from price_alerts.domain.portions import portions
 from price_alerts.domain.ticks import InvalidMessage
 
-__all__ = ["FilePortions", "portions_in"]
-
 # Few lines are split faster, as they stay in the processor's cache; many rows are followed faster.
 _LINES_AT_ONCE, _PARTS_AT_ONCE = 8_192, 8
 # Prices without an exponent, each on a line.

@@ -12,8 +12,6 @@ from price_alerts.domain.state import Outbox, State
 from price_alerts.domain.ticks import Position
 from price_alerts.domain.watches import Watch, watches_of
 
-__all__ = ["RuleBook"]
-
 
 class RuleBook:
     """The `Index` of a symbol whose rules are not in a table.

@@ -13,8 +13,6 @@ import numpy.typing as npt
 from lib.backtest.columns import Numbers
 from lib.formats.price_times import LATEST_MICROSECONDS, Times, read_time
 
-__all__ = ["timestamps_of"]
-
 # What files are full of: all digits at fixed places, and everything else the same in each text.
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"

@@ -7,8 +7,6 @@ import numpy as np
 from lib.backtest.columns import Columns, Floats, Numbers
 from price_alerts.domain.windows import BUCKET_MICROSECONDS, BUCKETS, Queue, keeps_lowest, pushed
 
-__all__ = ["leaders", "moves", "pushed_all"]
-
 # Each of five roundings adds 2**-53 at most.
 _ERROR = 2.0**-48
 

@@ -20,12 +20,11 @@ from lib.backtest.rule_book import RuleBook
 from lib.backtest.trail import moves, pushed_all
 from price_alerts.domain.conditions import Terms
 from price_alerts.domain.engine import evaluate
-from price_alerts.domain.rules import Rule, Status
+from price_alerts.domain.progress import Status
+from price_alerts.domain.rules import Rule
 from price_alerts.domain.state import Firing, Outbox, State
 from price_alerts.domain.ticks import Position, Tick
 from price_alerts.domain.windows import PRICE, metrics_of, numbers_of
-
-__all__ = ["OutOfOrder", "Walk"]
 
 _TICKS_AT_ONCE = 16_384  # the arrays of so many stay in the processor's cache
 # A call of the engine costs as much as a few quiet ticks within one.

@@ -19,8 +19,6 @@ from lib.cli import (
 from lib.formats.errors import CliError, WrongUsage
 from price_alerts.domain.conditions import RuleError
 
-__all__ = ["app", "main"]
-
 app = typer.Typer(
     help="Price alerts: what to hear about, what has fired, and how the stack is doing.",
     add_completion=False,

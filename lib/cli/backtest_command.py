@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from lib.backtest.backtest import Backtest
     from lib.backtest.columns import Portion
 
-__all__ = ["backtest"]
-
 _SHOWN_FIRINGS = 1_000
 
 Draw = Callable[["Iterable[Portion]", Sequence[Firing], Callable[[int], object]], None]

@@ -19,8 +19,6 @@ from lib.formats.set_aside import SetAside
 from lib.formats.words import ShownStatus, status_of, words_of
 from price_alerts.domain.rules import Rule
 
-__all__ = ["export_rules", "import_rules"]
-
 
 def import_rules(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML list, as export writes it.")],

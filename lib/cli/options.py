@@ -11,16 +11,6 @@ from lib.formats.errors import WrongUsage
 from lib.formats.price_layout import Hints
 from price_alerts.domain.ticks import InvalidMessage, parse_symbol
 
-__all__ = [
-    "EnvironmentOption",
-    "JsonOption",
-    "PriceColumnOption",
-    "SymbolOption",
-    "TimeColumnOption",
-    "TimeZoneOption",
-    "hints_from",
-]
-
 EnvironmentOption = Annotated[
     str | None,
     typer.Option(

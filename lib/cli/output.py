@@ -16,8 +16,6 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["progress", "waiting", "write_facts", "write_json", "write_line", "write_table"]
-
 Cell = str | Text
 
 _WIDE = 1_000  # for what no terminal shows: a line of its own for every row

@@ -27,8 +27,6 @@ from lib.formats.price_layout import Hints
 from lib.formats.prices import BadRow, Price, PricesFile, price_in
 from price_alerts.domain.ticks import format_moment
 
-__all__ = ["publish_prices"]
-
 _SHOWN_BAD_ROWS = 20
 
 

@@ -27,8 +27,6 @@ from lib.formats.words import (
 from price_alerts.domain.conditions import WINDOWS_SECONDS, Condition, RuleError
 from price_alerts.domain.rules import PLACEHOLDERS, Rule, check_rule_id
 
-__all__ = ["add", "list_rules", "pause", "remove", "resume", "show"]
-
 _CONDITIONS = ", ".join(condition.word for condition in Condition)
 _PLACEHOLDERS = f"{{{'} {'.join(PLACEHOLDERS)}}}"
 

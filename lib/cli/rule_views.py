@@ -21,8 +21,6 @@ from lib.formats.words import (
 from price_alerts.domain.rules import Rule
 from price_alerts.domain.ticks import format_moment
 
-__all__ = ["rule_document", "write_rule", "write_rules"]
-
 _STYLES = {
     ShownStatus.ACTIVE: "green",
     ShownStatus.PAUSED: "yellow",

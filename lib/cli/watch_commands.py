@@ -21,8 +21,6 @@ from lib.formats.quantities import since_of
 from lib.formats.words import symbol_of
 from price_alerts.domain.ticks import format_moment
 
-__all__ = ["history", "list_letters", "redrive_letters", "repair_stack", "status"]
-
 _LAST_DAY = "24h"
 _NOTHING_LATELY = f"nothing has fired in the last {_LAST_DAY}: --since 30d looks further back"
 

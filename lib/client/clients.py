@@ -12,8 +12,6 @@ from botocore.exceptions import BotoCoreError
 
 from lib.formats.errors import CliError
 
-__all__ = ["made"]
-
 
 def made(
     make: Callable[..., Any], session: boto3.Session, service: str, region: str, config: Config

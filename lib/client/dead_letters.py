@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-__all__ = ["DeadLetter", "letter_of", "list_dead_letters", "receive", "release"]
-
 _VALID = "valid now: it was not finished in time, redrive it"
 _PREVIEW_CHARACTERS = 60
 # For as long as it takes to look at all of them, nobody gets the same message twice.

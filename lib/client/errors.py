@@ -22,8 +22,6 @@ from botocore.parsers import ResponseParserError
 from lib.config.names import Names
 from lib.formats.errors import CliError
 
-__all__ = ["explained", "is_denied", "is_missing"]
-
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _UNKNOWN_CREDENTIALS = {
     *("IncompleteSignature", "InvalidAccessKeyId", "InvalidClientTokenId", "InvalidSignature"),

@@ -14,8 +14,6 @@ from price_alerts.domain.ticks import format_timestamp
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-__all__ = ["count_firings", "firings_of_all", "firings_of_symbol"]
-
 _DAY_MICROSECONDS = 86_400 * 1_000_000
 _MAX_DAYS = 60
 _AT_ONCE = 8

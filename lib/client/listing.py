@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-__all__ = ["listed_keys"]
-
 
 def listed_keys(table: Table) -> Iterator[dict[str, str]]:
     """Yield the keys of all rules and states."""

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
-__all__ = ["Publication", "Refusal", "publish"]
-
 TICKS_PER_MESSAGE = 100
 MESSAGES_PER_REQUEST = 10  # SQS SendMessageBatch: entries in a request
 # Any SQS accepts 256 KiB in a request. A tick has up to four bytes for each character of its

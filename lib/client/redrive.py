@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef, SendMessageRequestTypeDef
 
-__all__ = ["Redrive", "redrive"]
-
 # What SQS says of a message that it will never take.
 _REJECTIONS = {
     *("InvalidMessageContents", "InvalidParameterValue", "InvalidParameterValueException"),

@@ -10,8 +10,6 @@ from typing import Any
 from lib.formats.errors import CliError
 from price_alerts.domain.portions import portions
 
-__all__ = ["Repair", "repair"]
-
 _SYMBOLS_PER_INVOCATION = 10
 _ROUNDS = 20  # one takes some thousand firings further
 

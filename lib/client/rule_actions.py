@@ -25,8 +25,6 @@ from price_alerts.adapters.trail_items import position_text
 from price_alerts.domain.rules import Rule
 from price_alerts.domain.state import State
 
-__all__ = ["MAX_ACTIONS_PER_RULE", "Action", "RuleActions"]
-
 Action = dict[str, Any]
 
 # To add a rule: its id, the rule, two levels, two of re-arming, and that it is new.

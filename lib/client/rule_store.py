@@ -38,8 +38,6 @@ from price_alerts.domain.windows import EXTREMES, lines_of
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-__all__ = ["RuleStore"]
-
 # Waits of some twenty seconds in all for firings to be delivered: an invocation that was killed
 # holds them for that long.
 _CEILINGS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, *(1.6,) * 20)

@@ -11,12 +11,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lib.client.target import Target
 from lib.formats.errors import CliError
 
-__all__ = [
-    "connected",
-    "now_microseconds",
-    "telling_what_is_done",
-]
-
 
 @contextmanager
 def connected(environment: str | None) -> Iterator[Target]:

@@ -17,16 +17,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
     from mypy_boto3_sqs import SQSClient
 
-__all__ = [
-    "FunctionStatus",
-    "QueueStatus",
-    "Status",
-    "TableStatus",
-    "read_queue",
-    "read_status",
-    "read_table",
-]
-
 _DAY_MICROSECONDS = 86_400 * 1_000_000
 
 

@@ -10,8 +10,6 @@ from typing import Any
 
 from lib.formats.errors import LocalError
 
-__all__ = ["Subscriber", "wait_for"]
-
 
 class Subscriber:
     """An SQS queue that topics of its account can send to, once it is subscribed.

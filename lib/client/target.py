@@ -23,15 +23,14 @@ from lib.config.document import (
     region_of_environment,
 )
 from lib.config.names import Names
-from lib.config.settings import DEFAULT_ENVIRONMENT, SettingsError, load_settings
+from lib.config.settings import DEFAULT_ENVIRONMENT, load_settings
+from lib.config.settings_rules import SettingsError
 from lib.formats.errors import CliError, WrongUsage
 from price_alerts.domain.shapes import SHAPES, Shape, shapes_with
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
     from mypy_boto3_sqs import SQSClient
-
-__all__ = ["Target"]
 
 _CONFIGURATION = Path(__file__).parents[2] / "cdktf.json"
 # Somebody waits for the answer; boto3 would try for minutes to reach what is not there.

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from lib.config.document import CI_ENVIRONMENT, stack_name
 from lib.config.names import Names
 
-__all__ = ["Account", "dashboard_url"]
-
 
 @dataclass(frozen=True, slots=True)
 class Account:

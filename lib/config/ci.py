@@ -11,8 +11,6 @@ from typing import Any
 from lib.config.document import read_configuration
 from lib.config.settings_rules import SettingsError
 
-__all__ = ["EXAMPLE", "CiSettings", "load_ci_settings"]
-
 # GitHub puts owner@number/name@number into a token's subject where that is switched on, which it
 # is for every repository since July 2026.
 _NAME = r"[A-Za-z0-9._-]+(@[0-9]+)?"

@@ -9,21 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-__all__ = [
-    "CI_ENVIRONMENT",
-    "REGION",
-    "STATE_ENVIRONMENT",
-    "ConfigurationError",
-    "Fault",
-    "environment_names",
-    "local_state",
-    "not_literal",
-    "read_configuration",
-    "region_of_environment",
-    "stack_name",
-    "texts_in",
-]
-
 # Its stack, tap-state, holds no pipeline but the bucket that the others keep their state in.
 STATE_ENVIRONMENT = "state"
 # Its stack, tap-ci, holds the roles that a CI system takes.

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from lib.config.document import stack_name
 
-__all__ = ["Names"]
-
 
 @dataclass(frozen=True, slots=True)
 class Names:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import operator
 import re
 
-__all__ = ["DEFAULT_AWS_PROVIDER", "Version", "admits", "bad_release", "is_constraint"]
-
 Version = tuple[int, int, int]
 
 # What the stack is tried with.

@@ -29,8 +29,6 @@ from lib.config.settings_rules import (
     check_values,
 )
 
-__all__ = ["Settings", "SettingsError", "Subscription", "load_settings"]
-
 DEFAULT_ENVIRONMENT = "dev"
 
 _LISTS = ("producers", "security_group_ids", "subnet_ids", "subscriber_protocols")

@@ -13,8 +13,6 @@ from lib.config.provider_versions import DEFAULT_AWS_PROVIDER, bad_release, is_c
 
 Values = Mapping[str, Any]  # of all settings, by their names
 
-__all__ = ["PEOPLE_PROTOCOLS", "PROTOCOLS", "SettingsError", "check_combinations", "check_values"]
-
 # CloudWatch Logs, PutRetentionPolicy: the only values that it takes.
 _LOG_RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),

@@ -27,8 +27,6 @@ from lib.config.document import (
 from lib.config.settings import load_settings
 from lib.formats.errors import CliError
 
-__all__ = ["Holdings", "losses", "main", "read_holdings"]
-
 _CONFIGURATION = Path(__file__).parents[2] / "cdktf.json"
 
 _Found = TypeVar("_Found")

@@ -10,8 +10,6 @@ from lib.config.document import environment_names, read_configuration
 from lib.config.names import Names
 from lib.config.settings import Settings, load_settings
 
-__all__ = ["main", "next_steps"]
-
 _CONFIGURATION = Path(__file__).parents[2] / "cdktf.json"
 
 

@@ -17,8 +17,6 @@ from lib.backend.terraform import command_name
 from lib.config.document import stack_name
 from lib.config.settings import DEFAULT_ENVIRONMENT
 
-__all__ = ["PlanError", "main", "markdown", "plan"]
-
 # A deployment may hold the lock meanwhile.
 _LOCK_TIMEOUT = "300s"
 # GitHub takes 1 MiB of a step.

@@ -32,8 +32,6 @@ from lib.formats.words import RuleWords, rule_from_words
 from price_alerts.adapters.items import state_key
 from price_alerts.domain.rules import Rule
 
-__all__ = ["main", "smoke"]
-
 _PATIENCE_SECONDS = 120.0
 # SNS may take some seconds to know of a new subscriber: what is announced before, it does not get.
 _NEXT_PRICE_SECONDS = 5.0

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from lib.formats.prices import BadRow, Price, PricesFile
 
-__all__ = ["CheckedPrices", "checked", "in_time_order", "numbered"]
-
 _ROWS_PER_REPORT = 10_000
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["CliError", "LocalError", "WrongUsage"]
-
 
 class CliError(Exception):
     """A command that cannot do its work: one line that says what to do; the exit code is 1."""

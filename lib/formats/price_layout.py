@@ -14,8 +14,6 @@ from lib.formats.errors import CliError
 from lib.formats.price_times import Times, is_day_first
 from price_alerts.domain.ticks import InvalidMessage, parse_price
 
-__all__ = ["HEAD_LINES", "Hints", "Layout", "layout_of", "rows_in"]
-
 HEAD_LINES = 100  # enough for a day above 12 in daily rows
 
 _DELIMITERS = ",;\t"

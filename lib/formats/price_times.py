@@ -10,8 +10,6 @@ from functools import lru_cache
 
 from price_alerts.domain.ticks import InvalidMessage, NumberLiteral, parse_timestamp
 
-__all__ = ["LATEST_MICROSECONDS", "Times", "is_day_first", "read_time"]
-
 LATEST_MICROSECONDS = (datetime.max - datetime(1970, 1, 1)) // timedelta(microseconds=1)
 
 _REMEMBERED = 65_536  # a file has the same moments again for each of its symbols

@@ -25,8 +25,6 @@ from price_alerts.domain.ticks import (
     parse_symbol,
 )
 
-__all__ = ["BadRow", "Price", "PricesFile", "price_in", "read_price", "read_symbol"]
-
 _BUFFER_BYTES = 64 * 1024
 _REMEMBERED = 65_536
 _GZIP = b"\x1f\x8b"  # RFC 1952, section 2.3.1

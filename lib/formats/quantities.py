@@ -12,14 +12,6 @@ from price_alerts.domain.ticks import (
     parse_timestamp,
 )
 
-__all__ = [
-    "distance_of",
-    "duration_of",
-    "moment_of",
-    "seconds_of",
-    "since_of",
-]
-
 _UNITS_SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"([1-9][0-9]{0,9})([wdhms])")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

@@ -15,8 +15,6 @@ from lib.formats.words import KEYS, RuleWords, rule_from_words, words_of
 from price_alerts.domain.conditions import RuleError
 from price_alerts.domain.rules import Rule
 
-__all__ = ["read_rules", "written_rules"]
-
 _MAX_BYTES = 64 * 1024 * 1024
 _NULL = "tag:yaml.org,2002:null"
 _NEEDED = ("symbol", "condition", "levels")

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from price_alerts.adapters.items import Item, UnreadableItem, rule_of, symbol_in
 from price_alerts.domain.rules import Rule
 
-__all__ = ["SetAside", "rule_in"]
-
 
 @dataclass(frozen=True, slots=True)
 class SetAside:

@@ -21,19 +21,6 @@ from price_alerts.domain.conditions import Condition, RuleError, Terms
 from price_alerts.domain.rules import HIGH_PRICE_RULE_ID, Rule, Trigger
 from price_alerts.domain.ticks import InvalidMessage, format_moment, parse_symbol
 
-__all__ = [
-    "KEYS",
-    "RuleWords",
-    "ShownStatus",
-    "condition_in_words",
-    "rule_from_words",
-    "rule_in_words",
-    "status_of",
-    "symbol_of",
-    "trigger_in_words",
-    "words_of",
-]
-
 _CONDITIONS = {condition.word: condition for condition in Condition}
 _ID_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # without what looks alike
 _ID_CHARACTERS, _MAX_NAME_CHARACTERS = 6, 57

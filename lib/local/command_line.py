@@ -11,8 +11,6 @@ from lib.formats.errors import LocalError
 from lib.local.deployment import ENVIRONMENT, own_environment
 from lib.local.emulator import Emulator
 
-__all__ = ["CommandLine"]
-
 _PROJECT = Path(__file__).parents[2]
 _MODULES = os.pathsep.join(map(str, (_PROJECT, _PROJECT / "lib" / "lambda")))
 

@@ -28,8 +28,6 @@ from lib.local.screen import Listener, Screen
 from lib.local.toolchain import find_toolchain
 from lib.local.virtual_environment import is_installed, virtual_environment
 
-__all__ = ["main"]
-
 _REGION = "us-east-1"
 _HIGH_PRICE_THRESHOLD = 500
 # One of each kind of thing that is often asked for.

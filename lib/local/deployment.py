@@ -19,8 +19,6 @@ from lib.local.processes import Running, supervised
 from lib.local.toolchain import Toolchain
 from lib.local.virtual_environment import CACHE
 
-__all__ = ["ENVIRONMENT", "QUICK_RETRIES", "Deployment", "cdktf_environment", "own_environment"]
-
 # A message that fails comes again after 6 s instead of 60: nobody wants to wait for five tries.
 QUICK_RETRIES = {"function_timeout_seconds": 1, "visibility_timeout_seconds": 6}
 

@@ -22,8 +22,6 @@ from botocore.config import Config
 from lib.formats.errors import LocalError
 from lib.local.processes import Running, supervised
 
-__all__ = ["CREDENTIALS", "Emulator", "running_emulator"]
-
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 _HOST = "127.0.0.1"

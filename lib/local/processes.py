@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-__all__ = ["Running", "supervised"]
-
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 

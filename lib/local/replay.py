@@ -15,8 +15,6 @@ from typing import Any
 from lib.client.subscriber import wait_for
 from lib.local.emulator import Emulator
 
-__all__ = ["Announcement", "Pipeline", "find_pipeline", "read_prices"]
-
 _POLL_SECONDS = 0.01
 _PATIENCE_SECONDS = 60.0
 

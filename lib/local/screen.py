@@ -16,8 +16,6 @@ from rich.table import Table
 from lib.client.subscriber import Subscriber
 from lib.local.replay import Announcement, Pipeline
 
-__all__ = ["Listener", "Screen"]
-
 
 class Screen:
     """What the demo shows: lines that stay, and below them what it is doing now."""

@@ -14,8 +14,6 @@ import sys
 import threading
 from collections.abc import Sequence
 
-__all__ = ["supervise"]
-
 GRACE_SECONDS = 10.0
 
 

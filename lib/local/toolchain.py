@@ -17,8 +17,6 @@ from lib.config.provider_versions import DEFAULT_AWS_PROVIDER, admits
 from lib.formats.errors import LocalError
 from lib.local.virtual_environment import CACHE, virtual_environment
 
-__all__ = ["Toolchain", "find_toolchain", "terraform_from_pypi"]
-
 _TERRAFORM_REGISTRY = "registry.terraform.io"
 _PROJECT = Path(__file__).parents[2]
 

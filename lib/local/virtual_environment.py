@@ -11,8 +11,6 @@ from pathlib import Path
 
 from lib.formats.errors import LocalError
 
-__all__ = ["CACHE", "install_once", "is_installed", "virtual_environment"]
-
 CACHE = Path(__file__).parents[2] / ".cache"
 _STAMP = "installed"
 

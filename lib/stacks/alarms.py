@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from lib.config.names import Names
 from lib.config.settings import Settings
 
-__all__ = ["METRICS_NAMESPACE", "Alarm", "Metric", "alarms_of", "metrics_of"]
-
 METRICS_NAMESPACE = "PriceAlerts"
 # Behind that share of its time-out the function begins to end its work unfinished.
 _SLOW_SHARE = 0.8

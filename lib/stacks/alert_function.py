@@ -31,8 +31,6 @@ from lib.stacks.messaging import Messaging
 from lib.stacks.policies import function_policy, given_up_target, trust_policy
 from lib.stacks.storage import Storage
 
-__all__ = ["AlertFunction"]
-
 
 class AlertFunction(Construct):
     """The function, with a role that allows what it does and nothing else.

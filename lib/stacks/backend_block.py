@@ -9,8 +9,6 @@ from constructs import Construct
 
 from lib.backend.block import Backend
 
-__all__ = ["apply_backend"]
-
 
 def apply_backend(stack: TerraformStack, backend: Backend) -> None:
     """Give a stack its backend, the Terraform version that this asks for, and its warnings."""

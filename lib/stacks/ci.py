@@ -30,8 +30,6 @@ from lib.stacks.ci_policies import (
 )
 from lib.stacks.ci_state_policy import StateObject
 
-__all__ = ["CiStack"]
-
 
 class CiStack(TerraformStack):
     """GitHub's OIDC provider, a role that deploys for each environment, and one that plans.

@@ -2,16 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "DEPLOY",
-    "KEEP_A_RULE",
-    "KEEP_KEY",
-    "LOOK",
-    "LOOK_AT_ALL",
-    "LOOK_AT_KEY",
-    "LOOK_AT_NETWORK",
-]
-
 # What the AWS provider asks to compare a stack with its state, and lib.deploy.preflight before
 # that. CI cannot delete the table, the log or the key: that is for people.
 LOOK = (

@@ -24,14 +24,6 @@ from lib.stacks.ci_actions import (
 from lib.stacks.ci_state_policy import StateObject, read_state, write_state
 from lib.stacks.policies import Statement, document, function_policy, grant
 
-__all__ = [
-    "GITHUB",
-    "boundary_policy",
-    "deploy_policy",
-    "plan_policy",
-    "trust_policy",
-]
-
 GITHUB = "token.actions.githubusercontent.com"
 
 

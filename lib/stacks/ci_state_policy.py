@@ -12,8 +12,6 @@ from lib.backend.block import StateStore
 from lib.config.account import Account
 from lib.stacks.policies import Statement, grant
 
-__all__ = ["StateObject", "read_state", "write_state"]
-
 
 @dataclass(frozen=True, slots=True)
 class StateObject:

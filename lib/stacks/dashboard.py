@@ -8,8 +8,6 @@ from typing import Any
 from lib.config.account import Account
 from lib.stacks.alarms import Metric, metrics_of
 
-__all__ = ["dashboard_body"]
-
 _COLUMNS = 24  # CloudWatch: the width of the grid
 _HEIGHT, _TITLE_HEIGHT = 6, 1
 _PERIOD_SECONDS = 60

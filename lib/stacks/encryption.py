@@ -10,8 +10,6 @@ from lib.config.account import Account
 from lib.config.settings import Settings
 from lib.stacks.policies import key_policy
 
-__all__ = ["Encryption"]
-
 
 class Encryption(Construct):
     """The key for all that the stack keeps and sends, if the settings ask for one.

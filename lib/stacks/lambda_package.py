@@ -6,8 +6,6 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["build_package"]
-
 SOURCE_ROOT = Path(__file__).parents[1] / "lambda"
 _EARLIEST_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the zip format knows none before it
 _READABLE_BY_ALL = 0o100644 << 16

@@ -23,8 +23,6 @@ from lib.stacks.policies import (
     topic_policy,
 )
 
-__all__ = ["Messaging"]
-
 # As long as the longest body that the handler reads.
 MAX_MESSAGE_BYTES = 256 * 1024
 

@@ -17,8 +17,6 @@ from lib.config.settings import Settings
 from lib.stacks.alarms import Alarm, Metric, alarms_of
 from lib.stacks.dashboard import dashboard_body
 
-__all__ = ["Monitoring"]
-
 _PERIOD_SECONDS = 60
 
 

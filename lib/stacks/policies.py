@@ -10,20 +10,6 @@ from lib.config.account import Account
 from lib.config.settings import Settings
 from lib.stacks.ci_actions import KEEP_KEY
 
-__all__ = [
-    "Statement",
-    "dead_letter_queue_policy",
-    "document",
-    "function_policy",
-    "given_up_target",
-    "grant",
-    "key_policy",
-    "ops_topic_policy",
-    "queue_policy",
-    "topic_policy",
-    "trust_policy",
-]
-
 Statement = dict[str, Any]
 
 _TABLE_ACTIONS = (

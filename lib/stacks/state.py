@@ -39,9 +39,6 @@ from cdktf_cdktf_provider_aws.s3_bucket_versioning import (
 from lib.backend.block import StateStore
 from lib.config.document import STATE_ENVIRONMENT, stack_name
 
-__all__ = ["StateStack"]
-
-
 _KEPT_DAYS, _KEPT_VERSIONS = 90, 100  # whichever keeps more; S3 counts to 100 versions
 
 

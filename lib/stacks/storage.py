@@ -15,8 +15,6 @@ from constructs import Construct
 from lib.config.account import Account
 from lib.config.settings import Settings
 
-__all__ = ["Storage"]
-
 
 class Storage(Construct):
     """The table, paid by request.

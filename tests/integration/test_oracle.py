@@ -19,8 +19,8 @@ import yaml
 
 from lib.local.command_line import CommandLine
 from price_alerts.domain.ticks import format_timestamp
-from tests.histories import Event, play, random_history
-from tests.history_writer import EXACT
+from tests.histories import play, random_history
+from tests.history_writer import EXACT, Event
 from tests.integration.conftest import THRESHOLD, Deployed, invoke
 from tests.oracle import HIGH_PRICE, Oracle, Spec
 

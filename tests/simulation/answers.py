@@ -19,20 +19,6 @@ from tests.simulation.values import (
     without_value,
 )
 
-__all__ = [
-    "Key",
-    "Params",
-    "answered",
-    "holds",
-    "is_in_range",
-    "key_of",
-    "places_of",
-    "projected",
-    "returned",
-    "scope_of",
-    "written",
-]
-
 Key = tuple[str, str]
 Params = Mapping[str, Any]
 

@@ -22,8 +22,6 @@ from botocore.client import BaseClient
 from tests.simulation.errors import AwsError
 from tests.simulation.plain import is_plain, is_resource, read_answer, written
 
-__all__ = ["World", "installed", "printing_nothing", "running"]
-
 _real_sleep, _real_time, _real_time_ns = time.sleep, time.time, time.time_ns
 _real_urandom = os.urandom
 _real_call: Callable[..., Any] = BaseClient._make_api_call  # type: ignore[attr-defined]  # private

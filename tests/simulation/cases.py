@@ -15,8 +15,6 @@ from tests.history_writer import History, PriceAt
 from tests.oracle import Spec
 from tests.simulation.strikes import Plan, planned
 
-__all__ = ["KINDS", "MAX_CONTAINERS", "MAX_LATE", "Case", "Change", "Sent", "TickIn", "case_of"]
-
 KINDS = ("ordered", "late", "windows", "wild")
 MAX_LATE = 16
 MAX_CONTAINERS = 5

@@ -32,8 +32,6 @@ from tests.simulation.errors import AwsError, condition_failed, invalid
 from tests.simulation.expressions import key_conditions_of, refuse_unused
 from tests.simulation.values import Item, Value, same
 
-__all__ = ["Database", "Key", "Steps", "key_of"]
-
 # How many microseconds pass between the parts of a call; at the end, the answer.
 Steps = Generator[int, None, dict[str, Any]]
 Written = Callable[[Any, Mapping[Key, tuple[Item | None, Item | None]]], None]

@@ -18,8 +18,6 @@ from tests.simulation.boundary import installed, printing_nothing
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-__all__ = ["ENVIRONMENT", "TABLE", "THRESHOLD", "Equipment", "equipped"]
-
 TABLE = "tap-simulation-alerts"
 THRESHOLD = 108
 NOBODY = "simulation"

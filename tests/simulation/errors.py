@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["AwsError", "condition_failed", "invalid"]
-
 
 class AwsError(Exception):
     """A refusal: a code, a status, and what else stands in the answer."""

@@ -27,20 +27,6 @@ from tests.simulation.values import (
     value_at,
 )
 
-__all__ = [
-    "Condition",
-    "KeyCondition",
-    "Path",
-    "Scope",
-    "Setting",
-    "Update",
-    "condition_of",
-    "key_conditions_of",
-    "paths_of",
-    "refuse_unused",
-    "update_of",
-]
-
 _TOKEN = re.compile(r"\s*(<>|<=|>=|[=<>(),.\[\]+-]|[:#]?[A-Za-z0-9_]+)")
 _COMPARATORS = {"=", "<>", "<", "<=", ">", ">="}
 _RESERVED = frozenset(ReservedKeywords.get_reserved_keywords())

@@ -19,8 +19,6 @@ from tests.simulation.equipment import THRESHOLD
 from tests.simulation.strikes import DEADLY, ENTRIES, ERRORS, LOST, Fault
 from tests.simulation.world import Outcome, Position, RuleChanged
 
-__all__ = ["Finding", "Trouble", "judged"]
-
 _KEPT_MICROSECONDS = 30 * 86_400 * 1_000_000  # of a rule, after it has expired
 _read: Callable[[Any], Any] = TypeDeserializer().deserialize
 _EXTRAS = {Fault.ANSWERS_LOST: 3, **dict.fromkeys((*DEADLY, *ENTRIES, Fault.ANSWER_LOST), 1)}

@@ -15,8 +15,6 @@ from typing import Any
 from boto3.dynamodb.conditions import ConditionBase
 from boto3.dynamodb.types import DYNAMODB_CONTEXT, TypeDeserializer, TypeSerializer
 
-__all__ = ["is_plain", "is_resource", "read_answer", "written"]
-
 _HANDLER = "dynamodb-attr-value-input"  # what boto3's resources call their part
 _EXPRESSIONS = ("ConditionExpression", "FilterExpression", "KeyConditionExpression")
 _ITEMS = ("Item", "Key", "ExpressionAttributeValues", "ExclusiveStartKey")

@@ -14,8 +14,6 @@ from tests.simulation.equipment import Equipment, equipped
 from tests.simulation.judge import Finding, judged
 from tests.simulation.world import Mistakes, Outcome, play
 
-__all__ = ["Report", "Verdict", "begin", "reports", "verdict_of"]
-
 _PORTION = 20
 
 

@@ -14,8 +14,6 @@ from tests.simulation.equipment import Equipment
 from tests.simulation.judge import Finding, judged
 from tests.simulation.world import play
 
-__all__ = ["Dropped", "burst", "hot_symbol", "import_beside_prices"]
-
 _START = 1_795_359_845_250_000
 _SECOND = 1_000_000
 _SYMBOL = "AAPL"

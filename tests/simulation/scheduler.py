@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-__all__ = ["Actor", "Killed", "Policy", "Scheduler"]
-
 _STACK_BYTES = 512 * 1024
 _MAX_STEPS = 40_000
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from tests.simulation.errors import AwsError
 
-__all__ = ["Announcement", "Topic"]
-
 Params = Mapping[str, Any]
 _MAX_ENTRIES, _MAX_BYTES = 10, 262_144
 

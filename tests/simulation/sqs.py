@@ -13,8 +13,6 @@ from botocore import xform_name
 
 from tests.simulation.errors import AwsError
 
-__all__ = ["DEAD_URL", "QUEUE_URL", "Message", "Queue", "Queues"]
-
 Params = Mapping[str, Any]
 QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/prices"
 DEAD_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/prices-dlq"

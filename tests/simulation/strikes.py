@@ -8,8 +8,6 @@ from enum import StrEnum
 from random import Random
 from typing import Any
 
-__all__ = ["DEADLY", "ENTRIES", "ERRORS", "LOST", "Fault", "Plan", "Strike", "Strikes", "planned"]
-
 
 class Fault(StrEnum):
     """What can happen to a call."""

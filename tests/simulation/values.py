@@ -9,20 +9,6 @@ from typing import Any
 
 from tests.simulation.errors import invalid
 
-__all__ = [
-    "Item",
-    "Value",
-    "begins_with",
-    "compare",
-    "contains",
-    "same",
-    "size",
-    "total",
-    "value_at",
-    "with_value",
-    "without_value",
-]
-
 Value = dict[str, Any]  # one type's name, and what it holds
 Item = Mapping[str, Value]
 

@@ -18,8 +18,6 @@ from tests.simulation.scheduler import Actor, Killed, Scheduler
 from tests.simulation.sns import Topic
 from tests.simulation.strikes import DEADLY, ENTRIES, ERRORS, LOST, Fault, Strikes
 
-__all__ = ["Call", "Wire"]
-
 Call = Callable[[str, Mapping[str, Any]], Any]
 
 _SECOND = 1_000_000

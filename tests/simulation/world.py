@@ -31,8 +31,6 @@ from tests.simulation.strikes import Strikes
 from tests.simulation.values import Item
 from tests.simulation.wire import Call, Wire
 
-__all__ = ["Mistakes", "Outcome", "RuleChanged", "play"]
-
 SECOND = 1_000_000
 TIMEOUT_SECONDS = 10
 MAX_RECEIVES = 5

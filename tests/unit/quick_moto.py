@@ -27,8 +27,6 @@ from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 
-__all__ = ["quick_moto"]
-
 _FAILED = ("ConditionalCheckFailed", "The conditional request failed", None)
 _HELD = (None, None, None)
 

@@ -17,19 +17,6 @@ from price_alerts.domain.ticks import Position, Tick
 from price_alerts.domain.watches import Watch, level_key
 from tests.engine_driver import Driver
 
-__all__ = [
-    "FIRED_AT",
-    "CountingBook",
-    "outbox_of",
-    "path",
-    "played",
-    "rule",
-    "step",
-    "terms",
-    "tick",
-    "watch",
-]
-
 FIRED_AT = 10**15
 
 _CHANGES = ("add", "pause", "resume", "remove")

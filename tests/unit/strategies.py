@@ -17,8 +17,6 @@ from price_alerts.domain.watches import Band
 from price_alerts.domain.windows import EXTREMES, lines_of
 from tests.unit.doubles import NOW
 
-__all__ = ["message_ids", "positions", "progresses", "recents", "rules", "states", "stored_rules"]
-
 _SMALLEST = Decimal("1E-18")
 _CHANNELS = {Condition.ENTERS, Condition.EXITS, Condition.INSIDE, Condition.OUTSIDE}
 _MOVES = {Condition.RISES, Condition.FALLS}

@@ -10,7 +10,8 @@ import pytest
 
 from lib.backtest.rule_book import RuleBook
 from price_alerts.domain.engine import evaluate
-from price_alerts.domain.rules import Progress, Rule, Trigger
+from price_alerts.domain.progress import Progress
+from price_alerts.domain.rules import Rule, Trigger
 from price_alerts.domain.state import Firing, Outbox, State
 from price_alerts.domain.ticks import Position, Tick
 from tests.engine_driver import Driver

@@ -18,7 +18,8 @@ from price_alerts.domain.rules import Rule, Trigger
 from price_alerts.domain.state import State
 from price_alerts.domain.ticks import Tick
 from tests.engine_driver import Driver
-from tests.histories import History, play, random_history, rule_of, tick_of
+from tests.histories import play, random_history, rule_of, tick_of
+from tests.history_writer import History
 from tests.oracle import Oracle
 from tests.unit.rule_builders import path, rule, tick
 from tests.unit.test_engine_oracle import assert_survives, random_cut

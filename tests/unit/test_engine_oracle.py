@@ -18,16 +18,8 @@ from price_alerts.domain import engine, watches
 from price_alerts.domain.state import State
 from price_alerts.domain.ticks import Tick
 from tests.engine_driver import Cut, Driver, uncut
-from tests.histories import (
-    Event,
-    History,
-    cuttings,
-    histories,
-    play,
-    random_history,
-    rule_of,
-    tick_of,
-)
+from tests.histories import cuttings, histories, play, random_history, rule_of, tick_of
+from tests.history_writer import Event, History
 from tests.oracle import Fired, Oracle
 
 HISTORIES_PER_SHARD = 100

@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from price_alerts.domain.conditions import Side
-from price_alerts.domain.rules import Progress, Status, Trigger, high_price_rule
+from price_alerts.domain.progress import Progress, Status
+from price_alerts.domain.rules import Trigger, high_price_rule
 from price_alerts.domain.state import Lease, Outbox, State
 from price_alerts.domain.watches import ANYWHERE, Band
 from tests.unit.rule_builders import outbox_of, path, rule, step, tick

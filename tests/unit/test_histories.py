@@ -11,16 +11,8 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.histories import (
-    Event,
-    History,
-    cuttings,
-    histories,
-    play,
-    random_history,
-    rule_of,
-    tick_of,
-)
+from tests.histories import cuttings, histories, play, random_history, rule_of, tick_of
+from tests.history_writer import Event, History
 from tests.oracle import Oracle, Spec
 
 

@@ -13,7 +13,8 @@ from lib.client.rule_store import RuleStore
 from price_alerts.domain import engine
 from price_alerts.domain.rules import high_price_rule
 from price_alerts.domain.ticks import Tick
-from tests.histories import Event, play, random_history, rule_of, tick_of
+from tests.histories import play, random_history, rule_of, tick_of
+from tests.history_writer import Event
 from tests.oracle import Fired, Oracle
 from tests.unit.doubles import Clock, Container, Topic, create_table, items_of, returning
 

@@ -14,7 +14,8 @@ from lib.config.provider_versions import (
     bad_release,
     is_constraint,
 )
-from lib.config.settings import SettingsError, load_settings
+from lib.config.settings import load_settings
+from lib.config.settings_rules import SettingsError
 
 
 @pytest.mark.parametrize(

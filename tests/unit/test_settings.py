@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.config.document import ConfigurationError
-from lib.config.settings import Settings, SettingsError, Subscription, load_settings
+from lib.config.settings import Settings, Subscription, load_settings
+from lib.config.settings_rules import SettingsError
 from price_alerts.domain.ticks import is_number
 
 CDKTF_JSON = Path(__file__).parents[2] / "cdktf.json"

@@ -10,7 +10,8 @@ import pytest
 
 from lib.config.account import Account
 from lib.config.names import Names
-from lib.config.settings import Settings, SettingsError, Subscription, load_settings
+from lib.config.settings import Settings, Subscription, load_settings
+from lib.config.settings_rules import SettingsError
 from lib.stacks.policies import queue_policy
 
 LISTS = {

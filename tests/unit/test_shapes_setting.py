@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.config.settings import Settings, SettingsError
+from lib.config.settings import Settings
+from lib.config.settings_rules import SettingsError
 from price_alerts.config import Config
 
 WHEN = {"when": {"kind": "px"}}

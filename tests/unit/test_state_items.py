@@ -18,9 +18,8 @@ from price_alerts.adapters.items import STATE_SCHEMA, UnreadableItem
 from price_alerts.adapters.state_items import firing_item, state_attributes, state_of
 from price_alerts.domain.conditions import Condition, Distance, Side, Terms
 from price_alerts.domain.engine import MAX_CHANGES_PER_COMMIT, MAX_ENTRIES_PER_COMMIT
-from price_alerts.domain.progress import Announced, Trail
+from price_alerts.domain.progress import Announced, Progress, Status, Trail
 from price_alerts.domain.recent import Mark, Recent
-from price_alerts.domain.rules import Progress, Status
 from price_alerts.domain.state import Firing, Lease, Outbox, State, Step, Threshold
 from price_alerts.domain.ticks import Position
 from price_alerts.domain.watches import Band, level_key

@@ -20,8 +20,6 @@ from lib.config.settings import load_settings
 from lib.stacks.alarms import alarms_of
 from lib.stacks.dashboard import dashboard_body
 
-__all__ = ["PICTURE", "draw", "main"]
-
 _PROJECT = Path(__file__).parents[2]
 PICTURE = _PROJECT / "docs" / "dashboard.png"
 _ENVIRONMENT = "prod"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["markdown", "with_block"]
-
 
 def markdown(names: Sequence[str], rows: Iterable[Sequence[str]], alignment: str = "---") -> str:
     """Write a table.

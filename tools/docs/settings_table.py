@@ -18,8 +18,6 @@ from typing import Any
 from lib.config.settings import Settings, load_settings
 from tools.docs.pages import markdown, with_block
 
-__all__ = ["README", "main", "render", "with_table"]
-
 _PROJECT = Path(__file__).parents[2]
 README = _PROJECT / "README.md"
 _ENVIRONMENTS = ("dev", "prod")

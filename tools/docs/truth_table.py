@@ -14,8 +14,6 @@ from pathlib import Path
 from price_alerts.domain.conditions import Condition, Distance, Side, Terms
 from tools.docs.pages import markdown
 
-__all__ = ["PAGE", "main", "render"]
-
 PAGE = Path(__file__).parents[2] / "docs" / "conditions.md"
 
 _HEAD = """\

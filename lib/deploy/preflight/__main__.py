@@ -11,8 +11,6 @@ from lib.config.document import stack_name
 from lib.deploy.preflight.checks import check_all
 from lib.deploy.preflight.finding import Level
 
-__all__ = ["main"]
-
 _PROJECT = Path(__file__).parents[3]
 
 

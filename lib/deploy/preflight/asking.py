@@ -15,8 +15,6 @@ from lib.client.errors import explained, is_denied
 from lib.deploy.preflight.finding import Finding, error, warning
 from lib.formats.errors import CliError
 
-__all__ = ["FAILURES", "Connect", "asking", "connect", "reason_of"]
-
 _CONFIG: Mapping[str, Any] = {
     "connect_timeout": 3,
     "read_timeout": 5,

@@ -13,8 +13,6 @@ from botocore.exceptions import ClientError
 from lib.deploy.preflight.asking import FAILURES, reason_of
 from lib.deploy.preflight.finding import Finding, Level, error, skipped, warning
 
-__all__ = ["Caller", "check_account", "check_caller"]
-
 # AWS refuses what was signed more than five minutes ago, or after. A price of more than a minute
 # in the future is refused by the function.
 _REFUSED_SECONDS, _WARNED_SECONDS = 300, 60

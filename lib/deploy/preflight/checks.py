@@ -21,8 +21,6 @@ from lib.deploy.preflight.plan import Plan, check_region, read_plan
 from lib.deploy.preflight.state import check_state
 from lib.deploy.preflight.tools import check_cdktf, check_terraform
 
-__all__ = ["check_all"]
-
 
 def check_all(
     environment: str,

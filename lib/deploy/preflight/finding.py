@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Finding", "Level", "error", "skipped", "warning"]
-
 
 class Level(StrEnum):
     """What a finding means for the deployment; an error would make it fail."""

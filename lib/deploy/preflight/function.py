@@ -13,8 +13,6 @@ from lib.config.settings import Settings
 from lib.deploy.preflight.asking import Connect, asking
 from lib.deploy.preflight.finding import Finding, error
 
-__all__ = ["Function", "check_concurrency", "check_function", "check_ownership"]
-
 # Source: AWS Lambda, "Configuring reserved concurrency": so much stays for functions without any.
 _KEPT_UNRESERVED = 100
 

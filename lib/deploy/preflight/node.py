@@ -13,8 +13,6 @@ from pathlib import Path
 
 from lib.deploy.preflight.finding import Finding, Level, error
 
-__all__ = ["check_node", "main"]
-
 _PROJECT = Path(__file__).parents[3]
 _PATIENCE_SECONDS = 20
 

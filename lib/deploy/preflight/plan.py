@@ -18,8 +18,6 @@ from lib.config.document import (
 from lib.config.settings import Settings, load_settings
 from lib.deploy.preflight.finding import Finding, error, skipped, warning
 
-__all__ = ["Plan", "check_region", "read_plan"]
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:

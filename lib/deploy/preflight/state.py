@@ -18,8 +18,6 @@ from lib.deploy.preflight.asking import Connect, asking
 from lib.deploy.preflight.finding import Finding, error, skipped
 from lib.deploy.preflight.plan import Plan
 
-__all__ = ["State", "check_state"]
-
 # By these a backend finds its own way to AWS, which is not gone here.
 _OWN_WAYS = (
     *("access_key", "assume_role", "assume_role_with_web_identity", "role_arn"),

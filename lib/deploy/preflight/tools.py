@@ -10,8 +10,6 @@ from pathlib import Path
 from lib.backend.terraform import UnknownTerraform, ask_terraform
 from lib.deploy.preflight.finding import Finding, error
 
-__all__ = ["check_cdktf", "check_terraform"]
-
 # What cdktf 0.21 itself asks for. What the backend needs of it, lib.backend.block checks.
 _TERRAFORM_SINCE = "1.2.0"
 

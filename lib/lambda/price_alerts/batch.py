@@ -9,8 +9,6 @@ from typing import NamedTuple
 from price_alerts.domain.state import Firing
 from price_alerts.domain.ticks import Tick
 
-__all__ = ["Batch", "Deadline", "Failure"]
-
 
 class Deadline(NamedTuple):
     """Whose work it is, and until when.

@@ -10,8 +10,6 @@ from typing import NamedTuple
 from price_alerts.domain.shapes import Shape, shapes_with
 from price_alerts.domain.ticks import InvalidMessage, parse_price
 
-__all__ = ["ENVIRONMENT_VARIABLES", "Config", "ConfigError"]
-
 _REQUIRED = ("TABLE_NAME", "TOPIC_ARN")
 _OPTIONAL = (
     "HISTORY_DAYS",

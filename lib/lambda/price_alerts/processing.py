@@ -26,8 +26,6 @@ from price_alerts.domain.rules import HIGH_PRICE_RULE_ID, Rule, high_price_rule
 from price_alerts.domain.state import Firing, Lease, Outbox, State
 from price_alerts.domain.ticks import Position, Tick
 
-__all__ = ["Processor"]
-
 # Clocks differ a little, and a request can be on its way for as long as its time-out.
 _LEASE_MARGIN_MICROSECONDS = 5_000_000
 _MAX_TICKS_PER_COMMIT = 1_000  # so that the time is looked at, and what is done is kept

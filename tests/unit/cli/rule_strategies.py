@@ -6,10 +6,8 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from price_alerts.domain.rules import Progress
+from price_alerts.domain.progress import Progress
 from tests.unit.strategies import rules
-
-__all__ = ["rules_with_texts"]
 
 _texts = st.text(max_size=64).filter(str.isprintable)
 

@@ -15,7 +15,8 @@ from lib.backtest.walk import OutOfOrder
 from lib.formats.prices import Price
 from price_alerts.domain.conditions import Condition, Terms
 from price_alerts.domain.engine import MAX_CHANGES_PER_COMMIT
-from price_alerts.domain.rules import Progress, Rule, Status, Trigger, paused
+from price_alerts.domain.progress import Progress, Status
+from price_alerts.domain.rules import Rule, Trigger, paused
 from tests.unit.doubles import NOW, SECOND
 
 

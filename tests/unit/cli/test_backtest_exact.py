@@ -21,8 +21,8 @@ from price_alerts.domain.rules import Rule, Trigger
 from price_alerts.domain.state import Firing
 from price_alerts.domain.ticks import Position, Tick
 from tests.engine_driver import Driver
-from tests.histories import History, PriceAt, histories, random_history, rule_of
-from tests.history_writer import EXACT
+from tests.histories import histories, random_history, rule_of
+from tests.history_writer import EXACT, History, PriceAt
 from tests.oracle import Fired, Oracle, Spec
 from tests.unit.doubles import NOW, SECOND
 

@@ -20,7 +20,7 @@ from lib.deploy import losses as command
 from lib.deploy.losses import Holdings, losses, read_holdings
 from price_alerts.adapters.items import rule_item
 from price_alerts.adapters.state_items import firing_item
-from price_alerts.domain.rules import Progress, Status
+from price_alerts.domain.progress import Progress, Status
 from price_alerts.domain.ticks import format_timestamp
 from tests.unit import doubles
 from tests.unit.cli.doubles import CONFIGURATION, answer_with, refusal

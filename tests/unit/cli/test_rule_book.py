@@ -7,7 +7,8 @@ import pytest
 
 from lib.backtest.rule_book import RuleBook
 from price_alerts.domain.conditions import RuleError, Side
-from price_alerts.domain.rules import Progress, Rule, Status
+from price_alerts.domain.progress import Progress, Status
+from price_alerts.domain.rules import Rule
 from price_alerts.domain.state import Outbox, State
 from price_alerts.domain.ticks import Position
 from price_alerts.domain.watches import ANYWHERE, level_key, watches_of

@@ -21,8 +21,8 @@ from price_alerts.adapters.items import (
 )
 from price_alerts.adapters.store import Store
 from price_alerts.domain.conditions import Condition, Distance, RuleError, Side, Terms
-from price_alerts.domain.progress import NO_TRAIL, Announced, Trail
-from price_alerts.domain.rules import Progress, Rule, Status, Trigger
+from price_alerts.domain.progress import NO_TRAIL, Announced, Progress, Status, Trail
+from price_alerts.domain.rules import Rule, Trigger
 from price_alerts.domain.ticks import Position
 from tests.unit.cli.doubles import answer_with, refusal
 from tests.unit.doubles import NOW, SECOND, Clock, Container, Topic, former_item, tick

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from lib.formats.errors import CliError
 from lib.formats.rules_file import read_rules, written_rules
 from price_alerts.domain.conditions import Condition, Distance, Terms
-from price_alerts.domain.rules import Progress, Rule, Status, Trigger
+from price_alerts.domain.progress import Progress, Status
+from price_alerts.domain.rules import Rule, Trigger
 from tests.unit.cli.rule_strategies import rules_with_texts
 from tests.unit.doubles import NOW, SECOND
 

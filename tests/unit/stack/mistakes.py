@@ -28,8 +28,6 @@ from tests.unit.stack.stacks import (
     resource,
 )
 
-__all__ = ["CHECKS"]
-
 Check = Callable[[Stack], Iterator[str]]
 Statement = dict[str, Any]
 

@@ -17,43 +17,6 @@ from price_alerts.domain.state import Firing
 from price_alerts.domain.ticks import format_timestamp
 from price_alerts.domain.watches import NEW, Watch, watches_of
 
-__all__ = [
-    "SCHEMA",
-    "STATE_SCHEMA",
-    "Attributes",
-    "Item",
-    "Key",
-    "UnreadableItem",
-    "check_schema",
-    "claim_item",
-    "claim_key",
-    "day_key",
-    "firing_key",
-    "former_firing_key",
-    "former_rule_key",
-    "known",
-    "line_key",
-    "new_rule_key",
-    "partition_of",
-    "progress_attributes",
-    "progress_of",
-    "rule_item",
-    "rule_key",
-    "rule_keys",
-    "rule_of",
-    "rule_partitions",
-    "setting",
-    "shards",
-    "state_key",
-    "state_listing",
-    "symbol_in",
-    "terms_attributes",
-    "terms_of",
-    "watch_items",
-    "watch_keys",
-    "watch_of",
-]
-
 Attributes = dict[str, Any]
 Item = Mapping[str, Any]
 Key = dict[str, str]

@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 
 from price_alerts.domain.portions import portions
 
-__all__ = ["Lines"]
-
 _MAX_VALUES = 100  # CloudWatch's embedded metric format: values of a metric in a line
 
 

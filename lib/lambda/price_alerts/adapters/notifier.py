@@ -18,8 +18,6 @@ if TYPE_CHECKING:
         PublishBatchRequestEntryTypeDef,
     )
 
-__all__ = ["MAX_NOTICES_PER_PUBLISH", "Notifier", "Published", "message", "sentence"]
-
 Entry = Callable[[Notice], "PublishBatchRequestEntryTypeDef"]  # such as `message`
 
 MAX_NOTICES_PER_PUBLISH = 10  # SNS PublishBatch: entries in a request

@@ -22,8 +22,6 @@ from price_alerts.domain.recent import Mark, Recent
 from price_alerts.domain.ticks import Position
 from price_alerts.domain.windows import EXTREMES, Queue
 
-__all__ = ["recent_attributes", "recent_of", "windows_attributes", "windows_of"]
-
 
 def recent_attributes(recent: Recent) -> Attributes:
     """Write recent ticks; the last of them is the state's own tick, and left out."""

@@ -10,8 +10,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Record", "carried_attributes", "with_followers"]
-
 _FIRST_ID, _FIRST_SENT_AT = "first_message_id", "first_sent_at_milliseconds"
 _HANDOVERS = "handovers"
 _ID = re.compile(r"[\w-]{1,40}", re.ASCII)  # SQS's are UUIDs

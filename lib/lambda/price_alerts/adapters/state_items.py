@@ -36,8 +36,6 @@ from price_alerts.domain.watches import Band
 _MAX_PLAIN_RULES = 100
 _MAX_NUMBER_DIGITS = 38  # Amazon DynamoDB Developer Guide, "Data types"
 
-__all__ = ["firing_item", "state_attributes", "state_of"]
-
 
 def state_attributes(state: State) -> Attributes:
     """Write a state's attributes, without its key."""

@@ -36,14 +36,6 @@ from price_alerts.domain.state import Firing, Outbox, State
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-__all__ = [
-    "Busy",
-    "Conflict",
-    "Overloaded",
-    "Store",
-    "new_nonce",
-]
-
 _MAX_ITEMS_PER_BATCH = 25  # DynamoDB, BatchWriteItem
 _MAX_ACTIONS_PER_TRANSACTION = 100  # DynamoDB, TransactWriteItems
 _PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4)  # after which what DynamoDB left over is written again

@@ -21,8 +21,6 @@ from price_alerts.domain.watches import NEW, Watch
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-__all__ = ["SymbolIndex", "read_all"]
-
 _MAX_KEYS_PER_READ = 100  # DynamoDB, BatchGetItem
 
 

@@ -14,19 +14,6 @@ from price_alerts.domain.conditions import Side
 from price_alerts.domain.progress import Announced, Progress, Status, Trail, in_order
 from price_alerts.domain.ticks import Position
 
-__all__ = [
-    "announced_entries",
-    "announced_of",
-    "lengthened",
-    "place_of",
-    "placed",
-    "position_of_text",
-    "position_text",
-    "shortened",
-    "trail_of",
-    "trail_text",
-]
-
 _REMEMBERED = 16_384
 _CHANGE_FIELDS = 7
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

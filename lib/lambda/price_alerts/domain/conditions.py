@@ -9,15 +9,6 @@ from typing import NamedTuple
 
 from price_alerts.domain.ticks import NUMBER_LIMITS, is_number
 
-__all__ = [
-    "WINDOWS_SECONDS",
-    "Condition",
-    "Distance",
-    "RuleError",
-    "Side",
-    "Terms",
-]
-
 WINDOWS_SECONDS = {
     "1m": 60,
     "5m": 300,

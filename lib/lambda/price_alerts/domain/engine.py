@@ -22,14 +22,6 @@ from price_alerts.domain.ticks import Position, Tick
 from price_alerts.domain.watches import ANYWHERE, NEW, Index, Line, Watch, pages, watches_of
 from price_alerts.domain.windows import PRICE, begun, lines_of, metrics_of, numbers_of, pushed
 
-__all__ = [
-    "MAX_CHANGES_PER_COMMIT",
-    "MAX_ENTRIES_PER_COMMIT",
-    "advanced",
-    "evaluate",
-    "firing_of",
-]
-
 # An outbox of this size fits into an item of 400 KB, whatever the names and numbers in it.
 MAX_CHANGES_PER_COMMIT = 500
 MAX_ENTRIES_PER_COMMIT = 2_000  # firings, changes, and what recent ticks did to the changed rules

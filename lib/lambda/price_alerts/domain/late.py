@@ -23,8 +23,6 @@ from price_alerts.domain.ticks import Position, Tick
 from price_alerts.domain.watches import Index, band_around, stretch
 from price_alerts.domain.windows import numbers_of
 
-__all__ = ["evaluate_late", "late_ticks"]
-
 
 def late_ticks(state: State, ticks: Sequence[Tick]) -> list[Tick]:
     """Return those of some ticks that belong among the recent ones and are not there yet."""

@@ -10,8 +10,6 @@ from price_alerts.domain.rules import Rule
 from price_alerts.domain.state import Firing
 from price_alerts.domain.ticks import format_moment
 
-__all__ = ["Notice", "notice"]
-
 _VERBS = {
     Condition.CROSSES_UP: "crossed {} upwards",
     Condition.CROSSES_DOWN: "crossed {} downwards",

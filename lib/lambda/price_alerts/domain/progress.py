@@ -10,17 +10,6 @@ from typing import NamedTuple
 from price_alerts.domain.conditions import Side
 from price_alerts.domain.ticks import Position
 
-__all__ = [
-    "NOTHING_YET",
-    "NOWHERE",
-    "NO_TRAIL",
-    "Announced",
-    "Progress",
-    "Status",
-    "Trail",
-    "in_order",
-]
-
 NOWHERE = Position(-1, 0, 0, "", 0)  # before all ticks
 
 

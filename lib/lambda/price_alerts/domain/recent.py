@@ -11,8 +11,6 @@ from price_alerts.domain.progress import NO_TRAIL, NOWHERE, Trail
 from price_alerts.domain.ticks import Position, Tick
 from price_alerts.domain.windows import Queue, pushed
 
-__all__ = ["Mark", "Recent"]
-
 
 class Mark(NamedTuple):
     """A tick that was applied; the one at `NOWHERE` is before all of them, at no price."""

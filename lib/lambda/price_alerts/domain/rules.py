@@ -12,19 +12,6 @@ from price_alerts.domain.conditions import Condition, RuleError, Terms
 from price_alerts.domain.progress import NO_TRAIL, NOTHING_YET, Progress, Status
 from price_alerts.domain.ticks import InvalidMessage, Position, check_symbol
 
-__all__ = [
-    "HIGH_PRICE_RULE_ID",
-    "PLACEHOLDERS",
-    "Progress",
-    "Rule",
-    "Status",
-    "Trigger",
-    "check_rule_id",
-    "high_price_rule",
-    "paused",
-    "resumed",
-]
-
 PLACEHOLDERS = ("symbol", "price", "previous_price", "condition", "level", "timestamp", "note")
 
 HIGH_PRICE_RULE_ID = "high-price-threshold"  # the stack's own; nobody else's rule may have it

@@ -12,8 +12,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["SHAPES", "Entry", "Shape", "Unshaped", "entries_of", "shape_of", "shapes_with"]
-
 _MAX_DEPTH = 6  # of envelopes in each other
 _NO_OBJECT = "must be a JSON object"
 _ABSENT = object()

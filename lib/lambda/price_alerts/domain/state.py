@@ -15,8 +15,6 @@ from price_alerts.domain.ticks import Position, Tick
 from price_alerts.domain.watches import Band
 from price_alerts.domain.windows import Queue
 
-__all__ = ["Firing", "Lease", "Outbox", "State", "Step", "Threshold"]
-
 
 class Firing(NamedTuple):
     """One time that a rule came true.

@@ -12,23 +12,6 @@ from typing import Any, NamedTuple, NoReturn
 
 from price_alerts.domain.shapes import SHAPES, Entry, Shape, Unshaped, entries_of
 
-__all__ = [
-    "Content",
-    "InvalidMessage",
-    "NumberLiteral",
-    "Position",
-    "Tick",
-    "bar_path",
-    "check_symbol",
-    "format_moment",
-    "format_timestamp",
-    "is_number",
-    "parse_message",
-    "parse_price",
-    "parse_symbol",
-    "parse_timestamp",
-]
-
 MAX_BODY_BYTES = 256 * 1024
 MAX_TICKS_PER_MESSAGE = 500
 _TICKS = f"a message must hold 1 to {MAX_TICKS_PER_MESSAGE} ticks"

@@ -14,21 +14,6 @@ from typing import NamedTuple, Protocol
 from price_alerts.domain.conditions import Terms
 from price_alerts.domain.rules import Rule
 
-__all__ = [
-    "ANYWHERE",
-    "NEW",
-    "Band",
-    "Index",
-    "Line",
-    "Watch",
-    "band_around",
-    "level_key",
-    "level_of",
-    "pages",
-    "stretch",
-    "watches_of",
-]
-
 # The line of rules that were added or resumed and have seen no tick since; no levels on it.
 NEW = "new"
 

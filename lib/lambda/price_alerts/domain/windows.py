@@ -12,20 +12,6 @@ from decimal import ROUND_FLOOR, Context, Decimal
 from price_alerts.domain.conditions import WINDOWS_SECONDS
 from price_alerts.domain.ticks import Tick
 
-__all__ = [
-    "BUCKETS",
-    "BUCKET_MICROSECONDS",
-    "EXTREMES",
-    "PRICE",
-    "Queue",
-    "begun",
-    "keeps_lowest",
-    "lines_of",
-    "metrics_of",
-    "numbers_of",
-    "pushed",
-]
-
 Queue = tuple[tuple[int, Decimal], ...]
 
 PRICE = "price"  # the line of the prices themselves

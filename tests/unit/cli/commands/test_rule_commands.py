@@ -8,7 +8,7 @@ import pytest
 from lib.client.rule_store import RuleStore
 from price_alerts.adapters.items import rule_key
 from price_alerts.domain.conditions import Side
-from price_alerts.domain.rules import Progress, Status
+from price_alerts.domain.progress import Progress, Status
 from tests.unit.doubles import NOW
 
 if TYPE_CHECKING:

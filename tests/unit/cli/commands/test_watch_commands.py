@@ -8,7 +8,7 @@ import pytest
 
 from lib.client.target import Target
 from price_alerts.adapters.items import rule_item, rule_key, state_key, state_listing
-from price_alerts.domain.rules import Progress, Status
+from price_alerts.domain.progress import Progress, Status
 from tests.unit.cli import test_repair
 from tests.unit.cli.doubles import answer_with, refusal
 from tests.unit.cli.test_history import record
