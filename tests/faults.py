@@ -47,7 +47,6 @@ from tests.unit.doubles import (
     drop_handler,
     items_of,
 )
-from tests.unit.quick_moto import quick_moto
 
 MAX_RECEIVE_COUNT = 5
 VISIBILITY_SECONDS = 60
@@ -367,6 +366,14 @@ def _body(ticks: Sequence[tuple[str, str, int]]) -> str:
     )
 
 
+_one_at_a_time = threading.Lock()
+
+
+def _answered(request: Any) -> AWSResponse | None:
+    with _one_at_a_time:  # moto's tables know nothing of threads
+        return botocore_stubber("", request)
+
+
 @contextmanager
 def running_pipeline(
     threshold: int = STORY.threshold, *, has_people: bool = False
@@ -384,7 +391,6 @@ def running_pipeline(
     with (
         patch.dict(os.environ, environment),
         mock_aws(config={"core": {"reset_boto3_session": False}}),
-        quick_moto(),
         patch("time.sleep", clock.sleep),
         patch("time.time_ns", lambda: clock.now * 1_000),
     ):
@@ -398,7 +404,7 @@ def running_pipeline(
         for client in clients:
             # The wire delivers each request; moto's own handler, behind it, would do so again.
             client.meta.events.unregister("before-send", botocore_stubber)
-        wire = Wire(clients, lambda _, request: botocore_stubber("", request), clock)
+        wire = Wire(clients, lambda _, request: _answered(request), clock)
         try:
             yield Pipeline(index, clock, wire, list(topics.values()))
         finally:

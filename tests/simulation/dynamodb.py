@@ -8,7 +8,7 @@ after, something else was written.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -122,6 +122,10 @@ class Database:
             if pk.startswith(pk_start)
             for sk in self._sorted[pk]
         ]
+
+    def put(self, items: Iterable[Item]) -> None:
+        """Put items, whatever is under way."""
+        self._write({key_of(item): item for item in items}, None)
 
     def item(self, key: Key) -> Item | None:
         return self.partitions.get(key[0], {}).get(key[1])
@@ -272,22 +276,28 @@ class Database:
         hash_name, hash_value = wanted
         items = [
             item
-            for item in self.items()
-            if same(hash_value, item.get(hash_name))
-            and (not range_name or range_name in item)
+            for item in self._indexed(params["IndexName"])
+            if same(hash_value, item[hash_name])
             and all(is_in_range(item[range_name], sign, values) for sign, values in ranges)
         ]
         if range_name:
             items.sort(key=lambda item: item[range_name]["S"])
         if not params.get("ScanIndexForward", True):
             items.reverse()
-        if kept := _ONLY_KEYS.get(params["IndexName"]):
-            items = [{name: item[name] for name in kept} for item in items]
         return self._paged(params, items)
 
     def _scan(self, params: Params) -> dict[str, Any]:
         self._check_table(params)
-        return self._paged(params, self.items())
+        if "IndexName" not in params:
+            return self._paged(params, self.items())
+        return self._paged(params, self._indexed(params["IndexName"]))
+
+    def _indexed(self, name: str) -> list[Item]:
+        """Return what an index holds, in no order of its own."""
+        keys = [key for key in INDEXES[name] if key]
+        items = [item for item in self.items() if all(key in item for key in keys)]
+        kept = _ONLY_KEYS.get(name)
+        return [{key: item[key] for key in kept} for item in items] if kept else items
 
     def _paged(self, params: Params, items: list[Item]) -> dict[str, Any]:
         if start := params.get("ExclusiveStartKey"):

@@ -223,11 +223,18 @@ class _Parser:
         self.take(")")
         return operands
 
+    def key_conditions(self) -> list[KeyCondition]:
+        conditions: list[KeyCondition] = []
+        while True:
+            if self.has("("):
+                conditions += self.key_conditions()
+                self.take(")")
+            else:
+                conditions.append(self.key_condition())
+            if not self.has("AND"):
+                return conditions
+
     def key_condition(self) -> KeyCondition:
-        if self.has("("):
-            inner = self.key_condition()
-            self.take(")")
-            return inner
         if self.peek() == "begins_with":
             self.take()
             self.take("(")
@@ -384,9 +391,7 @@ def condition_of(expression: str) -> Condition:
 def key_conditions_of(expression: str) -> tuple[KeyCondition, ...]:
     """Parse the conditions on the keys of a query."""
     parser = _Parser(expression)
-    conditions = [parser.key_condition()]
-    while parser.has("AND"):
-        conditions.append(parser.key_condition())
+    conditions = parser.key_conditions()
     if not parser.is_at_end:
         parser.take("<EOF>")
     return tuple(conditions)

@@ -24,7 +24,7 @@ from lib.stacks.lambda_package import build_package
 from price_alerts.domain.state import State
 from tests.engine_driver import Driver
 from tests.unit.doubles import Clock, Container, Topic, create_table, drop_handler
-from tests.unit.quick_moto import quick_moto
+from tests.unit.quick_dynamodb import quick_dynamodb
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -99,7 +99,7 @@ def _closed_sockets(request: pytest.FixtureRequest) -> object:
 @pytest.fixture
 def aws() -> Iterator[None]:
     """An AWS account in this process; boto3 keeps its session, for the models take long to load."""
-    with mock_aws(config={"core": {"reset_boto3_session": False}}), quick_moto():
+    with mock_aws(config={"core": {"reset_boto3_session": False}}), quick_dynamodb():
         yield
 
 

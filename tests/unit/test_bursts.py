@@ -7,29 +7,29 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from moto.dynamodb.models import dynamodb_backends
 
+from benchmarks.capacity import item_bytes
 from price_alerts.domain.rules import Trigger
 from tests.unit.doubles import SECOND, Clock, Container, Topic, add_rules, items_of, rule, ticks
+from tests.unit.quick_dynamodb import database_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 RULES = 1_200
 ITEM_LIMIT = 400 * 1024  # DynamoDB
-STATE_KEY = {"pk": {"S": "SYMBOL#AAPL"}, "sk": {"S": "STATE"}}
 
 
 @pytest.fixture
 def sizes(table: Table) -> list[int]:
     """What the state's item comes to, before each further write of it."""
     sizes: list[int] = []
-    backend = dynamodb_backends["123456789012"]["us-east-1"]
+    database = database_of(table)
 
     def measure(params: Any, **_: object) -> None:
-        item = backend.get_item(table.name, STATE_KEY)
+        item = database.item(("SYMBOL#AAPL", "STATE"))
         if item and "STATE" in params["Key"]["sk"]:
-            sizes.append(item.size())
+            sizes.append(item_bytes(item))
 
     table.meta.client.meta.events.register("provide-client-params.dynamodb.UpdateItem", measure)
     return sizes

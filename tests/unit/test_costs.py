@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from boto3.dynamodb.types import TypeSerializer
-from moto.dynamodb.models import dynamodb_backends
 
 from benchmarks.capacity import Units
 from benchmarks.meter import Meter
@@ -18,18 +18,18 @@ from price_alerts.adapters.store import Store
 from price_alerts.domain.rules import Rule, Trigger
 from price_alerts.domain.ticks import Tick
 from tests.unit.doubles import Clock, Container, Topic, items_of, rule, tick
+from tests.unit.quick_dynamodb import database_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 
 def fill(table: Table, rules: list[Rule]) -> None:
-    """Put rules of a symbol into moto's own memory, and change the symbol's state for them."""
+    """Put rules of a symbol into the table, past its clients, and change the symbol's state."""
     state = Store(table).load(rules[0].symbol)
-    backend, write = dynamodb_backends["123456789012"]["us-east-1"], TypeSerializer().serialize
-    for added in rules:
-        for item in [rule_item(added), *watch_items(added)]:
-            backend.put_item(table.name, {name: write(value) for name, value in item.items()})
+    write: Callable[[Any], Any] = TypeSerializer().serialize
+    items = [item for added in rules for item in [rule_item(added), *watch_items(added)]]
+    database_of(table).put({name: write(item[name]) for name in item} for item in items)
     change: Any = RuleActions(table.name).telling_state(state, "added", rules[:1])["Update"]
     table.meta.client.update_item(**change)
 

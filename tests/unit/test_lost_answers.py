@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from moto import mock_aws
 
 from price_alerts.adapters.items import rule_item
 from price_alerts.adapters.store import Conflict, Store
@@ -61,6 +62,13 @@ class LostAnswers:
             return 0
 
         self._events.register(f"needs-retry.dynamodb.{operation}", needs_retry)
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    """What botocore tries again only moto sees twice."""
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
+        yield
 
 
 @pytest.fixture
