@@ -351,7 +351,7 @@ class Pipeline:
 
     def _begin_cold(self) -> None:
         self.wire.revive()
-        processor = self.index.build_processor()
+        processor = self.index.build_processor(self.index.config, self.index.table, self.index.sns)
         # One thing after the other: a call's number always names the same call.
         processor._each = processor.store._each = map
         vars(self.index)["_processor"] = processor

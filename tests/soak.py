@@ -335,7 +335,9 @@ class Worker:
 
     def _begin_cold(self) -> None:
         """Have a new container, in which nothing outlives an invocation that is killed."""
-        processor = self._index.build_processor()
+        processor = self._index.build_processor(
+            self._index.config, self._index.table, self._index.sns
+        )
         processor._each, processor.store._each = map(_together, self._pools)
         processor.each_call = processor.store._each
         self._index._processor = processor

@@ -35,6 +35,8 @@ from price_alerts.processing import Processor
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 # Without a context (a call from a test or a shell) there is no deadline to ask for.
@@ -68,7 +70,7 @@ def _now_microseconds() -> int:
     return time.time_ns() // 1_000
 
 
-def build_processor() -> Processor:
+def build_processor(config: Config, table: Table, sns: SNSClient) -> Processor:
     """Build what a container keeps from one batch to the next."""
     high_price = config.high_price_threshold
     each_call = ThreadPoolExecutor(_AT_ONCE).map
@@ -85,7 +87,7 @@ def build_processor() -> Processor:
     )
 
 
-_processor = build_processor()
+_processor = build_processor(config, table, sns)
 
 # Otherwise the collector, once it is on, looks through all that is loaded: a tenth of a cold start.
 gc.freeze()

@@ -70,7 +70,7 @@ class Equipment:
 def begin_cold(module: Any) -> None:
     """Let a container forget what it remembers."""
     if hasattr(module, "build_processor"):
-        module._processor = module.build_processor()
+        module._processor = _built(module)
     else:
         module._processor._states.clear()
     if hasattr(module._processor, "_each"):
@@ -79,6 +79,13 @@ def begin_cold(module: Any) -> None:
         module._processor.store._each = map
     if hasattr(module, "metrics"):  # of the release before
         module.metrics.clear_metrics()
+
+
+def _built(module: Any) -> Any:
+    try:
+        return module.build_processor(module.config, module.table, module.sns)
+    except TypeError:  # of the release before
+        return module.build_processor()
 
 
 def _loaded(name: str) -> ModuleType:

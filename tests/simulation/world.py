@@ -209,7 +209,8 @@ class World:
         ordinal = int(state["message_ordinal"]["N"])
         return (
             int(state["timestamp_microseconds"]["N"]),
-            *self._orders[message_id, ordinal],  # the release before does not keep them
+            # The release before does not keep them; a mistake may mix two ticks.
+            *self._orders.get((message_id, ordinal), (0, 0)),
             message_id,
             ordinal,
         )

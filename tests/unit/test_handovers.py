@@ -179,7 +179,7 @@ def test_what_a_message_did_before_it_was_sent_again_is_not_done_twice(
         Key={"pk": "SYMBOL#BUSY", "sk": "STATE"},
         UpdateExpression="REMOVE outbox, lease_owner, lease_until_microseconds",
     )
-    vars(index)["_processor"] = index.build_processor()
+    vars(index)["_processor"] = index.build_processor(index.config, index.table, index.sns)
     (request,) = sent
     assert handle(index, arrived(request)) == []
     fired = [(item["rule"], item["message_id"]) for item in items_of(table, "FIRINGS#")]

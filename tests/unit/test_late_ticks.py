@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from price_alerts.adapters.recent_items import recent_attributes, recent_of
-from price_alerts.adapters.store import Conflict
 from price_alerts.domain import engine
 from price_alerts.domain.conditions import Condition
 from price_alerts.domain.recent import Mark, Recent
 from price_alerts.domain.rules import Trigger
 from price_alerts.domain.state import Lease, Outbox, State
 from price_alerts.domain.ticks import Position
+from price_alerts.ports import Conflict
 from tests.unit.doubles import (
     SECOND,
     Clock,

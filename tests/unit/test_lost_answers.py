@@ -11,13 +11,14 @@ import pytest
 from moto import mock_aws
 
 from price_alerts.adapters.items import rule_item
-from price_alerts.adapters.store import Conflict, Store
+from price_alerts.adapters.store import Store
 from price_alerts.domain.conditions import Condition
 from price_alerts.domain.progress import Progress, Status
 from price_alerts.domain.rules import Trigger
 from price_alerts.domain.state import Lease, Outbox, State
 from price_alerts.domain.ticks import Position
 from price_alerts.domain.watches import ANYWHERE
+from price_alerts.ports import Conflict
 from tests.unit.doubles import NOW, Container, Topic, add_rules, firing, items_of, rule, ticks
 
 if TYPE_CHECKING:

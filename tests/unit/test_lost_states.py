@@ -12,12 +12,13 @@ from botocore.exceptions import ClientError
 
 from lib.client.rule_store import RuleStore
 from price_alerts.adapters.items import rule_item, watch_items
-from price_alerts.adapters.store import Conflict, Store
+from price_alerts.adapters.store import Store
 from price_alerts.domain.conditions import Condition
 from price_alerts.domain.progress import Progress, Status
 from price_alerts.domain.rules import Rule, Trigger
 from price_alerts.domain.state import State
 from price_alerts.domain.watches import ANYWHERE
+from price_alerts.ports import Conflict
 from tests.unit.cli.doubles import answer_with
 from tests.unit.doubles import (
     Clock,

@@ -9,15 +9,10 @@ from typing import Any
 import boto3
 import pytest
 
-from price_alerts.adapters.notifier import (
-    MAX_NOTICES_PER_PUBLISH,
-    Notifier,
-    Published,
-    message,
-    sentence,
-)
+from price_alerts.adapters.notifier import Notifier, message, sentence
 from price_alerts.domain.conditions import Condition, Distance, Terms
 from price_alerts.domain.notices import Notice, notice
+from price_alerts.ports import MAX_NOTICES_PER_PUBLISH, Published
 from tests.unit.doubles import ABOVE_150, Topic, TwoTopics, firing, told
 
 LONGEST = Decimal(f"-{'9' * 34}E-63")

@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from price_alerts.adapters.store import Conflict
 from price_alerts.domain.notices import Notice
 from price_alerts.domain.state import State
+from price_alerts.ports import Conflict
 from tests.unit.doubles import (
     NOW,
     SECOND,

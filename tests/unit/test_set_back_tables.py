@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from price_alerts.adapters.store import Conflict, Store
+from price_alerts.adapters.store import Store
 from price_alerts.domain.state import Lease, Outbox, State
 from price_alerts.domain.watches import ANYWHERE
+from price_alerts.ports import Conflict
 from tests.unit.doubles import (
     NOW,
     Clock,

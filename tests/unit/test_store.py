@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, given, settings
 
 from price_alerts.adapters.items import rule_item
 from price_alerts.adapters.state_items import firing_item, state_attributes
-from price_alerts.adapters.store import Busy, Conflict, Store
+from price_alerts.adapters.store import Store
 from price_alerts.domain.recent import Mark, Recent
 from price_alerts.domain.state import Firing, Lease, Outbox, State
 from price_alerts.domain.ticks import Position
 from price_alerts.domain.watches import ANYWHERE
+from price_alerts.ports import Busy, Conflict, Settled
 from tests.unit.doubles import NOW, SECOND, add_rules, before_updates, firing, items_of, rule, told
 from tests.unit.strategies import states
 
@@ -311,7 +312,7 @@ def test_others_wait_where_a_delivery_cannot_be_released(
 
 def test_to_record_a_firing_twice_is_harmless(store: Store, table: Table) -> None:
     for _ in range(2):
-        store.record([firing_item(told(), NOW)])
+        store.record([Settled(told(), NOW)])
     assert table.scan()["Items"] == [firing_item(told(), NOW)]
 
 
@@ -319,7 +320,7 @@ def test_more_firings_than_one_request_can_hold_are_recorded_in_several(
     store: Store, table: Table, calls: list[str]
 ) -> None:
     notices = [told(firing_id=f"f-{number:02}") for number in range(60)]
-    store.record(firing_item(each, NOW) for each in notices)
+    store.record(Settled(each, NOW) for each in notices)
     assert calls == ["BatchWriteItem"] * 3
     assert items_of(table, "FIRINGS#") == [firing_item(each, NOW) for each in notices]
 
@@ -334,8 +335,8 @@ def numbered(*numbers: int) -> list[Firing]:
 
 
 def test_firings_that_are_published_or_undeliverable_are_known_by_their_ids(store: Store) -> None:
-    store.record([firing_item(told(firing_id="f-1"), NOW)])
-    store.record([firing_item(told(firing_id="f-2"), NOW, "InvalidParameter")])
+    store.record([Settled(told(firing_id="f-1"), NOW)])
+    store.record([Settled(told(firing_id="f-2"), NOW, "InvalidParameter")])
     assert store.recorded(numbered(1, 2, 3)) == {"f-1", "f-2"}
 
 
@@ -354,7 +355,7 @@ def test_a_firing_that_the_release_before_recorded_but_did_not_publish_is_not_kn
         lambda store: store.commit(AAPL, replace(AAPL, version=2)),
         lambda store: store.clear(AAPL),
         lambda store: store.recorded([firing()]),
-        lambda store: store.record([firing_item(told(), NOW)]),
+        lambda store: store.record([Settled(told(), NOW)]),
         lambda store: store.apply("AAPL", Outbox(1, checked_rule_ids=("r-1",))),
     ],
     ids=["load", "first commit", "commit", "clear", "recorded", "record", "apply"],

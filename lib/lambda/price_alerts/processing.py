@@ -14,9 +14,6 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
-from price_alerts.adapters.notifier import MAX_NOTICES_PER_PUBLISH, Notifier, Published
-from price_alerts.adapters.state_items import firing_item
-from price_alerts.adapters.store import Busy, Conflict, Store
 from price_alerts.batch import Batch
 from price_alerts.domain.engine import evaluate
 from price_alerts.domain.late import evaluate_late, late_ticks
@@ -25,6 +22,15 @@ from price_alerts.domain.portions import portions
 from price_alerts.domain.rules import HIGH_PRICE_RULE_ID, Rule, high_price_rule
 from price_alerts.domain.state import Firing, Lease, Outbox, State
 from price_alerts.domain.ticks import Position, Tick
+from price_alerts.ports import (
+    MAX_NOTICES_PER_PUBLISH,
+    Busy,
+    Conflict,
+    Published,
+    Publisher,
+    Settled,
+    StatesAndFirings,
+)
 
 # Clocks differ a little, and a request can be on its way for as long as its time-out.
 _LEASE_MARGIN_MICROSECONDS = 5_000_000
@@ -76,8 +82,8 @@ class Processor:
 
     def __init__(  # noqa: PLR0913  # the composition root's parts
         self,
-        store: Store,
-        notifier: Notifier,
+        store: StatesAndFirings,
+        notifier: Publisher,
         high_price: Rule | None,
         clock: Callable[[], int],
         sleep: Callable[[float], None],
@@ -384,7 +390,7 @@ class _Run:
         unpublished = {each.firing.firing_id for each in published.waiting}
         settled = [each for each in notices if each.firing.firing_id not in unpublished]
         self._store.record(
-            firing_item(each, now, reasons.get(each.firing.firing_id)) for each in settled
+            Settled(each, now, reasons.get(each.firing.firing_id)) for each in settled
         )
         self._recorded.update(each.firing.firing_id for each in settled)
         if published.waiting:

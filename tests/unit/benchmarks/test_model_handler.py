@@ -18,7 +18,7 @@ from benchmarks.model.scenarios import PROD
 from benchmarks.streams import rules_of
 from lib.backtest.rule_book import RuleBook
 from price_alerts import processing
-from price_alerts.adapters import notifier, state_items, store, symbol_index
+from price_alerts.adapters import state_items, store, symbol_index
 from price_alerts.adapters.items import rule_item, state_key
 from price_alerts.adapters.state_items import firing_item, state_attributes
 from price_alerts.domain import engine, watches
@@ -26,6 +26,7 @@ from price_alerts.domain.notices import notice
 from price_alerts.domain.rules import Rule
 from price_alerts.domain.state import State
 from price_alerts.domain.ticks import Position, Tick
+from price_alerts.ports import MAX_NOTICES_PER_PUBLISH
 from tests.unit.doubles import NOW
 
 PROJECT = Path(__file__).parents[3]
@@ -95,7 +96,7 @@ def test_requests_hold_as_much_as_the_code_s() -> None:
         TODAY.keys_per_read,
         TODAY.watches_per_read,
     ) == (
-        notifier.MAX_NOTICES_PER_PUBLISH,
+        MAX_NOTICES_PER_PUBLISH,
         store._MAX_ITEMS_PER_BATCH,
         symbol_index._MAX_KEYS_PER_READ,
         watches._NEXT_PAGES,

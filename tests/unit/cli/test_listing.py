@@ -11,6 +11,7 @@ from lib.client.listing import listed_keys
 from lib.client.rule_store import RuleStore
 from price_alerts.adapters.items import rule_key, state_key
 from price_alerts.adapters.state_items import firing_item
+from price_alerts.adapters.store import Store
 from tests.unit.doubles import NOW, Container, add_rules, rule, tick, told
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def test_a_state_that_was_not_listed_is_listed_from_its_next_price_on(
 
 
 def test_a_firing_is_kept_for_as_long_as_is_set(table: Table, container: Container) -> None:
-    container.processor.store = type(container.processor.store)(table, history_days=3)
+    container.processor.store = Store(table, history_days=3)
     container.process([tick(200)])
     (item,) = (item for item in table.scan()["Items"] if str(item["pk"]).startswith("FIRINGS#"))
     fired_at_seconds = int(str(item["fired_at_microseconds"])) // 1_000_000

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from price_alerts.domain.notices import Notice
 from price_alerts.domain.ticks import format_timestamp
+from price_alerts.ports import Published
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 Entry = Callable[[Notice], "PublishBatchRequestEntryTypeDef"]  # such as `message`
 
-MAX_NOTICES_PER_PUBLISH = 10  # SNS PublishBatch: entries in a request
 _MAX_SUBJECT_CHARACTERS = 99  # SNS Publish: a subject has less than 100
 # Source: Amazon SNS, "Filter policy constraints". What is beyond them, no numeric filter matches.
 _MAX_FILTERED_NUMBER, _MAX_FILTERED_DECIMALS = Decimal(10**9), 5
@@ -34,24 +34,6 @@ _PASSING_CODES = (
     "Internal",
     "Unavailable",
 )
-
-
-class Published(NamedTuple):
-    """What became of some firings.
-
-    Attributes
-    ----------
-    accepted
-        Those that SNS accepted, in order.
-    undeliverable
-        Those that it rejects whenever they are tried, each with its reason.
-    waiting
-        The first that it rejected for now, and all after it: to be published again, in order.
-    """
-
-    accepted: list[Notice]
-    undeliverable: list[tuple[Notice, str]]
-    waiting: list[Notice]
 
 
 class Notifier:

@@ -27,11 +27,12 @@ from price_alerts.adapters.items import (
     state_listing,
     watch_items,
 )
-from price_alerts.adapters.state_items import state_attributes, state_of
+from price_alerts.adapters.state_items import firing_item, state_attributes, state_of
 from price_alerts.adapters.symbol_index import SymbolIndex, read_all
 from price_alerts.domain.portions import portions
 from price_alerts.domain.progress import Progress, Status
 from price_alerts.domain.state import Firing, Outbox, State
+from price_alerts.ports import Busy, Conflict, Settled
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -46,18 +47,6 @@ _FORMER = ("past",)
 _DESERIALIZER = TypeDeserializer()
 
 Each = Callable[[Callable[[Any], None], Iterable[Any]], Iterable[None]]
-
-
-class Conflict(Exception):
-    """Somebody else has moved the symbol; ``current`` is where it is now."""
-
-    def __init__(self, current: State) -> None:
-        super().__init__("somebody else has moved the symbol")  # which one must not be logged
-        self.current = current
-
-
-class Busy(Exception):
-    """A change of the symbol's rules is under way: try again in a moment."""
 
 
 class Overloaded(Exception):
@@ -188,15 +177,16 @@ class Store:
         self._write_all({"DeleteRequest": {"Key": key}} for key in unsettled)
         return settled
 
-    def record(self, items: Iterable[Attributes]) -> None:
-        """Write items of firings.
+    def record(self, firings: Iterable[Settled]) -> None:
+        """Write firings.
 
         Raises
         ------
         Overloaded
             If DynamoDB has no room for all of them for a while.
         """
-        self._write_all({"PutRequest": {"Item": self._expiring(item)}} for item in items)
+        items = (self._expiring(firing_item(*firing)) for firing in firings)
+        self._write_all({"PutRequest": {"Item": item}} for item in items)
 
     def _expiring(self, item: Attributes) -> Attributes:
         if self._history_days is None:
