@@ -6,6 +6,7 @@ import importlib.util
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -82,10 +83,9 @@ def begin_cold(module: Any) -> None:
 
 
 def _built(module: Any) -> Any:
-    try:
-        return module.build_processor(module.config, module.table, module.sns)
-    except TypeError:  # of the release before
+    if not signature(module.build_processor).parameters:  # of the release before
         return module.build_processor()
+    return module.build_processor(module.config, module.table, module.sns)
 
 
 def _loaded(name: str) -> ModuleType:

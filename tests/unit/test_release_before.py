@@ -29,7 +29,7 @@ from tests.simulation.judge import Trouble, judged
 from tests.simulation.world import play
 
 RELEASE_BEFORE = Path(__file__).parents[1] / "data" / "release-before.zip"
-SEEDS = 60
+SEEDS = 30
 
 
 def is_of_the_function(name: str) -> bool:

@@ -22,7 +22,7 @@ from tests.simulation.strikes import Fault, Plan
 from tests.simulation.world import Mistakes, play
 
 PROJECT = Path(__file__).parents[2]
-SLICE_SEEDS = 40
+SLICE_SEEDS = 20
 
 
 @pytest.fixture
