@@ -47,6 +47,7 @@ from tests.unit.doubles import (
     drop_handler,
     items_of,
 )
+from tests.unit.quick_dynamodb import Tables, quick_dynamodb
 
 MAX_RECEIVE_COUNT = 5
 VISIBILITY_SECONDS = 60
@@ -366,12 +367,10 @@ def _body(ticks: Sequence[tuple[str, str, int]]) -> str:
     )
 
 
-_one_at_a_time = threading.Lock()
-
-
-def _answered(request: Any) -> AWSResponse | None:
-    with _one_at_a_time:  # moto's tables know nothing of threads
-        return botocore_stubber("", request)
+def _answered(tables: Tables, client: Any, request: Any) -> AWSResponse | None:
+    if client.meta.service_model.service_name == "dynamodb":
+        return tables.delivered(request)
+    return botocore_stubber("", request)
 
 
 @contextmanager
@@ -391,6 +390,7 @@ def running_pipeline(
     with (
         patch.dict(os.environ, environment),
         mock_aws(config={"core": {"reset_boto3_session": False}}),
+        quick_dynamodb() as tables,
         patch("time.sleep", clock.sleep),
         patch("time.time_ns", lambda: clock.now * 1_000),
     ):
@@ -401,10 +401,11 @@ def running_pipeline(
         with patch("sys.stdout", io.StringIO()):
             index = importlib.import_module("index")
         clients = (index.table.meta.client, index.sns)
+        tables.on_the_wire.append(clients[0])
         for client in clients:
             # The wire delivers each request; moto's own handler, behind it, would do so again.
             client.meta.events.unregister("before-send", botocore_stubber)
-        wire = Wire(clients, lambda _, request: _answered(request), clock)
+        wire = Wire(clients, lambda *sent: _answered(tables, *sent), clock)
         try:
             yield Pipeline(index, clock, wire, list(topics.values()))
         finally:

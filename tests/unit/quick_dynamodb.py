@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from itertools import count
 from random import Random
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
+from botocore.compat import HTTPHeaders
 
 from tests.simulation.dynamodb import Database
 from tests.simulation.errors import AwsError
@@ -52,11 +55,27 @@ class _Response:
         return json.dumps(self._parsed)
 
 
+class _Body(BytesIO):
+    """An answer's bytes, as botocore reads them."""
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
 class Tables:
-    """Tables by their names, and a clock that goes on while a transaction lasts."""
+    """Tables by their names, and a clock that goes on while a transaction lasts.
+
+    Attributes
+    ----------
+    databases
+        What holds each table's items.
+    on_the_wire
+        Clients whose requests are left to botocore; somebody brings them to `delivered`.
+    """
 
     def __init__(self) -> None:
         self.databases: dict[str, Database] = {}
+        self.on_the_wire: list[Any] = []
         self._microseconds = 0
         self._one_at_a_time = RLock()
         self._request_ids = count()
@@ -64,7 +83,7 @@ class Tables:
     def call(self, client: Any, operation: str, params: dict[str, Any]) -> Any:
         """Do what botocore does with a call, but for the way to AWS and back."""
         service = client.meta.service_model.service_id.hyphenize()
-        if service != "dynamodb":
+        if service != "dynamodb" or client in self.on_the_wire:
             return _real_call(client, operation, params)
         events, model = client.meta.events, client.meta.service_model.operation_model(operation)
         context: dict[str, Any] = {"client_config": client.meta.config, "auth_type": None}
@@ -84,6 +103,16 @@ class Tables:
         if http.status_code >= 300:
             raise client.exceptions.from_code(parsed["Error"]["Code"])(parsed, operation)
         return parsed
+
+    def delivered(self, request: Any) -> AWSResponse:
+        """Answer a request as it goes over the wire."""
+        operation = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
+        response, parsed = self._answer(operation, json.loads(request.body))
+        del parsed["ResponseMetadata"]
+        if "Error" in parsed:
+            parsed["__type"] = parsed.pop("Error")["Code"]
+        raw: Any = _Body(json.dumps(parsed).encode())
+        return AWSResponse(request.url, response.status_code, HTTPHeaders(), raw)
 
     def _answer(self, operation: str, params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         with self._one_at_a_time:
@@ -144,7 +173,7 @@ def database_of(table: Table) -> Database:
 
 
 @contextmanager
-def quick_dynamodb() -> Iterator[None]:
+def quick_dynamodb() -> Iterator[Tables]:
     """Answer all calls to DynamoDB while this context lasts."""
     tables = Tables()
 
@@ -154,6 +183,6 @@ def quick_dynamodb() -> Iterator[None]:
     _current.append(tables)
     try:
         with patch.object(BaseClient, "_make_api_call", call):
-            yield
+            yield tables
     finally:
         _current.pop()

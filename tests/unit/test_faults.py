@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
-from moto.core.botocore_stubber import BotocoreStubber
 
+from tests import faults
 from tests.faults import STORY, Fault, Killed, Pipeline, running_pipeline
 
 STRIDE = 11
@@ -38,13 +38,13 @@ def test_without_a_fault_all_that_comes_true_is_told_once(pipeline: Pipeline) ->
 def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The addresses of the requests that have been executed."""
     urls: list[str] = []
-    process = BotocoreStubber.process_request
+    answered = faults._answered
 
-    def counted(stubber: BotocoreStubber, request: Any) -> Any:
+    def counted(tables: Any, client: Any, request: Any) -> Any:
         urls.append(request.url)
-        return process(stubber, request)
+        return answered(tables, client, request)
 
-    monkeypatch.setattr(BotocoreStubber, "process_request", counted)
+    monkeypatch.setattr(faults, "_answered", counted)
     return urls
 
 
