@@ -21,8 +21,8 @@ from lib.formats.words import (
 from price_alerts.domain.conditions import Condition, Distance, RuleError, Terms
 from price_alerts.domain.progress import Progress, Status
 from price_alerts.domain.rules import Rule, Trigger
-from tests.unit.cli.rule_strategies import rules_with_texts
 from tests.unit.doubles import NOW, SECOND
+from tests.unit.formats.rule_strategies import rules_with_texts
 
 DAY = 86_400 * SECOND
 ALL = RuleWords(

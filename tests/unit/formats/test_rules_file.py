@@ -16,8 +16,8 @@ from lib.formats.rules_file import read_rules, written_rules
 from price_alerts.domain.conditions import Condition, Distance, Terms
 from price_alerts.domain.progress import Progress, Status
 from price_alerts.domain.rules import Rule, Trigger
-from tests.unit.cli.rule_strategies import rules_with_texts
 from tests.unit.doubles import NOW, SECOND
+from tests.unit.formats.rule_strategies import rules_with_texts
 
 Write = Callable[[str | bytes], Path]
 
