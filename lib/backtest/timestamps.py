@@ -21,7 +21,6 @@ _MOMENT = re.compile(
     r"(?P<zone>Z|[+-][01][0-9]:[0-5][0-9])?)?"
 )
 _EPOCH = re.compile(r"[1-9][0-9]{8,16}")
-_MICROSECONDS_END = len("2000-01-01T00:00:00.000000")  # a microsecond is the least that counts
 _MOST_LENGTHS = 16
 _YEAR_2000 = read_time("2000-01-01")
 
@@ -68,7 +67,7 @@ def _of_one_shape(texts: Sequence[str], style: Times) -> Numbers | None:
     ).any():
         return None
     if moment:
-        return _moments(table[:, : min(zone_at, _MICROSECONDS_END)], moment, style.zone)
+        return _moments(table[:, :zone_at], moment, style.zone)
     if places[0].min() == ord("0"):
         return None
     unit = read_time(texts[0]) // int(texts[0])  # one for all epochs of a length
