@@ -78,6 +78,11 @@ def test_a_file_is_read_row_by_row(write: Write) -> None:
     ]
 
 
+def test_blanks_after_delimiters_and_a_missing_line_end_do_not_matter(write: Write) -> None:
+    path = write("TIMESTAMP, Symbol , price\n2010-03-01T00:00:00Z, AAPL, 1")
+    assert list(PricesFile(path)) == [Price("AAPL", Decimal(1), MARCH)]
+
+
 def test_timestamps_may_be_left_out(write: Write) -> None:
     assert list(PricesFile(write("price,symbol\n1,AAPL\n"))) == [Price("AAPL", Decimal(1))]
 
