@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from math import ceil, sqrt
 from pathlib import Path
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from lib.backtest.columns import Portion
-from lib.backtest.curve import Point, curves_of
-from lib.backtest.panel import Panel
+from lib.backtest.columns import Floats, Numbers, Portion
+from lib.backtest.panel import draw_panel
 from lib.formats.errors import CliError
 from price_alerts.domain.conditions import Terms
 from price_alerts.domain.progress import Status
 from price_alerts.domain.rules import Rule
 from price_alerts.domain.state import Firing
 
+Curve = tuple[Numbers, Floats]  # times and prices
+
 MAX_PANELS = 48
 _MAX_COLUMNS = 4
 _ALONE_INCHES, _PANEL_INCHES, _LEGEND_INCHES = (11, 5), (4.4, 2.7), 0.4
 _DOTS_PER_INCH = 120
+_MAX_STRETCHES = 1_600  # more than there are dots across
 _FORMATS = ("png", "svg")
 
 
@@ -84,17 +87,54 @@ def plot(
 
     symbols = sorted(terms_of, key=lambda symbol: (-len(firings_of[symbol]), symbol))
     shown = sorted(symbols[:MAX_PANELS])
-    points_of = {
-        symbol: curve.points
-        for symbol, curve in curves_of(
-            portions, shown, 2_000 // _columns(len(shown)), on_progress
-        ).items()
-        if curve.points
-    }
-    if not points_of:
+    curves = _curves_of(portions, shown, _MAX_STRETCHES // _columns(len(shown)), on_progress)
+    if not curves:
         raise CliError("there is no price of a symbol that has a rule: nothing to draw")
-    figure = _drawn(points_of, terms_of, firings_of, left_out=len(symbols) - len(shown))
+    figure = _drawn(curves, terms_of, firings_of, left_out=len(symbols) - len(shown))
     _save(figure, path, kind)
+
+
+def thinned(times: Numbers, prices: Floats, most: int) -> Curve:
+    """Leave out prices that nobody would see.
+
+    Parameters
+    ----------
+    times, prices
+        The prices, at least one, in the order of time.
+    most
+        In how many stretches of time the first, lowest, highest and last price is kept.
+    """
+    if len(times) <= 4 * most:
+        return times, prices
+    stretches = (times - times[0]) // ((times[-1] - times[0]) // most + 1)
+    starts = np.flatnonzero(np.diff(stretches, prepend=-1))
+    ends = np.append(starts[1:], len(times)) - 1
+    by_price = np.lexsort((prices, stretches))
+    kept = np.unique(np.concatenate((starts, by_price[starts], by_price[ends], ends)))
+    return times[kept], prices[kept]
+
+
+def _curves_of(
+    portions: Iterable[Portion],
+    symbols: Collection[str],
+    most: int,
+    on_progress: Callable[[int], object],
+) -> dict[str, Curve]:
+    """Read the curves of those of the symbols that have prices."""
+    curves: dict[str, Curve] = {}
+    rows = 0
+    for portion in portions:
+        for symbol, columns in portion.by_symbol():
+            if symbol in symbols:
+                times, prices = curves.get(symbol, (columns.times[:0], columns.floats[:0]))
+                curves[symbol] = thinned(
+                    np.concatenate((times, columns.times)),
+                    np.concatenate((prices, columns.floats)),
+                    most,
+                )
+        rows += len(portion.columns)
+        on_progress(rows)
+    return dict(sorted(curves.items()))
 
 
 def _format_of(path: Path) -> str:
@@ -119,13 +159,13 @@ def _save(figure: Figure, path: Path, kind: str) -> None:
 
 
 def _drawn(
-    points_of: dict[str, list[Point]],
+    curves: dict[str, Curve],
     terms_of: dict[str, list[Terms]],
     firings_of: dict[str, list[Firing]],
     left_out: int,
 ) -> Figure:
-    columns = _columns(len(points_of))
-    rows = ceil(len(points_of) / columns)
+    columns = _columns(len(curves))
+    rows = ceil(len(curves) / columns)
     width, height = _ALONE_INCHES if columns == 1 else _PANEL_INCHES
     figure = Figure(
         (columns * width, rows * height + _LEGEND_INCHES),
@@ -133,12 +173,12 @@ def _drawn(
         layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1),
     )
     FigureCanvasAgg(figure)
-    panels = [
-        Panel(
+    settlers = [
+        draw_panel(
             figure.add_subplot(rows, columns, number),
-            *(symbol, points, terms_of[symbol], firings_of[symbol]),
+            *(symbol, curve, terms_of[symbol], firings_of[symbol]),
         )
-        for number, (symbol, points) in enumerate(points_of.items(), 1)
+        for number, (symbol, curve) in enumerate(curves.items(), 1)
     ]
     entries: dict[str, Artist] = {}
     for axes in figure.axes:
@@ -155,8 +195,8 @@ def _drawn(
     if left_out:
         figure.supxlabel(f"Left out: {left_out} more, with the fewest firings", size=9)
     figure.draw_without_rendering()  # now each panel has its place
-    for panel in panels:
-        panel.settle(figure.dpi)
+    for settle in settlers:
+        settle(figure.dpi)
     figure.set_layout_engine("none")  # and keeps it
     return figure
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
+from functools import reduce
 from itertools import repeat
 
 import numpy as np
@@ -21,6 +22,7 @@ _MOMENT = re.compile(
 )
 _EPOCH = re.compile(r"[1-9][0-9]{8,16}")
 _MOST_LENGTHS = 16
+_YEAR_2000 = read_time("2000-01-01")
 
 
 def timestamps_of(
@@ -57,82 +59,53 @@ def _of_one_shape(texts: Sequence[str], style: Times) -> Numbers | None:
     if not (moment or _EPOCH.fullmatch(texts[0])) or not text.isascii():
         return None
     table = np.frombuffer(text.encode(), np.uint8).reshape(len(texts), -1)
-    table = np.ascontiguousarray(table.T)  # a row for each place in the texts
     zone_at = moment.start("zone") if moment and moment["zone"] else len(texts[0])
     is_digit = np.array([place < zone_at and c.isdigit() for place, c in enumerate(texts[0])])
-    digits = table - ord("0")
-    if (digits[is_digit] > 9).any() or (table[~is_digit] != table[~is_digit, :1]).any():
+    places = np.ascontiguousarray(table.T)
+    if (places[is_digit] - ord("0") > 9).any() or (
+        places[~is_digit] != places[~is_digit, :1]
+    ).any():
         return None
     if moment:
-        return _moments(digits, moment, style.zone)
+        return _moments(table[:, :zone_at], moment, style.zone)
+    if places[0].min() == ord("0"):
+        return None
     unit = read_time(texts[0]) // int(texts[0])  # one for all epochs of a length
-    return _number(digits) * unit if digits[0].all() else None
+    number: Numbers = reduce(lambda number, row: number * 10 + row, places - np.int64(ord("0")))
+    return number * unit
 
 
 def _moments(
-    digits: npt.NDArray[np.uint8], shape: re.Match[str], zone: tzinfo | None
+    table: npt.NDArray[np.uint8], shape: re.Match[str], zone: tzinfo | None
 ) -> Numbers | None:
-    times = _midnight(digits)
-    if times is None:
+    try:
+        local = np.ascontiguousarray(table).view(f"S{table.shape[1]}").ravel().astype("M8[us]")
+    except ValueError:  # a day or a time that there is not
         return None
-    offsets = _offsets(times, shape, zone)
+    offsets = _offsets(local, shape, zone)
     if offsets is None:
         return None
-    times -= offsets
-    if shape["clock"]:
-        clock = _clock(digits)
-        if clock is None:
-            return None
-        fraction = shape["fraction"] or ""
-        counts = len(fraction[:6])  # a microsecond is the least that counts
-        times += clock + _number(digits[20 : 20 + counts]) * 10 ** (6 - counts)
+    times: Numbers = local.astype(np.int64) - offsets
     return None if times.min() < 0 or times.max() > LATEST_MICROSECONDS else times
 
 
-def _offsets(midnights: Numbers, shape: re.Match[str], zone: tzinfo | None) -> Numbers | int | None:
+def _offsets(
+    local: npt.NDArray[np.datetime64], shape: re.Match[str], zone: tzinfo | None
+) -> Numbers | int | None:
     """Return how far times are ahead of UTC; ``None`` where that is not the same all day."""
     if shape["zone"]:
         return _YEAR_2000 - read_time(f"2000-01-01T00:00:00{shape['zone']}")
     if zone is None:
         return None if shape["clock"] else 0
-    days, places = np.unique(midnights, return_inverse=True)
+    days, places = np.unique(local.astype("M8[D]").astype(np.int64), return_inverse=True)
     if days[0] < 0:
         return None
     offsets = []
     for day in days.tolist():
-        start = datetime(1970, 1, 1, tzinfo=zone) + timedelta(microseconds=day)
+        start = datetime(1970, 1, 1, tzinfo=zone) + timedelta(days=day)
         ends = (start, start.replace(hour=23, minute=59, second=59))
         found = {end.replace(fold=fold).utcoffset() for end in ends for fold in (0, 1)}
         offsets.append(found.pop())
         if found:  # clocks are changed
             return None
     return np.array(offsets, "m8[us]").astype(np.int64)[places]
-
-
-_YEAR_2000 = read_time("2000-01-01")
-
-
-def _midnight(digits: npt.NDArray[np.uint8]) -> Numbers | None:
-    year, month, day = _number(digits[:4]), _number(digits[5:7]), _number(digits[8:10])
-    months = (year - 1970) * 12 + month - 1
-    first, behind = (
-        each.astype("M8[M]").astype("M8[D]").astype(np.int64) for each in (months, months + 1)
-    )
-    date = first + day - 1
-    if (month < 1).any() or (month > 12).any() or (date < first).any() or (date >= behind).any():
-        return None
-    return date * (86_400 * 1_000_000)
-
-
-def _clock(digits: npt.NDArray[np.uint8]) -> Numbers | None:
-    hour, minute, second = (_number(digits[at : at + 2]) for at in (11, 14, 17))
-    if (hour > 23).any() or (minute > 59).any() or (second > 59).any():
-        return None
-    return ((hour * 60 + minute) * 60 + second) * 1_000_000
-
-
-def _number(digits: npt.NDArray[np.uint8]) -> Numbers:
-    number = np.zeros(digits.shape[1], np.int64)
-    for row in digits:
-        number = number * 10 + row
-    return number

@@ -15,9 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lib.backtest.columns import Columns
-from lib.backtest.levels import Levels
+from lib.backtest.passing import Levels, moves, pushed_all
 from lib.backtest.rule_book import RuleBook
-from lib.backtest.trail import moves, pushed_all
 from price_alerts.domain.conditions import Terms
 from price_alerts.domain.engine import evaluate
 from price_alerts.domain.progress import Status

@@ -15,8 +15,7 @@ from lib.cli.output import progress, write_json, write_line
 from lib.client.rule_store import RuleStore
 from lib.client.session import connected, now_microseconds, telling_what_is_done
 from lib.formats.rules_file import read_rules, written_rules
-from lib.formats.set_aside import SetAside
-from lib.formats.words import ShownStatus, status_of, words_of
+from lib.formats.words import SetAside, ShownStatus, status_of, words_of
 from price_alerts.domain.rules import Rule
 
 

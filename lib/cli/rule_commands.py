@@ -15,9 +15,9 @@ from lib.cli.rule_views import rule_document, write_rule, write_rules
 from lib.client.rule_store import RuleStore
 from lib.client.session import connected, now_microseconds
 from lib.formats.errors import CliError, WrongUsage
-from lib.formats.set_aside import SetAside
 from lib.formats.words import (
     RuleWords,
+    SetAside,
     ShownStatus,
     rule_from_words,
     rule_in_words,

@@ -9,9 +9,9 @@ from typing import Any
 from rich.text import Text
 
 from lib.cli.output import Cell, write_facts, write_table
-from lib.formats.set_aside import SetAside
 from lib.formats.words import (
     KEYS,
+    SetAside,
     ShownStatus,
     condition_in_words,
     status_of,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lib.formats.set_aside import SetAside
+from lib.formats.words import SetAside
 from price_alerts.adapters.items import (
     STATE_SCHEMA,
     Attributes,

@@ -16,7 +16,7 @@ from lib.client.listing import listed_keys
 from lib.client.rule_actions import MAX_ACTIONS_PER_RULE, Action, RuleActions
 from lib.client.session import now_microseconds
 from lib.formats.errors import CliError
-from lib.formats.set_aside import SetAside, rule_in
+from lib.formats.words import SetAside, rule_in
 from price_alerts.adapters.items import (
     Item,
     UnreadableItem,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lib.client.history import firings_of_all
 from lib.client.listing import listed_keys
 from lib.client.target import Target
-from lib.formats.set_aside import SetAside, rule_in
+from lib.formats.words import SetAside, rule_in
 from price_alerts.adapters.items import symbol_in
 from price_alerts.adapters.symbol_index import read_all
 

@@ -10,13 +10,8 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
-from lib.formats.quantities import (
-    distance_of,
-    duration_of,
-    moment_of,
-    seconds_of,
-)
-from lib.formats.set_aside import SetAside
+from lib.formats.quantities import distance_of, duration_of, moment_of, seconds_of
+from price_alerts.adapters.items import Item, UnreadableItem, rule_of, symbol_in
 from price_alerts.domain.conditions import Condition, RuleError, Terms
 from price_alerts.domain.rules import HIGH_PRICE_RULE_ID, Rule, Trigger
 from price_alerts.domain.ticks import InvalidMessage, format_moment, parse_symbol
@@ -34,6 +29,15 @@ class ShownStatus(StrEnum):
     TRIGGERED = "triggered"
     EXPIRED = "expired"
     SET_ASIDE = "set aside"
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """What is known of a rule that cannot be read, and is passed over: its key, and the reason."""
+
+    rule_id: str
+    symbol: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +147,15 @@ def words_of(rule: Rule) -> RuleWords:
         note=rule.note,
         message=rule.message,
     )
+
+
+def rule_in(item: Item) -> Rule | SetAside:
+    """Read a rule's item, or say why it cannot be read."""
+    try:
+        return rule_of(item)
+    except UnreadableItem as reason:
+        rule_id = item["sk"].partition("#")[2]
+        return SetAside(rule_id, symbol_in(item["pk"]), str(reason))
 
 
 def symbol_of(word: str) -> str:

@@ -181,3 +181,15 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The function's zip, built once."""
     return build_package(tmp_path_factory.mktemp("package") / "price-alerts.zip")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write a file, of rules if it has no other name."""
+
+    def write(content: str | bytes, name: str = "rules.yaml") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,15 +47,3 @@ def alerts(target: Target) -> Table:
     """The stack's table, with its indexes."""
     create_table(target.names.table)
     return target.table
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[[str | bytes], Path]:
-    """Write a rules file."""
-
-    def write(content: str | bytes) -> Path:
-        path = tmp_path / "rules.yaml"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from lib.client.rule_store import RuleStore
 from lib.formats.errors import CliError
-from lib.formats.set_aside import SetAside
+from lib.formats.words import SetAside
 from price_alerts.adapters.items import (
     claim_key,
     rule_item,

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from lib.client.status import FunctionStatus, QueueStatus, TableStatus, read_status
 from lib.client.target import Target
-from lib.formats.set_aside import SetAside, rule_in
+from lib.formats.words import SetAside, rule_in
 from price_alerts.adapters.items import rule_item, state_key, state_listing, watch_items
 from price_alerts.adapters.state_items import firing_item
 from price_alerts.domain.conditions import Side

@@ -126,23 +126,6 @@ def test_what_has_come_of_a_rule_so_far_does_not_count() -> None:
     assert fired(result) == [("r", 1)]
 
 
-def test_once_every_cooldown_and_expiry_are_as_in_production() -> None:
-    rules = [
-        rule("once", trigger=Trigger.ONCE),
-        rule("every"),
-        rule("slow", cooldown_seconds=3),
-        rule("short", expires_at_microseconds=NOW + 3 * SECOND),
-    ]
-    prices = [price(("199", "201")[second % 2], second) for second in range(6)]
-
-    firings = fired(result_of(rules, *prices))
-
-    assert sorted(firings) == [
-        *[("every", second) for second in (1, 3, 5)],
-        *(("once", 1), ("short", 1), ("slow", 1), ("slow", 5)),
-    ]
-
-
 def test_a_price_that_concerns_very_many_rules_is_done_to_the_end() -> None:
     count = 2 * MAX_CHANGES_PER_COMMIT + 1
     rules = [rule(f"r{number}") for number in range(count)]

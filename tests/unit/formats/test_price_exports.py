@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lib.backtest.price_columns import portions_in
 from lib.formats.price_layout import Hints
@@ -75,7 +80,8 @@ def read(path: Path, hints: Hints) -> list[tuple[str, str, str]]:
         for symbol, columns in portion.by_symbol()
         for place, time in enumerate(columns.times.tolist())
     ]
-    assert by_columns == rows
+    rows.sort(key=lambda row: row.symbol)
+    assert sorted(by_columns, key=lambda row: row.symbol) == rows
     assert all(type(row.price) is Decimal for row in rows)
     return [
         (row.symbol, f"{row.price:f}", format_moment(row.timestamp_microseconds or 0))
@@ -143,32 +149,82 @@ def read(path: Path, hints: Hints) -> list[tuple[str, str, str]]:
         "TradingView without a zone",
     ],
 )
-@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-@pytest.mark.parametrize("is_packed", [False, True])
 def test_an_export_is_read_as_it_was_downloaded(
-    tmp_path: Path,
-    content: str,
-    hints: Hints,
-    expected: list[tuple[str, str, str]],
-    *,
-    line_end: str,
-    is_packed: bool,
+    tmp_path: Path, content: str, hints: Hints, expected: list[tuple[str, str, str]]
 ) -> None:
     path = tmp_path / "export.csv"
-    stored = content.replace("\n", line_end).encode("utf-8-sig")
-    path.write_bytes(gzip.compress(stored) if is_packed else stored)
+    for line_end in ("\n", "\r\n"):
+        stored = content.replace("\n", line_end).encode("utf-8-sig")
+        for each in (stored, gzip.compress(stored)):
+            path.write_bytes(each)
 
-    assert read(path, hints) == expected
+            assert read(path, hints) == expected
 
 
-@pytest.mark.parametrize("delimiter", [";", "\t"])
-@pytest.mark.parametrize(
-    ("content", "hints"),
-    [(YAHOO, Hints("AAPL")), (BINANCE, Hints("BTCUSDT")), (CRYPTO_DATA_DOWNLOAD, Hints())],
+def read_naively(text: str, delimiter: str) -> list[tuple[str, str, str]]:
+    """Read a file of valid rows naively."""
+    found = []
+    for row in csv.DictReader(text.splitlines(), delimiter=delimiter, skipinitialspace=True):
+        values = {(key or "").strip().lower(): value for key, value in row.items()}
+        time = values["timestamp"]
+        if time.isdigit():
+            moment = datetime.fromtimestamp(int(time) / 10 ** (len(time) - 10), UTC)
+        else:
+            moment = datetime.fromisoformat(time)
+            moment = moment.replace(tzinfo=moment.tzinfo or UTC)
+        price = f"{Decimal(values['price'].replace(',', '')).normalize():f}"
+        found.append((values["symbol"].upper(), price, format_moment(microseconds_of(moment))))
+    return sorted(found, key=lambda row: row[0])
+
+
+def microseconds_of(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+moments = st.datetimes(
+    datetime(1971, 1, 1),
+    datetime(2100, 1, 1),
+    timezones=st.integers(-12, 14).map(lambda hours: timezone(timedelta(hours=hours))),
 )
-def test_the_delimiter_is_found(tmp_path: Path, content: str, hints: Hints, delimiter: str) -> None:
-    commas, others = tmp_path / "commas.csv", tmp_path / "others.csv"
-    commas.write_text(content)
-    others.write_text(content.replace(",", delimiter))
+times = st.one_of(
+    moments.map(lambda moment: moment.isoformat()),
+    moments.map(lambda moment: moment.isoformat(" ", "milliseconds")),
+    moments.map(lambda moment: f"{moment:%Y-%m-%dT%H:%M:%SZ}"),
+    moments.map(lambda moment: f"{moment:%Y-%m-%d}"),
+    st.integers(10**9, 4 * 10**9).map(str),
+    st.integers(10**12, 4 * 10**12).map(str),
+)
+prices = st.one_of(
+    st.decimals(-1000, 1000, places=2).map(str),
+    st.decimals(1000, 10**15, places=3).map("{:,}".format),
+    st.integers(10**4, 10**34 - 1).map(lambda digits: f"0.{digits:034}"),
+)
 
-    assert read(others, hints) == read(commas, hints)
+
+@st.composite
+def files(draw: st.DrawFn) -> tuple[str, str]:
+    """Draw a file of valid rows, and its delimiter."""
+    text, delimiter = io.StringIO(), draw(st.sampled_from(",;\t"))
+    header = draw(st.permutations(("Timestamp", " symbol", "PRICE", "note")))
+    writer = csv.DictWriter(
+        text,
+        header,
+        delimiter=delimiter,
+        lineterminator=draw(st.sampled_from(("\n", "\r\n", "\n\n"))),
+        quoting=draw(st.sampled_from((csv.QUOTE_MINIMAL, csv.QUOTE_ALL))),
+    )
+    writer.writeheader()
+    for _ in range(draw(st.integers(0, 6))):
+        row = draw(times), draw(st.sampled_from(("AAPL", "ibm", "EURUSD=X"))), draw(prices), "a, b"
+        writer.writerow(dict(zip(("Timestamp", " symbol", "PRICE", "note"), row, strict=True)))
+    return text.getvalue(), delimiter
+
+
+@given(files())
+def test_a_file_is_read_as_by_a_naive_reader(
+    tmp_path_factory: pytest.TempPathFactory, file: tuple[str, str]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "drawn.csv"
+    path.write_text(file[0], newline="")
+
+    assert read(path, Hints()) == read_naively(*file)

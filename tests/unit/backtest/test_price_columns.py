@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from lib.backtest import price_columns
 from lib.backtest.columns import Portion
-from lib.backtest.price_columns import portions_in
+from lib.backtest.price_columns import FilePortions, portions_in
 from lib.formats.errors import CliError
 from lib.formats.price_layout import Hints
 from lib.formats.prices import Price, PricesFile
@@ -110,19 +110,17 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "prices.csv"
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
+def test_an_odd_row_among_usual_ones_is_what_it_is_alone(path: Path) -> None:
+    odd = [
         *(row(time, "A", "1") for time in (*TIMES, *BAD_TIMES)),
         *(row(USUAL, symbol, "1") for symbol in SYMBOLS),
         *(row(USUAL, "A", price) for price in (*PRICES, *BAD_PRICES)),
         *BAD_ROWS,
-    ],
-)
-def test_an_odd_row_among_usual_ones_is_what_it_is_alone(path: Path, odd: str) -> None:
-    path.write_text(HEADER + ROW + f"{odd}\n" + ROW, newline="")
+    ]
+    for each in odd:
+        path.write_text(HEADER + ROW + f"{each}\n" + ROW, newline="")
 
-    assert by_columns(path, 100) == by_rows(path)
+        assert by_columns(path, 100) == by_rows(path), each
 
 
 def file_of(good: list[str], bad: list[str], place: int, line_end: str, last_end: str) -> bytes:
@@ -138,16 +136,6 @@ files = st.builds(
     st.sampled_from(("\n", "\r\n", "\r")),
     st.sampled_from(("", "\n", "\n\n")),
 )
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(files, st.integers(1, 14))
-def test_columns_are_the_rows_and_refuse_what_they_refuse(
-    path: Path, content: bytes, lines_at_once: int
-) -> None:
-    path.write_bytes(content)
-
-    assert by_columns(path, lines_at_once) == by_rows(path)
 
 
 all_hints = st.builds(
@@ -170,7 +158,7 @@ def stored(content: bytes, delimiter: str, is_packed: bool) -> bytes:
     st.integers(1, 14),
     all_hints,
 )
-def test_columns_are_the_rows_whatever_separates_them_and_whatever_is_said_of_them(
+def test_columns_are_the_rows_and_reject_what_they_reject(
     path: Path, content: bytes, lines_at_once: int, hints: Hints
 ) -> None:
     path.write_bytes(content)
@@ -188,55 +176,55 @@ def test_whatever_is_in_a_file_columns_are_the_rows(
     assert by_columns(path, lines_at_once) == by_rows(path)
 
 
-@pytest.mark.parametrize("lines_at_once", [1, 2, 3, 100])
-@pytest.mark.parametrize(
-    "content",
-    [
-        HEADER + ROW * 2 + '2010-03-01,"AAPL","1"\n' + ROW,
+def test_rows_may_be_cut_anywhere(path: Path) -> None:
+    note = "timestamp,symbol,price,note\n"
+    for content in (
         '"timestamp","symbol","price","a\nnote"\n' + '2010-03-01,AAPL,1,"a\n\nb"\n' * 3,
-        HEADER + "\n" + ROW + "\n\n\n" + ROW + "\n",
-        HEADER + "\n\n",
-        HEADER,
-        HEADER + ROW * 3 + "2010-03-01,AAPL,0\n" + '2010-03-01,"AAPL\n',
-        "price,volume,symbol,timestamp\n" + "1,7,AAPL,2010-03-01\n" * 3,
-        "timestamp,symbol,price,note\n" + f"2010-03-01,AAPL,1,{'n' * 131_073}\n",
-        "timestamp,symbol,price,note\n" + f"2010-03-01,AAPL,1,{'n' * 131_072}\n",
+        note + f"2010-03-01,AAPL,1,{'n' * 131_073}\n",
+        note + f"2010-03-01,AAPL,1,{'n' * 131_072}\n",
         HEADER + "2010-03-01,AAPL\n2010-03-01,1,AAPL,1\n",
-        "timestamp,symbol,price,note\n2010-03-01,AAPL,1\nx,2010-03-01,AAPL,1,n\n",
-        "timestamp,symbol,price,note\n2010-03-01,AAPL,1,n\0\n",
+        note + "2010-03-01,AAPL,1\nx,2010-03-01,AAPL,1,n\n",
         HEADER + "".join(f"2010-03-01T00:00:00.{'1' * digits}Z,A,1\n" for digits in range(1, 25)),
-    ],
-    ids=range(13),
-)
-def test_rows_may_be_cut_anywhere(path: Path, content: str, lines_at_once: int) -> None:
-    path.write_text(content)
+    ):
+        path.write_text(content)
+        for lines_at_once in (1, 2, 3, 100):
+            assert by_columns(path, lines_at_once) == by_rows(path), content[:99]
 
-    assert by_columns(path, lines_at_once) == by_rows(path)
+
+def cut_off(text: str) -> bytes:
+    return gzip.compress(text.encode())[:-9]
 
 
 @pytest.mark.parametrize(
-    ("row", "what"),
+    ("content", "what"),
     [
-        ("2010-03-01,AAPL,1e31\n", "line 2: price must be 0 or between 1e-30 and 1e30 in size"),
-        (ROW, "must be text in UTF-8"),
+        (
+            (HEADER + "2010-03-01,AAPL,1e31\n" + ROW * 1_000).encode() + b"\xff",
+            " line 2: price must be 0 or between 1e-30 and 1e30 in size",
+        ),
+        (
+            (HEADER + ROW * 1_001).encode() + b"\xff\n" + ROW.encode() * 1_000,
+            ": must be text in UTF-8",
+        ),
+        (
+            (HEADER + ROW + '2010-03-01,"' + "A\n" * 20_000).encode() + b"\xff",
+            ": must be text in UTF-8",
+        ),
+        (cut_off(HEADER + ROW * 100_000), ": is no whole gzip file"),
+        (
+            cut_off(HEADER + ROW * 1_000 + "2010-03-01,AAPL,x\n" + ROW * 200_000),
+            " line 1002: price must be",
+        ),
     ],
+    ids=["bad row, no text", "no text", "no text in quotes", "cut off", "bad row, cut off"],
 )
-def test_a_bad_row_is_told_before_what_is_no_text(path: Path, row: str, what: str) -> None:
-    path.write_bytes((HEADER + row + ROW * 1_000).encode() + b"\xff\n" + ROW.encode() * 1_000)
+def test_what_comes_first_in_a_file_is_said(path: Path, content: bytes, what: str) -> None:
+    path.write_bytes(content)
 
-    told = by_columns(path, 100_000)
+    found = by_columns(path, 500_000)
 
-    assert told == by_rows(path)
-    assert what in told[1]
-
-
-def test_what_is_no_text_is_told_even_within_quotes(path: Path) -> None:
-    path.write_bytes((HEADER + ROW + '2010-03-01,"' + "A\n" * 20_000).encode() + b"\xff")
-
-    told = by_columns(path, 100_000)
-
-    assert told == by_rows(path)
-    assert told[1].endswith("must be text in UTF-8")
+    assert found == by_columns(path, 1_000) == by_rows(path)
+    assert found[1].startswith(f"{path}{what}")
 
 
 def test_a_file_that_is_not_there_is_named(path: Path) -> None:
@@ -262,14 +250,13 @@ def test_usual_rows_are_never_read_one_by_one(path: Path, monkeypatch: pytest.Mo
         for time in times
         for symbol, price in (("a", "1.50"), ("B", "2"))
     ]
-    rows += ['"2010-03-01","AAPL","1"\n', "2010-03-01, AAPL, 1\n"]
+    rows += ['"2010-03-01","AAPL","1"\n'] * 2 + ["2010-03-01, AAPL, 1\n"] * 2
     path.write_text(HEADER + "".join(rows), newline="")
     expected = by_rows(path)
 
     monkeypatch.setattr(PricesFile, "read_rows", None)
-    monkeypatch.setattr("lib.backtest.timestamps._one_by_one", None)
 
-    assert by_columns(path, 4) == expected
+    assert by_columns(path, 2) == expected
 
 
 def test_parts_of_a_portion_are_joined(path: Path) -> None:
@@ -298,30 +285,13 @@ def test_little_of_a_file_is_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert shares[-1] == 1
 
 
-def test_a_file_packed_and_cut_off_gives_its_rows_up_to_there(path: Path) -> None:
-    path.write_bytes(gzip.compress((HEADER + ROW * 100_000).encode())[:-9])
-    told = by_columns(path, 1_000)
-
-    assert told == by_rows(path) == ([], f"{path}: is no whole gzip file")
-
-
-def test_a_bad_row_is_told_before_what_was_cut_off(path: Path) -> None:
-    content = HEADER + ROW * 1_000 + "2010-03-01,AAPL,x\n" + ROW * 200_000
-    path.write_bytes(gzip.compress(content.encode())[:-9])
-
-    told = by_columns(path, 500_000)
-
-    assert told == by_rows(path)
-    assert "line 1002: price must be" in told[1]
-
-
 def test_a_pipe_is_read_as_well(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_text, args=(HEADER + ROW * 2,))
     writer.start()
 
-    (portion,) = portions_in(PricesFile(pipe, needs_timestamps=True))
+    (portion,) = FilePortions(PricesFile(pipe, needs_timestamps=True))
 
     writer.join()
     assert portion.columns.price(1) == Decimal(1)

@@ -16,9 +16,6 @@ from tests.unit.doubles import NOW, SECOND
 
 Write = Callable[[str | bytes], Path]
 
-EPOCH = "an epoch in seconds, milliseconds, microseconds or nanoseconds"
-NO_EPOCH = f"timestamp must be {EPOCH}"
-NO_TIME = f"timestamp must be ISO 8601 with a zone, or {EPOCH}"
 COMMAS = "price must have a decimal point, and commas only between thousands, as in 1,612.34"
 NO_PRICE = "price must be 0 or between 1e-30 and 1e30 in size, with at most 34 significant digits"
 MARCH = 1_267_401_600_000_000  # 2010-03-01T00:00:00Z
@@ -26,13 +23,8 @@ NOON = MARCH + 12 * 3600 * SECOND
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def write(content: str | bytes) -> Path:
-        path = tmp_path / "prices.csv"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
+def write(write: Callable[..., Path]) -> Write:
+    return lambda content: write(content, "prices.csv")
 
 
 def reason(
@@ -86,58 +78,9 @@ def test_a_file_is_read_row_by_row(write: Write) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        "price,volume,symbol,timestamp\n1,7,AAPL,2010-03-01T00:00:00Z\n",
-        "TIMESTAMP, Symbol , price\n2010-03-01T00:00:00Z, AAPL, 1\n",
-        '"timestamp","symbol","price"\n"2010-03-01T00:00:00Z","AAPL","1"\n',
-        "\ufefftimestamp,symbol,price\r\n2010-03-01T00:00:00Z,AAPL,1\r\n",
-        "timestamp,symbol,price\n\n2010-03-01T00:00:00Z,AAPL,1\n\n",
-        "timestamp,symbol,price\n2010-03-01T00:00:00Z,AAPL,1",
-    ],
-    ids=["any order, other columns", "blanks", "quotes", "BOM, CRLF", "empty lines", "no line end"],
-)
-def test_a_file_may_be_written_in_many_ways(write: Write, content: str) -> None:
-    assert list(PricesFile(write(content))) == [Price("AAPL", Decimal(1), MARCH)]
-
-
-@pytest.mark.parametrize(
-    ("text", "timestamp"),
-    [
-        ("2010-03-01", MARCH),
-        ("2010-03-01T00:00:00Z", MARCH),
-        ("2010-03-01 01:00:00+01:00", MARCH),
-        ("2010-03-01T00:00:00.000001Z", MARCH + 1),
-        ("1267401600", MARCH),
-        ("1267401600.5", MARCH + SECOND // 2),
-        ("1267401600250", MARCH + SECOND // 4),
-        ("1.2674016e9", MARCH),
-    ],
-)
-def test_a_timestamp_is_a_date_a_moment_with_a_zone_or_an_epoch(
-    write: Write, text: str, timestamp: int
-) -> None:
-    [price] = PricesFile(write(f"timestamp,symbol,price\n{text},A,1\n"))
-    assert price.timestamp_microseconds == timestamp
-
-
-@pytest.mark.parametrize(
-    ("text", "what"),
-    [
-        ("", NO_TIME),
-        ("2010-03", NO_TIME),
-        ("2010-02-30", NO_TIME),
-        ("2010-03-01T00:00:00", "timestamp has no zone: name it with --time-zone, say UTC"),
-        ("1969-12-31", "timestamp must not be before 1970"),
-        ("-1", NO_EPOCH),
-        ("1e30", NO_EPOCH),
-        ("20100301", "timestamp must be written with hyphens, say 2010-03-01"),
-    ],
-)
-def test_another_timestamp_is_refused(write: Write, text: str, what: str) -> None:
-    path = write(f"timestamp,symbol,price\n{text},A,1\n")
-    assert reason(path) == f"prices.csv line 2: {what}"
+def test_blanks_after_delimiters_and_a_missing_line_end_do_not_matter(write: Write) -> None:
+    path = write("TIMESTAMP, Symbol , price\n2010-03-01T00:00:00Z, AAPL, 1")
+    assert list(PricesFile(path)) == [Price("AAPL", Decimal(1), MARCH)]
 
 
 def test_timestamps_may_be_left_out(write: Write) -> None:
@@ -148,12 +91,6 @@ def test_timestamps_may_be_needed(write: Write) -> None:
     assert reason(write("price,symbol\n1,AAPL\n"), needs_timestamps=True) == (
         "prices.csv line 1: no column is known to be the time, among price, symbol: "
         "say which with --time-column"
-    )
-
-
-def test_a_file_without_a_line_is_rejected(write: Write) -> None:
-    assert reason(write("")) == (
-        "prices.csv line 1: must name the columns, say timestamp,symbol,price"
     )
 
 
@@ -281,10 +218,9 @@ def test_without_the_present_a_price_may_be_of_any_time(write: Write) -> None:
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     prices = PricesFile(tmp_path / "none.csv")
-    with pytest.raises(CliError, match=r"none\.csv: No such file or directory"):
-        list(prices)
-    with pytest.raises(CliError, match=r"none\.csv: No such file or directory"):
-        _ = prices.size_bytes
+    for read in (lambda: list(prices), lambda: prices.size_bytes):
+        with pytest.raises(CliError, match=r"none\.csv: No such file or directory"):
+            read()
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

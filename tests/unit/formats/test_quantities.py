@@ -39,16 +39,14 @@ def test_a_distance_is_read_exactly(word: str, value: str, is_percent: bool) -> 
     assert distance_of(word) == Distance(Decimal(value), is_percent)
 
 
-@pytest.mark.parametrize(
-    "word", ["", "%", "5 %", "5%%", "1,000", "1_000", "NaN", "a lot", "1.1e30", "1e-31"]
-)
-def test_what_is_no_distance_is_refused_with_examples(word: str) -> None:
-    with pytest.raises(RuleError) as refusal:
-        distance_of(word)
-    assert str(refusal.value) == (
-        f"{word!r} is no number (0 or between 1e-30 and 1e30 in size, with at most 34 significant "
-        "digits): write 200, 0.25, -3 or 5%"
-    )
+def test_what_is_no_distance_is_rejected_with_examples() -> None:
+    for word in ("", "%", "5 %", "5%%", "1,000", "1_000", "NaN", "a lot", "1.1e30", "1e-31"):
+        with pytest.raises(RuleError) as refusal:
+            distance_of(word)
+        assert str(refusal.value) == (
+            f"{word!r} is no number (0 or between 1e-30 and 1e30 in size, with at most 34 "
+            "significant digits): write 200, 0.25, -3 or 5%"
+        )
 
 
 @pytest.mark.parametrize(
@@ -59,11 +57,10 @@ def test_a_duration_is_a_number_and_a_unit(word: str, seconds: int) -> None:
     assert (seconds_of(word), duration_of(seconds)) == (seconds, word)
 
 
-@pytest.mark.parametrize("word", ["", "15", "m", "0m", "-1m", "1.5h", "1h30m", "1 h", "1H", "1y"])
-def test_what_is_no_duration_is_refused_with_an_example(word: str) -> None:
-    with pytest.raises(RuleError) as refusal:
-        seconds_of(word)
-    assert str(refusal.value).endswith("write a whole number and s, m, h, d or w, say 15m")
+def test_what_is_no_duration_is_rejected_with_an_example() -> None:
+    for word in ("", "15", "m", "0m", "-1m", "1.5h", "1h30m", "1 h", "1H", "1y"):
+        with pytest.raises(RuleError, match="write a whole number and s, m, h, d or w, say 15m"):
+            seconds_of(word)
 
 
 @given(st.integers(1, 999_999_999), st.sampled_from("smhdw"))
@@ -89,12 +86,10 @@ def test_a_moment_is_a_duration_from_now_or_a_date_or_a_time(word: str, moment: 
     assert moment_of(word, NOW) == moment
 
 
-@pytest.mark.parametrize(
-    "word", ["", "soon", "2027-13-01", "2027-01-01T00:00:00", "1969-12-31", "20270101", "-30d"]
-)
-def test_what_is_no_moment_is_refused_with_examples(word: str) -> None:
-    with pytest.raises(RuleError, match=r"is no time from 1970 on: write a duration, say 30d"):
-        moment_of(word, NOW)
+def test_what_is_no_moment_is_rejected_with_examples() -> None:
+    for word in ("", "soon", "2027-13-01", "2027-01-01T00:00:00", "1969-12-31", "20270101", "-30d"):
+        with pytest.raises(RuleError, match="is no time from 1970 on: write a duration, say 30d"):
+            moment_of(word, NOW)
 
 
 @pytest.mark.parametrize("word", ["999999w", "9999-12-31T23:59:59-01:00"])

@@ -111,53 +111,28 @@ def test_a_price_above_the_names_is_not_passed_over() -> None:
 @pytest.mark.parametrize(
     ("header", "hints", "what", "option"),
     [
-        ("Date,Price,Close", OF_X, "Price and Close may each be the price", "--price-column"),
-        ("Date,Time,Close", OF_X, "Date and Time may each be the time", "--time-column"),
-        ("unix,timestamp,Close", OF_X, "unix and timestamp may each be the time", "--time-column"),
-        (
-            "ticker,symbol,date,close",
-            Hints(),
-            "ticker and symbol may each be the symbol",
-            "--symbol",
-        ),
-        ("a,A,date", Hints("X", "a"), "a and A may each be the price", "--price-column"),
-        (
-            "Date,Last",
-            OF_X,
-            "no column is known to be the price, among Date, Last",
-            "--price-column",
-        ),
-        ("Close,At", OF_X, "no column is known to be the time, among Close, At", "--time-column"),
-        (
-            "Date,Close",
-            Hints(),
-            "no column is known to be the symbol, among Date, Close",
-            "--symbol",
-        ),
-        (
-            "Date,Close",
-            Hints("X", "a"),
-            "no column is called a, among Date, Close",
-            "--price-column",
-        ),
-        (
-            "Date,Close",
-            Hints("X", time_column="At"),
-            "no column is called At, among Date, Close",
-            "--time-column",
-        ),
-        (
-            ",".join(map(str, range(21))),
-            OF_X,
-            f"no column is known to be the price, among {', '.join(map(str, range(20)))}, …",
-            "--price-column",
-        ),
+        ("Date,Price,Close", OF_X, "Price and Close may each be the price", "price-column"),
+        ("Date,Time,Close", OF_X, "Date and Time may each be the time", "time-column"),
+        ("unix,timestamp,Close", OF_X, "unix and timestamp may each be the time", "time-column"),
+        ("ticker,symbol,date,close", Hints(), "ticker and symbol may each be the symbol", "symbol"),
+        ("a,A,date", Hints("X", "a"), "a and A may each be the price", "price-column"),
+        ("Date,Last", OF_X, "no column is known to be the price, among {}", "price-column"),
+        ("Close,At", OF_X, "no column is known to be the time, among {}", "time-column"),
+        ("Date,Close", Hints(), "no column is known to be the symbol, among {}", "symbol"),
+        ("Date,Close", Hints("X", "a"), "no column is called a, among {}", "price-column"),
+        ("Close,Date", Hints("X", None, "At"), "no column is called At, among {}", "time-column"),
     ],
 )
 def test_columns_that_are_missing_or_unclear_are_asked_for_by_their_option(
     header: str, hints: Hints, what: str, option: str
 ) -> None:
-    assert reason(f"{header}\n", hints) == f"line 1: {what}: say which with {option}"
+    said = what.format(header.replace(",", ", "))
+    assert reason(f"{header}\n", hints) == f"line 1: {said}: say which with --{option}"
+
+
+def test_of_very_many_columns_some_are_shown() -> None:
+    assert "among 0, 1, 2," in reason(",".join(map(str, range(21))))
+    assert ", 19, …: say which" in reason(",".join(map(str, range(21))))
 
 
 def test_a_file_without_names_says_how_they_may_look() -> None:

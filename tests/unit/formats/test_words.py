@@ -9,20 +9,22 @@ from hypothesis import given
 
 from lib.formats.words import (
     RuleWords,
+    SetAside,
     ShownStatus,
     condition_in_words,
     rule_from_words,
+    rule_in,
     rule_in_words,
     status_of,
-    symbol_of,
     trigger_in_words,
     words_of,
 )
+from price_alerts.adapters.items import rule_item
 from price_alerts.domain.conditions import Condition, Distance, RuleError, Terms
 from price_alerts.domain.progress import Progress, Status
 from price_alerts.domain.rules import Rule, Trigger
-from tests.unit.cli.rule_strategies import rules_with_texts
 from tests.unit.doubles import NOW, SECOND
+from tests.unit.formats.rule_strategies import rules_with_texts
 
 DAY = 86_400 * SECOND
 ALL = RuleWords(
@@ -73,38 +75,15 @@ def test_all_words_make_a_rule() -> None:
     )
 
 
-def test_few_words_make_a_rule_too() -> None:
-    assert rule_of() == Rule(
-        rule_id="r-1", symbol="AAPL", terms=Terms(Condition.ABOVE, (Decimal(200),))
-    )
-
-
-@pytest.mark.parametrize("condition", list(Condition))
-def test_every_condition_has_a_word(condition: Condition) -> None:
-    word = condition.replace("_", "-")
-    levels = ["90", "110"] if word in ("enters", "exits", "inside", "outside") else ["5"]
-    within = "1h" if word in ("rises", "falls") else None
-    rule = rule_of(condition=word, levels=levels, within=within)
-    assert (rule.terms.condition, words_of(rule).condition) == (condition, word)
-
-
 @given(rules_with_texts)
 def test_every_rule_can_be_written_and_read_again(rule: Rule) -> None:
     assert rule_from_words(words_of(rule), NOW, may_have_expired=True) == rule
-
-
-def test_levels_stay_in_the_order_in_which_they_are_typed() -> None:
-    assert reason(condition="enters", levels=["110", "90"]) == "enters takes the lower level first"
+    assert words_of(rule).condition == rule.terms.condition.replace("_", "-")
 
 
 @pytest.mark.parametrize(
     ("word", "hint"),
-    [
-        ("crosses_up", "crosses-up"),
-        ("Above", "above"),
-        ("rise", "rises"),
-        ("crossesdown", "crosses-down"),
-    ],
+    [("crosses_up", "crosses-up"), ("Above", "above"), ("crossesdown", "crosses-down")],
 )
 def test_another_condition_is_refused_with_the_nearest(word: str, hint: str) -> None:
     assert reason(condition=word) == f"there is no condition {word!r}: write {hint}"
@@ -124,6 +103,7 @@ def test_a_condition_that_is_like_none_is_refused_with_all_of_them() -> None:
         ({"levels": ["90", "110"]}, "above takes one level"),
         ({"levels": ["5%"]}, "above takes a price, no percentage and no window"),
         ({"within": "1h"}, "above takes a price, no percentage and no window"),
+        ({"condition": "enters", "levels": ["110", "90"]}, "enters takes the lower level first"),
         ({"condition": "enters", "levels": ["5%", "10"]}, "enters takes a price, no percentage"),
         ({"condition": "rises"}, "rises needs a window: within 1m 5m 15m 1h 4h 1d 7d"),
         ({"condition": "rises", "within": "2h"}, "rises needs a window: within 1m 5m 15m"),
@@ -164,23 +144,12 @@ def test_a_rule_of_the_past_may_have_expired() -> None:
 
 @pytest.mark.parametrize(
     ("symbol", "name"),
-    [
-        ("AAPL", "aapl-"),
-        ("BRK.B", "brk.b-"),
-        ("BTC/USD", "btc-usd-"),
-        ("^GSPC", "gspc-"),
-        ("ES=F", "es-f-"),
-        ("^", ""),
-    ],
+    [("BRK.B", "brk.b-"), ("^BTC/USD", "btc-usd-"), ("^", ""), ("A" * 64, "a" * 57 + "-")],
 )
 def test_an_id_that_is_made_up_tells_the_symbol(symbol: str, name: str) -> None:
     rule_id = rule_of(id=None, symbol=symbol).rule_id
     assert rule_id.startswith(name)
     assert len(rule_id) == len(name) + 6
-
-
-def test_the_longest_id_that_is_made_up_is_an_id() -> None:
-    assert len(rule_of(id=None, symbol="A" * 32).rule_id) == 39
 
 
 def test_no_id_is_made_up_twice() -> None:
@@ -227,5 +196,13 @@ def test_a_rule_past_its_expiry_is_shown_as_expired(
     assert status_of(rule, NOW) == shown
 
 
-def test_a_symbol_is_made_capital() -> None:
-    assert symbol_of("brk.b") == "BRK.B"
+def test_a_rule_whose_item_cannot_be_read_is_set_aside_with_the_reason() -> None:
+    item = rule_item(rule_of())
+    assert rule_in(item) == rule_of()
+
+    aside = rule_in(item | {"symbol": "IBM", "condition": "?"})
+
+    assert isinstance(aside, SetAside)
+    assert (aside.rule_id, aside.symbol) == ("r-1", "AAPL")
+    assert rule_in_words(aside) == f"AAPL, set aside: {aside.reason}"
+    assert status_of(aside, NOW) is ShownStatus.SET_ASIDE

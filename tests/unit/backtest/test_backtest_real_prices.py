@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.backtest.backtest import described, run
+from lib.backtest.backtest import run
 from lib.backtest.price_columns import portions_in
 from lib.formats.prices import PricesFile
 from price_alerts.domain.conditions import Condition, Distance, Terms
@@ -164,15 +164,3 @@ def test_rules_fire_on_real_prices_when_pandas_says_so(csv: Path, prices: pd.Dat
         times[firing.rule_id].append(format_timestamp(firing.timestamp_microseconds))
     assert times == {each.rule_id: expected(prices, each) for each in RULES}
     assert result.firings_by_rule == {each.rule_id: count for each, count in RULES.items()}
-
-
-def test_apple_crossed_100_upwards_in_may_2007_and_in_march_2009(csv: Path) -> None:
-    prices = portions_in(PricesFile(csv, needs_timestamps=True))
-
-    result = run([rule("AAPL crosses-up 100")], prices, lambda rows: None)
-
-    firings = [described(firing) for firing in result.firings]
-    assert [(each["timestamp"], each["previous_price"], each["price"]) for each in firings] == [
-        ("2007-05-01T00:00:00.000000Z", "99.8", "121.19"),
-        ("2009-03-01T00:00:00.000000Z", "89.31", "105.12"),
-    ]

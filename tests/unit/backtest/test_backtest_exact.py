@@ -134,19 +134,6 @@ def backtested_in_time_order(
     return in_order([told(firing) for firing in run(rules, [portion], lambda rows: None).firings])
 
 
-def test_a_late_row_fires_where_the_handler_fires() -> None:
-    rule = price_rule("up", Condition.CROSSES_UP, 42500)
-    ticks = [
-        ("AAPL", Decimal(price), NOW + millis * 1_000)
-        for millis, price in ((873, 42400), (875, 42450), (874, 42600), (876, 42450))
-    ]
-
-    found = backtested_in_time_order([rule], ticks)
-
-    assert found == by_the_handler([rule], ticks, 1)
-    assert [fired[1] - NOW for _, fired in found] == [874_000]
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_rows_in_any_order_fire_what_the_handler_fires_for_them_in_a_batch(seed: int) -> None:
     random = Random(seed)
