@@ -406,10 +406,10 @@ def running_pipeline(
 
 
 def main() -> int:
-    """Strike every call in every way, and print a table of what came of it."""
+    """Strike every call in every way, and print a table of the results."""
     console = Console()
     grid = Grid("fault", title="Every call of an invocation, struck once")
-    for name in ("injections", "lost", "doubled", "extra announcements"):
+    for name in ("injections", "lost", "doubled", "published again"):
         grid.add_column(name, justify="right")
     total = 0
     with running_pipeline() as pipeline:

@@ -53,7 +53,7 @@ def history(
         write_json(firings)
     elif firings:
         write_table(
-            ["price of", "symbol", "condition", "before", "price", "rule", "announced"],
+            ["price of", "symbol", "condition", "before", "price", "rule", "published"],
             map(_firing_row, firings),
             texts=["condition"],
         )
@@ -177,11 +177,11 @@ def _firing_row(firing: dict[str, Any]) -> list[str]:
         firing["previous_price"] or "none",
         firing["price"],
         firing["rule_id"],
-        _announced(firing),
+        _published(firing),
     ]
 
 
-def _announced(firing: dict[str, Any]) -> str:
+def _published(firing: dict[str, Any]) -> str:
     if firing["undeliverable"]:
         return f"no: {firing['undeliverable']}"
     return "yes" if firing["sent"] else "not yet"

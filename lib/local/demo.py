@@ -167,9 +167,9 @@ class Demo:
         )
         reasons = pipeline.refusals(message_id)
         if not reasons:
-            raise LocalError("the function's log does not say why the bad message was refused")
+            raise LocalError("the function's log does not say why the invalid message was rejected")
         self._screen.line(
-            f"[bold red]refused[/] {len(reasons)} times, now in the dead-letter queue: "
+            f"[bold red]rejected[/] {len(reasons)} times, now in the dead-letter queue: "
             f"{reasons[-1]}"
         )
         return reasons[-1]

@@ -151,7 +151,7 @@ def test_the_deployments_end_is_waited_for_and_shown(stage: Stage) -> None:
 
 def test_the_bad_messages_end_is_shown_with_its_reason(stage: Stage) -> None:
     screen = stage.run()
-    assert "refused 5 times, now in the dead-letter queue: price is no number\n" in screen
+    assert "rejected 5 times, now in the dead-letter queue: price is no number\n" in screen
 
 
 def test_another_dead_letter_is_not_taken_for_the_bad_message(stage: Stage, play: Play) -> None:
@@ -234,7 +234,7 @@ def test_a_bad_message_that_does_not_die_is_a_failure(stage: Stage, play: Play) 
 
 def test_a_bad_message_without_a_reason_is_a_failure(stage: Stage, play: Play) -> None:
     play.reasons = []
-    assert failure(stage) == "the function's log does not say why the bad message was refused"
+    assert failure(stage) == "the function's log does not say why the invalid message was rejected"
 
 
 def test_a_replay_that_fires_nothing_is_a_failure(stage: Stage, play: Play) -> None:

@@ -69,7 +69,7 @@ def test_the_history_is_a_table(run: Run, alerts: Table) -> None:
     )
     record(alerts, "f-3", at=NOW + SECOND, undeliverable="InvalidParameter")
     head, _, first, second, third = run("history", "AAPL").text.splitlines()
-    assert head == "price of symbol condition before price rule announced"
+    assert head == "price of symbol condition before price rule published"
     assert third.endswith(" 200.25 r-1 no: InvalidParameter")
     assert first == "2026-11-22T15:04:05Z AAPL rises 5% within 1h 190 200.25 r-1 yes"
     assert second == ("2026-11-22T15:04:05.250000Z AAPL crosses-up 200 none 200.25 r-1 not yet")
