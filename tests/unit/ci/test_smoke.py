@@ -276,7 +276,8 @@ def test_a_success_is_one_line_with_the_latency(
         (CliError("no queue"), "error: no queue\n"),
         (
             ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "Subscribe"),
-            "error: the AWS credentials do not allow Subscribe: use others, or have it allowed\n",
+            "error: the AWS credentials do not allow Subscribe: use others, or ask "
+            "for the permission\n",
         ),
     ],
 )

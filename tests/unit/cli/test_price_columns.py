@@ -302,7 +302,7 @@ def test_a_file_packed_and_cut_off_gives_its_rows_up_to_there(path: Path) -> Non
     path.write_bytes(gzip.compress((HEADER + ROW * 100_000).encode())[:-9])
     told = by_columns(path, 1_000)
 
-    assert told == by_rows(path) == ([], f"{path}: is no whole gzip file")
+    assert told == by_rows(path) == ([], f"{path}: is not a complete gzip file")
 
 
 def test_a_bad_row_is_told_before_what_was_cut_off(path: Path) -> None:

@@ -89,7 +89,7 @@ def test_the_columns_of_bars_without_names_may_be_asked_for() -> None:
 def test_other_rows_without_names_are_rejected(row: str) -> None:
     names = row.replace(",", ", ")
     assert reason(f"{row}\n") == (
-        f"line 1: no column is known to be the price, among {names}: say which with --price-column"
+        f"line 1: no column is known to be the price, among {names}: name it with --price-column"
     )
 
 
@@ -157,7 +157,7 @@ def test_a_price_above_the_names_is_not_passed_over() -> None:
 def test_columns_that_are_missing_or_unclear_are_asked_for_by_their_option(
     header: str, hints: Hints, what: str, option: str
 ) -> None:
-    assert reason(f"{header}\n", hints) == f"line 1: {what}: say which with {option}"
+    assert reason(f"{header}\n", hints) == f"line 1: {what}: name it with {option}"
 
 
 def test_a_file_without_names_says_how_they_may_look() -> None:
