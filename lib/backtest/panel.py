@@ -20,7 +20,7 @@ from price_alerts.domain.state import Firing
 T = TypeVar("T")
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; the markers differ as well.
-_PRICE, _LEVEL, _CHANNEL, _UP, _DOWN = "#333333", "#777777", "#56B4E9", "#0072B2", "#D55E00"
+_PRICE, _LEVEL, _RANGE, _UP, _DOWN = "#333333", "#777777", "#56B4E9", "#0072B2", "#D55E00"
 _SMALL = 8  # points
 _FEW_PRICES = 60
 _MAX_NOTES, _MAX_LEVELS, _MAX_LEVEL_CHARACTERS = 15, 200, 12
@@ -67,7 +67,7 @@ class Panel:
         for each in on_price:
             if len(each.levels) == 2:
                 low, high = map(float, each.levels)
-                axes.axhspan(low, high, color=_CHANNEL, alpha=0.12, linewidth=0, label="channel")
+                axes.axhspan(low, high, color=_RANGE, alpha=0.12, linewidth=0, label="range")
 
         shown = self._distinct(firings)
         self._show_firings("fired, upwards", "^", _UP, [each for each in shown if _is_up(each)])

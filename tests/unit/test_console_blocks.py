@@ -78,7 +78,7 @@ def test_what_is_another_each_time_is_not_seen(one: str, other: str) -> None:
     ("one", "other"),
     [
         ("added ibm-100", "added ibm-200"),
-        ("added goog-channel", "added goog-tunnel"),
+        ("added goog-range", "added goog-tunnel"),
         ("2000-02-01T00:00:00Z  IBM", "2000-03-01T00:00:00Z  IBM"),
         ("falls 5% within 1h", "falls 5% within 4h"),
         ("rejected 5 times", "rejected 4 times"),

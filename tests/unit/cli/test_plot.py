@@ -171,15 +171,15 @@ def test_firings_are_marked_at_their_time_and_price(monkeypatch: pytest.MonkeyPa
     assert downwards[0][0] * 86_400 * SECOND == pytest.approx(NOW + 3 * HOUR, abs=1)
 
 
-def test_levels_and_channels_are_drawn_with_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_levels_and_ranges_are_drawn_with_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     rules = [rule("crosses", "200"), rule("below", "200"), rule("exits", "190", "205.5")]
 
     figure = drawn(monkeypatch, rules, prices_of("185", "210"))
 
     assert [line[0][1] for line in lines_of(figure, "level")] == [190, 200, 205.5]
     assert texts_of(figure) == ["190", "200", "205.5"]
-    (channel,) = [patch for patch in figure.axes[0].patches if patch.get_label() == "channel"]
-    assert channel.get_extents().height > 0
+    (shaded,) = [patch for patch in figure.axes[0].patches if patch.get_label() == "range"]
+    assert shaded.get_extents().height > 0
 
 
 def test_a_level_far_away_does_not_make_prices_flat(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,8 +124,8 @@ def test_a_created_resource_is_reason_to_look_for_the_pipeline_again(stage: Stag
 def test_rules_are_added_by_the_command_line_and_shown(stage: Stage) -> None:
     screen = stage.run()
     assert len(stage.commands) == 5
-    assert ("add", "MSFT", "below", "20", "--id", "msft-cheap") in stage.commands
-    assert "added ./alerts add MSFT below 20 --id msft-cheap\n" in screen
+    assert ("add", "MSFT", "below", "20", "--id", "msft-low") in stage.commands
+    assert "added ./alerts add MSFT below 20 --id msft-low\n" in screen
 
 
 def test_a_message_that_cannot_be_understood_is_sent_and_shown(stage: Stage, play: Play) -> None:
