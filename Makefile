@@ -40,7 +40,7 @@ RUNTIME := python3.13
 tests_of_function = $$(grep -lE '^(from|import) (price_alerts|index)|load_index' tests/unit/test_*.py)
 
 .PHONY: runtime
-runtime: setup ## run the tests of the function on the Python that Lambda runs it on, if that is there
+runtime: setup ## run the function's tests on Lambda's Python, if installed
 	@if $(RUNTIME) -c '' 2> /dev/null; then \
 		$(MAKE) --no-print-directory .cache/$(RUNTIME)/installed; \
 		.cache/$(RUNTIME)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(tests_of_function); \
@@ -76,19 +76,19 @@ soak: setup ## send 200,000 prices while invocations are killed, and count what 
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m tests.soak $(ARGS)
 
 .PHONY: bench
-bench: setup ## measure speed and cost beside three others (ARGS=--write: into docs/)
+bench: setup ## measure speed and cost against three others (ARGS=--write: into docs/)
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m benchmarks $(ARGS)
 
 .PHONY: scan
-scan: setup ## have scanners look at the stack, its policies, the code and what it needs
+scan: setup ## scan the stack, its policies, the code and its dependencies
 	@$(venv)/python -m pytest -m deep tests/integration/test_scans.py
 
 .PHONY: successor
-successor: setup ## synthesize with cdktn, which goes on after cdktf, and show what differs
+successor: setup ## synthesize with cdktn, cdktf's successor, and show what differs
 	@$(venv)/python -m tools.successor
 
 .PHONY: docs
-docs: setup ## write what README.md and docs/ have from the code
+docs: setup ## write the generated parts of README.md and docs/
 	@$(venv)/python -m tools.docs.settings_table
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m tools.docs.truth_table
 	@$(venv)/python -m tools.docs.dashboard_picture
@@ -98,7 +98,7 @@ synth: setup ## write the Terraform configuration to cdktf.out/ (ENV=dev)
 	@$(cdktf) synth $(ARGS)
 
 .PHONY: preflight
-preflight: setup ## tell what would make a deployment fail, and what helps (ENV=dev)
+preflight: setup ## report what would make a deployment fail, and what helps (ENV=dev)
 	@$(venv)/python -m lib.deploy.preflight $(ENV)
 
 .PHONY: plan
@@ -106,7 +106,7 @@ plan: synth ## show what a deployment would change, and change nothing (ENV=dev)
 	@$(venv)/python -m lib.deploy.plan
 
 .PHONY: smoke
-smoke: setup ## send a price through the deployed stack, and wait for its announcement (ENV=dev)
+smoke: setup ## send a price through the deployed stack, and wait for its alert (ENV=dev)
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m lib.deploy.smoke $(ARGS)
 
 .PHONY: deploy
@@ -115,7 +115,7 @@ deploy: setup $(if $(filter no,$(PREFLIGHT)),,preflight) ## deploy to your AWS a
 	@$(venv)/python -m lib.deploy.next_steps $(ENV)
 
 .PHONY: destroy
-destroy: setup ## tell what will be lost, and destroy what deploy made (ENV=dev)
+destroy: setup ## report what will be lost, and destroy what deploy made (ENV=dev)
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m lib.deploy.losses $(ENV)
 	@$(cdktf) destroy tap-$(ENV) $(ARGS)
 
@@ -155,7 +155,7 @@ beside := emulator checkov auditors workflows fuzzer successor terraform terrafo
 
 # The lock names no index: each installation uses the one that its pip is set up for.
 .PHONY: lock
-lock: ## resolve Pipfile and both package.json anew and generate the requirement files
+lock: ## resolve Pipfile and both package.json again and generate the requirement files
 	@$(PYTHON) -m venv .cache/pipenv
 	@.cache/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==2026.10.3
 	@PIPENV_IGNORE_VIRTUALENVS=1 WORKON_HOME=.cache PIPENV_QUIET=1 .cache/pipenv/bin/pipenv lock \

@@ -227,7 +227,7 @@ STORY = Story(
         _spec("a-above", "AAPL", "above", 110),
         _spec("a-rearm", "AAPL", "crosses_up", 105, rearm=Decimal(3), trigger="every"),
         _spec("a-cool", "AAPL", "crosses", 105, cooldown_seconds=2, trigger="every"),
-        _spec("a-channel", "AAPL", "exits", 95, 108, trigger="every"),
+        _spec("a-range", "AAPL", "exits", 95, 108, trigger="every"),
         _spec("m-below", "MSFT", "below", 90, trigger="every"),
         _spec("m-falls", "MSFT", "falls", 10, window="1m", trigger="every"),
         _spec("m-rises", "MSFT", "rises", 10, window="1m"),
@@ -413,10 +413,10 @@ def running_pipeline(
 
 
 def main() -> int:
-    """Strike every call in every way, and print a table of what came of it."""
+    """Strike every call in every way, and print a table of the results."""
     console = Console()
     grid = Grid("fault", title="Every call of an invocation, struck once")
-    for name in ("injections", "lost", "doubled", "extra announcements"):
+    for name in ("injections", "lost", "doubled", "published again"):
         grid.add_column(name, justify="right")
     total = 0
     with running_pipeline() as pipeline:

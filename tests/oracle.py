@@ -200,8 +200,8 @@ class Oracle:
             if spec.trigger == "once":
                 rule.status = "triggered"
             elif spec.rearm is not None:
-                is_channel = len(spec.levels) == 2
-                is_up = now.units > (high if is_channel or before is None else before.units)
+                is_range = len(spec.levels) == 2
+                is_up = now.units > (high if is_range or before is None else before.units)
                 rule.disarmed = "up" if is_up else "down"
         if rule.disarmed:
             is_back = _IS_BACK[spec.condition]

@@ -23,7 +23,7 @@ from price_alerts.domain.state import Firing
 T = TypeVar("T")
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; the markers differ as well.
-_PRICE, _LEVEL, _CHANNEL, _UP, _DOWN = "#333333", "#777777", "#56B4E9", "#0072B2", "#D55E00"
+_PRICE, _LEVEL, _RANGE, _UP, _DOWN = "#333333", "#777777", "#56B4E9", "#0072B2", "#D55E00"
 _SMALL, _LINE_SPACING, _MARKER, _GAP = 8, 1.25, 6.5, 5  # in points
 _POINTS_PER_INCH = 72
 _FEW_PRICES = 60
@@ -73,7 +73,7 @@ def draw_panel(
     for each in on_price:
         if len(each.levels) == 2:
             low, high = map(float, each.levels)
-            axes.axhspan(low, high, color=_CHANNEL, alpha=0.12, linewidth=0, label="channel")
+            axes.axhspan(low, high, color=_RANGE, alpha=0.12, linewidth=0, label="range")
 
     shown = _distinct(axes, firings)
     for label, marker, color, is_up in (

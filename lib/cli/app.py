@@ -1,4 +1,4 @@
-"""The command line: which commands there are, and how each of them can end."""
+"""The command line: its commands, and how each can end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lib.formats.errors import CliError, WrongUsage
 from price_alerts.domain.conditions import RuleError
 
 app = typer.Typer(
-    help="Price alerts: what to hear about, what has fired, and how the stack is doing.",
+    help="Manage price alerts: rules, what fired, and the status of the stack.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -38,7 +38,7 @@ app.command()(watch_commands.history)
 app.command()(watch_commands.status)
 app.command("repair")(watch_commands.repair_stack)
 
-dlq = typer.Typer(help="The dead-letter queue: messages that were given up.")
+dlq = typer.Typer(help="Inspect and redrive the dead-letter queue: messages that failed for good.")
 dlq.command("list")(watch_commands.list_letters)
 dlq.command("redrive")(watch_commands.redrive_letters)
 app.add_typer(dlq, name="dlq")
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments
-        What was typed behind ``alerts``; the process's own arguments if ``None``.
+        What was typed after ``alerts``; the process's own arguments if ``None``.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.Exit as end:
         return end.exit_code
     except BrokenPipeError:
-        # Whoever was reading has read enough. What is left must not fail when Python ends.
+        # The reader has read enough. The rest must not fail when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt as interruption:
@@ -81,11 +81,11 @@ def _run(words: list[str]) -> None:
 
 def _line(error: Exception, words: list[str]) -> str:
     text = str(error)
-    if isinstance(error, typer.TyperException):  # all that Typer has to say of what was typed
+    if isinstance(error, typer.TyperException):  # what Typer says about the usage
         context = getattr(error, "ctx", None)
         command = context.command_path if context else f"alerts {words[0]}"
-        told = error.format_message().rstrip(".").replace("Value error, ", "")
-        text = f"{told}: see {command} --help"
+        reason = error.format_message().rstrip(".").replace("Value error, ", "")
+        text = f"{reason}: see {command} --help"
     # It may quote what was typed, or what AWS said.
     return "".join(
         character if character.isprintable() else "?" for character in " ".join(text.split())

@@ -1,4 +1,4 @@
-"""The command that tries rules on prices of the past: backtest."""
+"""The command that tries rules on past prices: backtest."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ Draw = Callable[["Iterable[Portion]", Sequence[Firing], Callable[[int], object]]
 
 def backtest(  # noqa: PLR0913, PLR0917  # each is an option
     rules_path: Annotated[
-        Path, typer.Option("--rules", metavar="FILE", help="A rules file, as for import.")
+        Path, typer.Option("--rules", metavar="FILE", help="Rules file, as for import.")
     ],
     prices_path: Annotated[
         Path,
         typer.Option(
             "--prices",
             metavar="CSV",
-            help="Prices with times: the columns timestamp, symbol and price, or an export.",
+            help="Price file: columns timestamp, symbol and price, or an export.",
         ),
     ],
     picture: Annotated[
         Path | None,
-        typer.Option("--plot", metavar="OUT.png", help="Draw it, too: a .png or .svg."),
+        typer.Option("--plot", metavar="OUT.png", help="Also draw a plot, as .png or .svg."),
     ] = None,
     symbol: SymbolOption = None,
     price_column: PriceColumnOption = None,
@@ -59,10 +59,10 @@ def backtest(  # noqa: PLR0913, PLR0917  # each is an option
 ) -> None:
     """Report when rules would have fired on past prices; needs no deployed stack.
 
-    Prices count in the order of time, as they do for the deployed rules: a file
-    in another order is sorted first, and no row of it is left out.
+    Prices count in the order of time, as they do for deployed rules: a file out
+    of order is sorted first, and no row is skipped.
     """
-    from lib.backtest.backtest import described, run  # noqa: PLC0415  # numpy takes its time
+    from lib.backtest.backtest import described, run  # noqa: PLC0415  # numpy is slow to import
     from lib.backtest.columns import Portion  # noqa: PLC0415
     from lib.backtest.price_columns import FilePortions  # noqa: PLC0415
     from lib.backtest.walk import OutOfOrder  # noqa: PLC0415
@@ -99,8 +99,8 @@ def backtest(  # noqa: PLR0913, PLR0917  # each is an option
 
 
 def _drawing(rules: Sequence[Rule], picture: Path) -> Draw:
-    """Prepare to draw; what is wrong with the target is reported before the prices are read."""
-    from lib.backtest.plot import check_target, plot  # noqa: PLC0415  # matplotlib takes a second
+    """Prepare to draw; an invalid target is reported before the prices are read."""
+    from lib.backtest.plot import check_target, plot  # noqa: PLC0415  # matplotlib is slow to import
 
     try:
         check_target(picture)
@@ -139,7 +139,7 @@ def _write(rules: Iterable[Rule], found: Backtest, is_sorted: bool) -> None:
         {
             "prices": str(found.rows),
             "symbols": str(found.symbols),
-            "in the order of time": "yes" if is_sorted else "no: sorted first",
+            "in order": "yes" if is_sorted else "no: sorted first",
             "of symbols without a rule": str(found.rows_without_rules),
             "fired": str(len(found.firings)),
         }

@@ -20,13 +20,15 @@ from price_alerts.domain.rules import Rule
 
 
 def import_rules(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML list, as export writes it.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="YAML list of rules, as written by export.")
+    ],
     environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add all rules of a file that are not there yet; none, if something is wrong with one.
+    """Add the rules of a file; existing ones stay as they are. If one is invalid, none is added.
 
-    Those that have expired are left out. One without an id is a new rule each time.
+    Expired rules are skipped. A rule without an id is added again each time.
     """
     now = now_microseconds()
     rules = read_rules(file, now)
@@ -50,22 +52,22 @@ def import_rules(
         write_json({"added": added, "unchanged": there, "expired": expired})
     else:
         words = [f"added {len(added)} {'rule' if len(added) == 1 else 'rules'}"]
-        words += [f"{there} {'was' if there == 1 else 'were'} there already"] if there else []
-        words += [f"{expired} left out as expired"] if expired else []
+        words += [f"{there} {'was' if there == 1 else 'were'} already there"] if there else []
+        words += [f"{expired} skipped as expired"] if expired else []
         write_line("; ".join(words))
 
 
 def export_rules(
     table: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Of another table, such as one that was restored."),
+        typer.Option(metavar="NAME", help="Export from another table, such as a restored one."),
     ] = None,
     environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print all rules as a file that import takes; their status is not part of it.
+    """Print all rules as a file for import, without their status.
 
-    Those that are set aside, for they cannot be read, are left out.
+    Rules that cannot be read (set aside) are skipped.
     """
     with connected(environment) as target:
         source = target.table_called(table) if table else target.table
@@ -74,7 +76,7 @@ def export_rules(
     left_out = [rule.rule_id for rule in found if isinstance(rule, SetAside)]
     if left_out:
         sys.stderr.write(
-            f"warning: left out what is set aside, for it cannot be read: {', '.join(left_out)}\n"
+            f"warning: skipped rules that cannot be read (set aside): {', '.join(left_out)}\n"
         )
     if as_json:
         write_json([words_of(rule).told() for rule in rules])

@@ -1,4 +1,4 @@
-"""The options that several commands have."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ EnvironmentOption = Annotated[
     typer.Option(
         "--environment",
         metavar="NAME",
-        help="Whose stack: dev, prod, …; if left out TAP_ENVIRONMENT, else dev.",
+        help="Environment (default: $TAP_ENVIRONMENT or dev).",
         show_default=False,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
-# What a file of prices does not say itself.
+JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
+# What a price file does not say itself.
 SymbolOption = Annotated[
     str | None,
     typer.Option(
         "--symbol",
         metavar="SYMBOL",
-        help="The symbol of all prices in the file, whatever a column of symbols calls it.",
+        help="Symbol of all prices in the file, whatever its column says.",
         show_default=False,
     ),
 ]
@@ -36,7 +36,7 @@ PriceColumnOption = Annotated[
     typer.Option(
         "--price-column",
         metavar="NAME",
-        help="The column of prices, if it is not called price or close.",
+        help="Column of prices, unless it is called price or close.",
         show_default=False,
     ),
 ]
@@ -45,7 +45,7 @@ TimeColumnOption = Annotated[
     typer.Option(
         "--time-column",
         metavar="NAME",
-        help="The column of times, if it is not called timestamp, time, date, unix or the like.",
+        help="Column of times, unless it is called timestamp, time, date, unix or the like.",
         show_default=False,
     ),
 ]
@@ -54,7 +54,7 @@ TimeZoneOption = Annotated[
     typer.Option(
         "--time-zone",
         metavar="ZONE",
-        help="The IANA zone of times that name none, say America/New_York; else dates are UTC.",
+        help="IANA zone of times without one, such as America/New_York (default for dates: UTC).",
         show_default=False,
     ),
 ]
@@ -68,7 +68,7 @@ def hints_from(
     Raises
     ------
     WrongUsage
-        If the symbol is none, or the zone is not known.
+        If the symbol is invalid, or the zone unknown.
     """
     try:
         return Hints(
@@ -79,7 +79,7 @@ def hints_from(
         )
     except InvalidMessage as reason:
         raise WrongUsage(f"--symbol: {reason}") from None
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is none
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is not a zone
         raise WrongUsage(
-            f"--time-zone: no zone is called {time_zone}; write, say, UTC or America/New_York"
+            f"--time-zone: there is no zone {time_zone}: write, say, UTC or America/New_York"
         ) from None

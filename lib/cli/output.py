@@ -18,7 +18,7 @@ from rich.text import Text
 
 Cell = str | Text
 
-_WIDE = 1_000  # for what no terminal shows: a line of its own for every row
+_WIDE = 1_000  # without a terminal: one line per row
 _GAP_CHARACTERS = 2  # between two columns
 _MIN_TEXT_CHARACTERS = 12
 _MIN_FACT_CHARACTERS = 32  # an id of a firing
@@ -37,15 +37,14 @@ def write_line(text: str) -> None:
 def write_table(
     names: Sequence[str], rows: Iterable[Sequence[Cell]], texts: Container[str] = ()
 ) -> None:
-    """Print a table, of which nothing is cut off.
+    """Print a table without cutting anything off.
 
     Parameters
     ----------
     names, rows
         The columns' names, and their cells row by row.
     texts
-        The columns that are folded where a terminal is narrow. All others are copied from there,
-        and stay whole.
+        The columns that are folded on a narrow terminal. All others stay whole, to be copied.
     """
     table, rows = _table(show_header=True), list(rows)
     needed = 0
@@ -62,7 +61,7 @@ def write_table(
 
 
 def write_facts(facts: dict[str, Cell]) -> None:
-    """Print names and what they stand for, one below the other."""
+    """Print names and values, one per line."""
     table = _table(show_header=False)
     table.add_column(style="bold", no_wrap=True)
     least = min(max(cell_len(str(fact)) for fact in facts.values()), _MIN_FACT_CHARACTERS)
@@ -74,19 +73,19 @@ def write_facts(facts: dict[str, Cell]) -> None:
 
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on stderr while something is done, if that is a terminal.
+    """Show a progress bar on stderr, if that is a terminal.
 
     Parameters
     ----------
     what
         What is done.
     total
-        How much there is to do, ``None`` if nobody knows.
+        How much there is to do; ``None`` if unknown.
 
     Yields
     ------
     Callable
-        To be told how much has been done so far.
+        Call it with how much has been done so far.
     """
     console = Console(stderr=True)
     with Progress(
@@ -103,7 +102,7 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 def waiting(what: str) -> AbstractContextManager[object]:
-    """Show on stderr what is waited for, if that is a terminal."""
+    """Show on stderr what the command waits for, if that is a terminal."""
     return Console(stderr=True).status(what)
 
 
@@ -118,7 +117,7 @@ def _table(*, show_header: bool) -> Table:
 
 
 def _write(table: Table, needed_characters: int) -> None:
-    # What stands in the table was written by anybody: it is no markup.
+    # Anybody may have written what is in the table: it is not markup.
     console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDE

@@ -33,18 +33,18 @@ _SHOWN_BAD_ROWS = 20
 def publish_prices(  # noqa: PLR0913, PLR0917  # each is an option
     prices: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SYMBOL=PRICE …", help="Prices of this moment.", show_default=False),
+        typer.Argument(metavar="SYMBOL=PRICE …", help="Current prices.", show_default=False),
     ] = None,
     file: Annotated[
         Path | None,
         typer.Option(
             metavar="CSV",
-            help="Prices instead: the columns symbol, price and maybe timestamp, or an export.",
+            help="Price file instead: columns symbol, price, maybe timestamp, or an export.",
         ),
     ] = None,
     skip_invalid: Annotated[
         bool,
-        typer.Option("--skip-invalid", help="Send a file's other rows if some are wrong."),
+        typer.Option("--skip-invalid", help="Skip invalid rows of the file, and send the others."),
     ] = False,
     symbol: SymbolOption = None,
     price_column: PriceColumnOption = None,
@@ -53,15 +53,15 @@ def publish_prices(  # noqa: PLR0913, PLR0917  # each is an option
     environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Send prices to the queue; none, if something is wrong with one of them.
+    """Send prices to the queue. If one is invalid, none is sent.
 
-    A file's prices are sent in the order of time. Where a symbol has prices in
-    several messages, of a hundred each, these may still arrive out of order.
+    Prices of a file are sent in the order of time, a hundred per message.
+    Messages with prices of the same symbol may still arrive out of order.
     """
     hints = hints_from(symbol, price_column, time_column, time_zone)
     if prices and not file:
         if skip_invalid or hints != Hints():
-            raise WrongUsage("prices that are typed take no option of --file")
+            raise WrongUsage("options of --file do not apply to typed prices")
         found = _typed(prices)
     elif file and not prices:
         found = _in_file(file, hints)
@@ -85,10 +85,10 @@ def publish_prices(  # noqa: PLR0913, PLR0917  # each is an option
             show(so_far.accepted_ticks)
 
         publication = publish(target.sqs, target.queue_url, found.prices, on_progress)
-    _tell(publication, found.bad_rows, as_json)
-    refused = sum(len(refusal.prices) for refusal in publication.refusals)
-    if refused:
-        raise CliError(f"{refused} of {count} prices were not accepted: publish them again")
+    _write(publication, found.bad_rows, as_json)
+    unsent = sum(len(refusal.prices) for refusal in publication.refusals)
+    if unsent:
+        raise CliError(f"{unsent} of {count} prices were not accepted: publish them again")
 
 
 def _typed(words: Iterable[str]) -> CheckedPrices:
@@ -109,8 +109,8 @@ def _reject(path: Path, found: CheckedPrices) -> NoReturn:
     bad_rows = found.bad_rows
     sys.stderr.write("".join(f"{line}\n" for line in _bad_lines(bad_rows)))
     raise CliError(
-        f"{path}: {len(bad_rows)} of {found.count + len(bad_rows)} rows cannot be read, so nothing "
-        "was sent: correct them, or leave them out with --skip-invalid"
+        f"{path}: {len(bad_rows)} of {found.count + len(bad_rows)} rows are invalid, so nothing "
+        "was sent: correct them, or skip them with --skip-invalid"
     )
 
 
@@ -120,7 +120,7 @@ def _bad_lines(bad_rows: Sequence[BadRow]) -> list[str]:
     return [*lines, f"and {more} more"] if more else lines
 
 
-def _tell(publication: Publication, skipped: Sequence[BadRow], as_json: bool) -> None:
+def _write(publication: Publication, skipped: Sequence[BadRow], as_json: bool) -> None:
     if as_json:
         write_json(
             {

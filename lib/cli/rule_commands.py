@@ -32,58 +32,60 @@ _PLACEHOLDERS = f"{{{'} {'.join(PLACEHOLDERS)}}}"
 
 _OPTION = re.compile(r"-(?!\.?[0-9])")  # -5 and -.5 are numbers
 
-RuleId = Annotated[str, typer.Argument(metavar="ID", help="The rule's id; alerts list shows it.")]
+RuleId = Annotated[str, typer.Argument(metavar="ID", help="Id of the rule; alerts list shows it.")]
 
 
 def add(  # noqa: PLR0913, PLR0917  # each is a word that is typed
-    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="Such as AAPL or BTC-USD.")],
+    symbol: Annotated[
+        str, typer.Argument(metavar="SYMBOL", help="Symbol, such as AAPL or BTC-USD.")
+    ],
     condition: Annotated[str, typer.Argument(metavar="CONDITION", help=_CONDITIONS)],
     values: Annotated[
         list[str],
         typer.Argument(
             metavar="VALUE [VALUE2]",
-            help="A price; for enters, exits, inside and outside two, the lower one first; for "
-            "rises and falls a move, say 3 or 5%.",
+            help="A price; two, the lower one first, for enters, exits, inside and outside; a "
+            "move, such as 3 or 5%, for rises and falls.",
         ),
     ],
     within: Annotated[
         str | None,
-        typer.Option(metavar="W", help=f"For rises and falls: {' '.join(WINDOWS_SECONDS)}."),
+        typer.Option(metavar="W", help=f"Window of rises and falls: {' '.join(WINDOWS_SECONDS)}."),
     ] = None,
     trigger: Annotated[
-        str | None, typer.Option(metavar="once|every", help="How often it fires; once if left out.")
+        str | None,
+        typer.Option(metavar="once|every", help="How often the rule fires (default: once)."),
     ] = None,
     cooldown: Annotated[
         str | None,
-        typer.Option(metavar="15m", help="With every: for how long it does not fire again."),
+        typer.Option(metavar="15m", help="With every: time before it may fire again."),
     ] = None,
     rearm: Annotated[
         str | None,
         typer.Option(
-            metavar="0.5%", help="With every: how far back the price must go before the next time."
+            metavar="0.5%",
+            help="With every: how far the price must move back before it may fire again.",
         ),
     ] = None,
     expires: Annotated[
         str | None,
-        typer.Option(
-            metavar="30d|DATE", help="From when on it fires no more: in so long, or a time."
-        ),
+        typer.Option(metavar="30d|DATE", help="Expiry: a duration or a date."),
     ] = None,
-    owner: Annotated[str, typer.Option(metavar="O", help="Whose it is.")] = "",
-    note: Annotated[str, typer.Option(metavar="T", help="What it is for; told with it.")] = "",
+    owner: Annotated[str, typer.Option(metavar="O", help="Owner of the rule.")] = "",
+    note: Annotated[str, typer.Option(metavar="T", help="Note included in the alert.")] = "",
     message: Annotated[
         str,
         typer.Option(
-            metavar="T", help=f"The alert's text, instead of the usual one: {_PLACEHOLDERS}"
+            metavar="T", help=f"Text of the alert instead of the default: {_PLACEHOLDERS}"
         ),
     ] = "",
     rule_id: Annotated[
-        str | None, typer.Option("--id", metavar="ID", help="What to call it; else made up.")
+        str | None, typer.Option("--id", metavar="ID", help="Id of the rule (default: generated).")
     ] = None,
     environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add a rule, which counts from the symbol's next price on."""
+    """Add a rule. It counts from the symbol's next price on."""
     for word in (symbol, condition, *values):
         if _OPTION.match(word):
             raise WrongUsage(f"No such option: {word}: see alerts add --help")
@@ -104,18 +106,18 @@ def add(  # noqa: PLR0913, PLR0917  # each is a word that is typed
     rule = rule_from_words(words, now_microseconds())
     with connected(environment) as target:
         RuleStore(target.table, time.sleep).add(rule)
-    _tell("added", rule, as_json)
+    _write("added", rule, as_json)
 
 
 def list_rules(
     symbol: Annotated[
-        str | None, typer.Argument(metavar="[SYMBOL]", help="Only this symbol's.")
+        str | None, typer.Argument(metavar="SYMBOL", help="Only rules of this symbol.")
     ] = None,
-    status: Annotated[ShownStatus | None, typer.Option(help="Only those of this status.")] = None,
+    status: Annotated[ShownStatus | None, typer.Option(help="Only rules with this status.")] = None,
     environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the rules, by symbol and id."""
+    """List rules by symbol and id."""
     wanted = None if symbol is None else symbol_of(symbol)
     now = now_microseconds()
     with connected(environment) as target:
@@ -129,13 +131,13 @@ def list_rules(
     elif rules:
         write_rules(rules, now)
     else:
-        write_line("there are no such rules" if symbol or status else "there are no rules")
+        write_line("no such rules" if symbol or status else "no rules")
 
 
 def show(
     rule_id: RuleId, environment: EnvironmentOption = None, as_json: JsonOption = False
 ) -> None:
-    """Show all of a rule, and what has come of it."""
+    """Show a rule and its status."""
     check_rule_id(rule_id)
     with connected(environment) as target:
         rule = RuleStore(target.table, time.sleep).look_up(rule_id)
@@ -148,21 +150,21 @@ def show(
 def pause(
     rule_id: RuleId, environment: EnvironmentOption = None, as_json: JsonOption = False
 ) -> None:
-    """Have a rule do nothing until it is resumed."""
+    """Pause a rule until it is resumed."""
     _change("paused", RuleStore.pause, rule_id, environment, as_json)
 
 
 def resume(
     rule_id: RuleId, environment: EnvironmentOption = None, as_json: JsonOption = False
 ) -> None:
-    """Bring a paused or triggered rule back, like one newly added."""
+    """Resume a paused or triggered rule, as if newly added."""
     _change("resumed", RuleStore.resume, rule_id, environment, as_json)
 
 
 def remove(
     rule_id: RuleId, environment: EnvironmentOption = None, as_json: JsonOption = False
 ) -> None:
-    """Delete a rule; what it has fired stays in the history."""
+    """Remove a rule; its firings stay in the history."""
     _change("removed", RuleStore.remove, rule_id, environment, as_json)
 
 
@@ -177,12 +179,12 @@ def _change(
     try:
         with connected(environment) as target:
             rule = change(RuleStore(target.table, time.sleep), rule_id)
-    except RuleError as reason:  # it is typed well, but the rule is not in that status
+    except RuleError as reason:  # well typed, but the rule has another status
         raise CliError(str(reason)) from None
-    _tell(done, rule, as_json)
+    _write(done, rule, as_json)
 
 
-def _tell(done: str, rule: Rule | SetAside, as_json: bool) -> None:
+def _write(done: str, rule: Rule | SetAside, as_json: bool) -> None:
     if as_json:
         write_json(rule_document(rule, now_microseconds()))
     else:

@@ -1,4 +1,4 @@
-"""Rules as they are shown: in a table, each by itself, and as JSON."""
+"""How rules are shown: in a table, one by one, and as JSON."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _STYLES = {
 
 
 def rule_document(rule: Rule | SetAside, now_microseconds: int) -> dict[str, Any]:
-    """Return a rule for JSON: all keys of a rules file, and what has come of the rule.
+    """Return a rule for JSON: all keys of a rules file, and its status.
 
-    Of a rule that is set aside, ``unreadable`` is the reason; what is unknown is ``None``.
+    ``unreadable`` is why a rule is set aside; what is unknown is ``None``.
     """
     document: dict[str, Any] = {
         **dict.fromkeys(KEYS),
@@ -66,7 +66,7 @@ def write_rules(rules: Iterable[Rule | SetAside], now_microseconds: int) -> None
 
 
 def write_rule(rule: Rule | SetAside, now_microseconds: int) -> None:
-    """Print all that there is to know of a rule."""
+    """Print everything about a rule."""
     if isinstance(rule, SetAside):
         write_facts(
             {
@@ -79,7 +79,7 @@ def write_rule(rule: Rule | SetAside, now_microseconds: int) -> None:
         return
     words = words_of(rule)
     side = rule.progress.disarmed
-    back = "and the price has not come back far enough"
+    back = "and the price has not moved back far enough"
     write_facts(
         {
             "id": rule.rule_id,
@@ -91,7 +91,7 @@ def write_rule(rule: Rule | SetAside, now_microseconds: int) -> None:
             "expires": words.expires or "never",
             "owner": rule.owner,
             "note": rule.note,
-            "message": rule.message or "the usual sentence",
+            "message": rule.message or "default",
             "status": _status(rule, now_microseconds),
             "armed": f"no: it fired on the {side} side, {back}" if side else "yes",
             "last fired": _last_fired(rule) or "never",

@@ -1,4 +1,4 @@
-"""The commands that look after a stack: history, status, repair, and dlq list and redrive."""
+"""The commands that operate a stack: history, status, repair, and dlq list and redrive."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ _NOTHING_LATELY = f"nothing has fired in the last {_LAST_DAY}: --since 30d looks
 
 def history(
     symbol: Annotated[
-        str | None, typer.Argument(metavar="[SYMBOL]", help="Only this symbol's.")
+        str | None, typer.Argument(metavar="SYMBOL", help="Only firings of this symbol.")
     ] = None,
     since: Annotated[
         str | None,
         typer.Option(
             metavar="24h|DATE",
-            help="From when on: so long ago, or a time. Of a symbol it is the time of its prices, "
-            "and all if left out; else it is the time of the decision, and 24h if left out.",
+            help="Start: a duration back from now, or a date. With SYMBOL by the time of prices "
+            "(default: all), without by the time of firing (default: 24h).",
         ),
     ] = None,
     environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what has fired, the newest last."""
+    """Show what fired, newest last."""
     now = now_microseconds()
     wanted = None if symbol is None else symbol_of(symbol)
     with connected(environment) as target, waiting("Reading the history"):
@@ -53,7 +53,7 @@ def history(
         write_json(firings)
     elif firings:
         write_table(
-            ["price of", "symbol", "condition", "before", "price", "rule", "announced"],
+            ["price of", "symbol", "condition", "before", "price", "rule", "published"],
             map(_firing_row, firings),
             texts=["condition"],
         )
@@ -64,12 +64,12 @@ def history(
 
 
 def status(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
-    """Show how the stack is doing: queues, rules, function."""
+    """Show the status of the stack: queues, rules, function."""
     with connected(environment) as target:
         with waiting("Reading the table"):
             found = read_status(target, now_microseconds())
         if as_json:
-            # asdict would make something else of the Counter.
+            # asdict would change the Counter.
             table = asdict(found.table) | {"rules": dict(found.table.rules)}
             stack = {"stack": target.names.stack, "region": target.region}
             write_json(stack | asdict(found) | {"table": table})
@@ -78,7 +78,7 @@ def status(environment: EnvironmentOption = None, as_json: JsonOption = False) -
 
 
 def repair_stack(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
-    """Deliver the firings that an invocation left behind, without waiting for the next price."""
+    """Deliver unfinished firings now, without waiting for the next price."""
     with connected(environment) as target, waiting("Repairing"):
         stuck = read_status(target, now_microseconds()).table.stuck
         done = repair(target.functions, target.names.function, stuck)
@@ -90,13 +90,13 @@ def repair_stack(environment: EnvironmentOption = None, as_json: JsonOption = Fa
         write_line(f"repaired {', '.join(done.repaired)}")
     if done.stuck:
         raise CliError(
-            f"still stuck: {', '.join(done.stuck)}; the function's log says why, and "
+            f"still stuck: {', '.join(done.stuck)}: the function's log says why, and "
             "docs/runbook.md what to do (publish-failures)"
         )
 
 
 def list_letters(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
-    """Show the messages in the dead-letter queue, and why each was refused."""
+    """Show the messages in the dead-letter queue, and why each was rejected."""
     with connected(environment) as target, waiting("Reading the dead-letter queue"):
         letters = list_dead_letters(
             target.sqs, target.dead_letter_queue_url, now_microseconds(), shapes=target.shapes
@@ -135,9 +135,9 @@ def list_letters(environment: EnvironmentOption = None, as_json: JsonOption = Fa
 
 
 def redrive_letters(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
-    """Send the messages in the dead-letter queue back, to be tried again.
+    """Send the messages in the dead-letter queue back to be retried.
 
-    What was applied of them does not count again; SQS's own redrive would have it count twice.
+    Prices that were applied already have no effect; with SQS's own redrive they would count twice.
     """
     so_far = [Redrive()]
     with (
@@ -157,11 +157,11 @@ def redrive_letters(environment: EnvironmentOption = None, as_json: JsonOption =
         write_json(asdict(done))
     else:
         write_line(
-            _moved(done) + (f"; {done.refused} will be refused again" if done.refused else "")
+            _moved(done) + (f"; {done.refused} will be rejected again" if done.refused else "")
         )
     if done.unsent:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in done.unsent.items())
-        raise CliError(f"SQS rejects what stays in the dead-letter queue: {reasons}")
+        raise CliError(f"SQS rejected messages, which stay in the dead-letter queue: {reasons}")
 
 
 def _moved(done: Redrive) -> str:
@@ -177,11 +177,11 @@ def _firing_row(firing: dict[str, Any]) -> list[str]:
         firing["previous_price"] or "none",
         firing["price"],
         firing["rule_id"],
-        _announced(firing),
+        _published(firing),
     ]
 
 
-def _announced(firing: dict[str, Any]) -> str:
+def _published(firing: dict[str, Any]) -> str:
     if firing["undeliverable"]:
         return f"no: {firing['undeliverable']}"
     return "yes" if firing["sent"] else "not yet"

@@ -88,10 +88,10 @@ def _refusal(error: ClientError, environment: str, region: str) -> str:
     if is_denied(error):
         named = re.search(r"not authorized to perform: (\S+)", message)
         action = named[1] if named else error.operation_name
-        return f"the AWS credentials do not allow {action}: use others, or have it allowed"
+        return f"the AWS credentials do not allow {action}: use others, or ask for the permission"
     if code in _PASSING or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
-        return f"AWS has too much to do for {error.operation_name} ({code}): try again in a minute"
-    return f"AWS refused {error.operation_name}: {message or code}"
+        return f"AWS is throttling {error.operation_name} ({code}): try again in a minute"
+    return f"AWS rejected {error.operation_name}: {message or code}"
 
 
 def _failure(error: BotoCoreError | ClientError | ResponseParserError) -> str:
@@ -99,7 +99,9 @@ def _failure(error: BotoCoreError | ClientError | ResponseParserError) -> str:
         case NoCredentialsError() | PartialCredentialsError():
             return f"no AWS credentials: set AWS_PROFILE, or log in with aws sso login ({error})"
         case CredentialRetrievalError() | LoginError() | SSOError() | TokenRetrievalError():
-            return f"the AWS credentials cannot be had: log in again with aws sso login ({error})"
+            return (
+                f"the AWS credentials are not available: log in again with aws sso login ({error})"
+            )
         case ProfileNotFound():
             return f"{error}: set AWS_PROFILE to one of ~/.aws/config"
         case ConnectionError() | HTTPClientError():

@@ -325,8 +325,8 @@ class RuleStore:
                 ceiling_seconds = next(ceilings, None)
                 if ceiling_seconds is None:
                     raise CliError(
-                        f"firings of {symbol} wait to be delivered: ./alerts repair sees to it, "
-                        "or its next price does"
+                        f"firings of {symbol} wait to be delivered: run ./alerts repair, or wait "
+                        "for its next price"
                     )
                 self._sleep(ceiling_seconds * random.uniform(0.5, 1))  # noqa: S311  # no secret
                 continue
@@ -374,7 +374,7 @@ class RuleStore:
         # second at most.
         for item in self._read(self._keys_of(rule_id)):
             return item
-        raise CliError(f"there is no rule {rule_id}: alerts list shows them all")
+        raise CliError(f"there is no rule {rule_id}: alerts list shows all rules")
 
     def _read(self, keys: Iterable[Mapping[str, str]]) -> Iterator[Mapping[str, Any]]:
         """Read what is there, without what the table is to sweep away by now."""
@@ -418,9 +418,9 @@ def _bare(rule: Rule) -> Rule:
 
 def _taken(rule_id: str, symbol: str) -> CliError:
     return CliError(
-        f"there is a rule {rule_id} already, for {symbol}: choose another id, or remove it"
+        f"there is already a rule {rule_id}, for {symbol}: choose another id, or remove it"
     )
 
 
 def _too_much(name: str) -> CliError:
-    return CliError(f"too much is going on with {name} at once: try again in a minute")
+    return CliError(f"too many changes of {name} at once: try again in a minute")

@@ -28,11 +28,11 @@ def next_steps(settings: Settings) -> list[str]:
     return [
         f"{settings.prefix} is deployed. What to try:",
         *(f"  ./alerts {command} --environment {name}" for command in commands),
-        'To be told by e-mail, add {"protocol": "email", "endpoint": "you@example.com"} to the '
-        f"subscriptions of {name} in cdktf.json, make deploy ENV={name}, and confirm what AWS "
-        "sends.",
+        'To get alerts by e-mail, add {"protocol": "email", "endpoint": "you@example.com"} to the '
+        f"subscriptions of {name} in cdktf.json, make deploy ENV={name}, and confirm the "
+        "e-mail from AWS.",
         f"Dashboard: {dashboard_url(account)}",
-        f"To take it all away again: make destroy ENV={name}",
+        f"To destroy it all again: make destroy ENV={name}",
     ]
 
 

@@ -33,30 +33,30 @@ from price_alerts.adapters.items import state_key
 from price_alerts.domain.rules import Rule
 
 _PATIENCE_SECONDS = 120.0
-# SNS may take some seconds to know of a new subscriber: what is announced before, it does not get.
+# SNS may take some seconds to know of a new subscriber: it misses what is published before.
 _NEXT_PRICE_SECONDS = 5.0
 _LOW, _LEVEL, _HIGH = Decimal(1), Decimal(2), Decimal(3)
 
 
 def smoke(target: Target, patience_seconds: float) -> float:
-    """Have a stack announce a price.
+    """Have a stack publish an alert.
 
     Parameters
     ----------
     target
         The stack.
     patience_seconds
-        How long to wait for the announcement.
+        How long to wait for the alert.
 
     Returns
     -------
     float
-        The seconds from the sending of the price to its announcement.
+        The seconds from the sending of the price to its alert.
 
     Raises
     ------
     CliError, LocalError
-        With one line, if it is not announced in time.
+        With one line, if no alert comes in time.
     """
     name = secrets.token_hex(6)
     words = RuleWords(
@@ -99,7 +99,7 @@ def _latency_seconds(
 ) -> float:
     latencies: list[float] = []
 
-    def is_announced() -> bool:
+    def is_published() -> bool:
         _send(target, rule.symbol)
         give_up_at = time.monotonic() + min(_NEXT_PRICE_SECONDS, patience_seconds)
         while not latencies and time.monotonic() < give_up_at:
@@ -110,8 +110,8 @@ def _latency_seconds(
         return bool(latencies)
 
     wait_for(
-        is_announced,
-        f"{target.names.stack} announced no price of {rule.symbol} within "
+        is_published,
+        f"{target.names.stack} published no alert for {rule.symbol} within "
         f"{patience_seconds:.0f} s: see ./alerts status, and docs/runbook.md",
         patience_seconds,
         poll_seconds=0,
@@ -124,7 +124,7 @@ def _send(target: Target, symbol: str) -> None:
     # In one message, where their order counts.
     prices = [Price(symbol, _LOW, now - 1), Price(symbol, _HIGH, now)]
     for refusal in publish(target.sqs, target.queue_url, prices).refusals:
-        raise CliError(f"the queue of {target.names.stack} takes no prices: {refusal.reason}")
+        raise CliError(f"the queue of {target.names.stack} accepts no prices: {refusal.reason}")
 
 
 def _remove(target: Target, rule: Rule) -> None:
@@ -142,7 +142,7 @@ def _clean(what: str, clean: Callable[[], object]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Try out the stack of ``TAP_ENVIRONMENT``; returns the exit code.
+    """Try the stack of ``TAP_ENVIRONMENT``; returns the exit code.
 
     Parameters
     ----------
@@ -161,11 +161,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: {reason}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: what was made for the smoke test is removed\n")
+        sys.stderr.write("interrupted: what the smoke test made is removed\n")
         return 130
     sys.stdout.write(
-        f"{target.names.stack} announced a price {latency_seconds * 1_000:.0f} ms after it was "
-        "sent\n"
+        f"{target.names.stack} published an alert {latency_seconds * 1_000:.0f} ms after its price "
+        "was sent\n"
     )
     return 0
 

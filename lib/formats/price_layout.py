@@ -213,12 +213,12 @@ def _place(header: _Row, asked: str | None, usual: Collection[str], what: str, o
     line = f"line {max(header.line, 1)}"
     if places:
         each = " and ".join(header.fields[place].strip() for place in places)
-        raise CliError(f"{line}: {each} may each be the {what}: say which with {option}")
+        raise CliError(f"{line}: {each} may each be the {what}: name it with {option}")
     names = ", ".join(name.strip() for name in header.fields[:_SHOWN_NAMES])
     if len(header.fields) > _SHOWN_NAMES:
         names += ", …"
     fault = f"known to be the {what}" if asked is None else f"called {asked}"
-    raise CliError(f"{line}: no column is {fault}, among {names}: say which with {option}")
+    raise CliError(f"{line}: no column is {fault}, among {names}: name it with {option}")
 
 
 def _check_lines_above(header: _Row, rows: Sequence[_Row], price_at: int) -> None:

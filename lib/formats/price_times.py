@@ -75,7 +75,7 @@ def _iso(text: str, is_day_first: bool | None) -> str:
     if not date:
         return text
     if is_day_first is None:
-        raise InvalidMessage("timestamp may begin with the day or the month: write YYYY-MM-DD")
+        raise InvalidMessage("timestamp may start with the day or the month: write YYYY-MM-DD")
     day, month = (int(date[place]) for place in ((1, 2) if is_day_first else (2, 1)))
     return f"{date[3]}-{month:02}-{day:02}{date[4]}"
 
@@ -94,7 +94,5 @@ def _with_zone(text: str, zone: tzinfo | None) -> str:
     moment = moment.replace(tzinfo=zone or UTC)
     # A date is its first moment, even where clocks are changed at midnight.
     if not is_date and moment.utcoffset() != moment.replace(fold=1).utcoffset():
-        raise InvalidMessage(
-            f"timestamp is when clocks are changed in {zone}: write it with its offset"
-        )
+        raise InvalidMessage(f"timestamp is when clocks change in {zone}: write it with its offset")
     return moment.isoformat()

@@ -168,7 +168,7 @@ class PricesFile:
                 with io.TextIOWrapper(plain, encoding="utf-8-sig", newline="") as text:
                     yield text
         except (gzip.BadGzipFile, EOFError, zlib.error):
-            raise CliError(f"{self._path}: is no whole gzip file") from None
+            raise CliError(f"{self._path}: is not a complete gzip file") from None
         except OSError as error:
             raise CliError(f"{self._path}: {error.strerror}") from None
         except UnicodeDecodeError:

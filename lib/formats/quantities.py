@@ -30,7 +30,7 @@ def distance_of(word: str) -> Distance:
         return Distance(parse_price(word.removesuffix("%")), word.endswith("%"))
     except InvalidMessage:
         raise RuleError(
-            f"{word!r} is no number ({NUMBER_LIMITS}): write 200, 0.25, -3 or 5%"
+            f"{word!r} is not a number ({NUMBER_LIMITS}): write 200, 0.25, -3 or 5%"
         ) from None
 
 
@@ -45,7 +45,7 @@ def seconds_of(word: str) -> int:
     duration = _DURATION.fullmatch(word)
     if duration is None:
         raise RuleError(
-            f"{word!r} is no duration: write a whole number and s, m, h, d or w, say 15m"
+            f"{word!r} is not a duration: write a whole number and s, m, h, d or w, say 15m"
         )
     return int(duration[1]) * _UNITS_SECONDS[duration[2]]
 
@@ -99,6 +99,6 @@ def _parsed(word: str) -> int:
         return parse_timestamp(f"{word}T00:00:00Z" if _DATE.fullmatch(word) else word)
     except InvalidMessage:
         raise RuleError(
-            f"{word!r} is no time from 1970 on: write a duration, say 30d, a date, say 2027-01-31, "
+            f"{word!r} is no time since 1970: write a duration, say 30d, a date, say 2027-01-31, "
             "or ISO 8601 with a zone, say 2027-01-31T16:00:00Z"
         ) from None

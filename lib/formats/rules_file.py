@@ -70,7 +70,7 @@ def read_rules(path: Path, now_microseconds: int) -> list[Rule]:
                 name += f" ({words.id})"
             rule = rule_from_words(words, now_microseconds, may_have_expired=True)
             if rule.rule_id in rules:
-                raise RuleError("another rule before it has the same id: give each its own")
+                raise RuleError("an earlier rule has the same id: give each its own")
         except RuleError as reason:
             line = entry.start_mark.line + 1
             raise CliError(f"{path} line {line}, {name}: {reason}") from None
@@ -107,7 +107,7 @@ def _entries(path: Path) -> Iterator[Node]:
     document = _document(path)
     if not isinstance(document, SequenceNode):
         raise CliError(
-            f'{path}: must be a list of rules, each beginning like "- symbol: AAPL"; '
+            f'{path}: must be a list of rules, each starting like "- symbol: AAPL"; '
             "alerts export writes one"
         )
     yield from document.value

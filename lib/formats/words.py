@@ -114,9 +114,7 @@ def rule_from_words(
     if words.expires is not None:
         expires_at = moment_of(words.expires, now_microseconds)
         if expires_at <= now_microseconds and not may_have_expired:
-            raise RuleError(
-                f"expires {words.expires} is past: it must lie in the future, say 30d from now"
-            )
+            raise RuleError(f"expires {words.expires} is in the past: write a later time, say 30d")
     return Rule(
         rule_id=_new_id(symbol) if words.id is None else words.id,
         symbol=symbol,
@@ -227,4 +225,4 @@ def _trigger_of(word: str | None) -> Trigger:
     try:
         return Trigger.ONCE if word is None else Trigger(word)
     except ValueError:
-        raise RuleError(f"{word!r} is no trigger: write once or every") from None
+        raise RuleError(f"{word!r} is not a trigger: write once or every") from None

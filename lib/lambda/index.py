@@ -137,7 +137,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
         if content.faults:
             invalid.add(record.first_id)
             lines.warning(
-                "message refused",
+                "message rejected",
                 message_id=record.first_id,
                 reason=content.faults[0],
                 faults=len(content.faults),
@@ -230,7 +230,7 @@ def _report(counts: Mapping[str, int], batch: Batch) -> None:
     for rule_id, reason in batch.unreadable.items():
         lines.error("rule set aside", rule_id=rule_id, reason=reason)
     for firing in batch.published:
-        lines.info("firing announced", **_names(firing))
+        lines.info("firing published", **_names(firing))
     for firing, reason in batch.undeliverable:
         lines.error("firing undeliverable", **_names(firing), reason=reason)
     counts = {

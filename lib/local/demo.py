@@ -32,11 +32,11 @@ _REGION = "us-east-1"
 _HIGH_PRICE_THRESHOLD = 500
 # One of each kind of thing that is often asked for.
 _RULES = (
-    "MSFT below 20 --id msft-cheap",
+    "MSFT below 20 --id msft-low",
     "AAPL crosses-up 200 --id aapl-200",
     "IBM crosses 100 --trigger every --rearm 10 --id ibm-100",
-    "GOOG exits 400 600 --trigger every --id goog-channel",
-    "AMZN above 120 --message '{symbol} costs {price}, more than {level}' --id amzn-dear",
+    "GOOG exits 400 600 --trigger every --id goog-range",
+    "AMZN above 120 --message '{symbol} costs {price}, more than {level}' --id amzn-high",
 )
 _BAD_MESSAGE = '{"symbol": "AAPL", "price": "a lot"}'
 _PRICES = Path(__file__).with_name("prices.csv")
@@ -167,9 +167,9 @@ class Demo:
         )
         reasons = pipeline.refusals(message_id)
         if not reasons:
-            raise LocalError("the function's log does not say why the bad message was refused")
+            raise LocalError("the function's log does not say why the invalid message was rejected")
         self._screen.line(
-            f"[bold red]refused[/] {len(reasons)} times, now in the dead-letter queue: "
+            f"[bold red]rejected[/] {len(reasons)} times, now in the dead-letter queue: "
             f"{reasons[-1]}"
         )
         return reasons[-1]

@@ -89,7 +89,7 @@ def alarms_of(names: Names, settings: Settings) -> list[Alarm]:
     return [
         Alarm(
             "dead-letters",
-            "Messages were given up, and their prices have not been looked at.",
+            "Messages were given up, and their prices may not have been applied.",
             metrics["dead"],
             0,
         ),
@@ -129,13 +129,13 @@ def alarms_of(names: Names, settings: Settings) -> list[Alarm]:
         ),
         Alarm(
             "publish-failures",
-            "SNS has not taken alerts: they are recorded, and wait to be announced.",
+            "SNS has not accepted alerts: they are recorded, and wait to be published.",
             metrics["publish_failures"],
             0,
         ),
         Alarm(
             "invalid-messages",
-            f"Over {_INVALID_PERCENT}% of the messages cannot be understood.",
+            f"Over {_INVALID_PERCENT}% of the messages are invalid.",
             metrics["invalid"],
             _INVALID_PERCENT,
             minutes=3,
@@ -143,7 +143,7 @@ def alarms_of(names: Names, settings: Settings) -> list[Alarm]:
         ),
         Alarm(
             "undeliverable-alerts",
-            "SNS rejects alerts for good: they are recorded, and not everybody hears of them.",
+            "SNS rejects alerts for good: they are recorded, and not everybody is notified.",
             metrics["undeliverable"],
             0,
         ),

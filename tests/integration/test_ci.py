@@ -242,7 +242,7 @@ def test_the_plan_of_what_is_deployed_changes_what_the_emulator_forgets(story: S
 def test_what_works_is_deployed_to_dev_and_then_to_prod(story: Story) -> None:
     results, printed = story.well
     assert results == {"dev": "success", "prod": "success"}, "\n".join(printed.values())
-    assert re.search(r"announced a price \d+ ms after", printed["make smoke ENV=dev"])
+    assert re.search(r"published an alert \d+ ms after", printed["make smoke ENV=dev"])
 
 
 def test_a_broken_function_fails_the_smoke_test_and_stops_before_prod(story: Story) -> None:
@@ -250,7 +250,7 @@ def test_a_broken_function_fails_the_smoke_test_and_stops_before_prod(story: Sto
     assert results == {"dev": "failure", "prod": "skipped"}
     *_, smoke = printed
     assert smoke == "make smoke ENV=dev"
-    assert "error: tap-dev announced no price of SMOKE." in printed[smoke]
+    assert "error: tap-dev published no alert for SMOKE." in printed[smoke]
 
 
 def test_smoke_tests_leave_nothing_behind(story: Story, account: Emulator) -> None:

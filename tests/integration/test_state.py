@@ -263,7 +263,7 @@ def test_each_deployment_begins_with_how_its_state_is(story: Story, step: str, l
 def test_each_deployment_ends_with_what_to_try(story: Story, step: str) -> None:
     lines = story.printed[step].splitlines()
     assert lines[-8].endswith("is deployed. What to try:")
-    assert lines[-1] == "To take it all away again: make destroy ENV=dev"
+    assert lines[-1] == "To destroy it all again: make destroy ENV=dev"
 
 
 def test_with_the_bucket_there_is_nothing_to_try(story: Story) -> None:

@@ -30,7 +30,7 @@ class Trouble(StrEnum):
     LOST = "lost"
     DOUBLED = "doubled"
     WRONG = "wrong"
-    UNANNOUNCED = "not announced"
+    UNPUBLISHED = "not published"
     UNRECORDED = "not recorded"
     EXTRA = "extra"
     ORDER = "out of order"
@@ -239,10 +239,10 @@ class _Judge:
             if firing.is_undeliverable and self._has_rejected():
                 continue
             if not announced[firing_id]:
-                yield Finding(Trouble.UNANNOUNCED, f"{firing.rule_id} at {firing.position}")
+                yield Finding(Trouble.UNPUBLISHED, f"{firing.rule_id} at {firing.position}")
             elif not firing.is_sent:
                 yield Finding(
-                    Trouble.UNANNOUNCED, f"{firing.rule_id} at {firing.position} is not marked"
+                    Trouble.UNPUBLISHED, f"{firing.rule_id} at {firing.position} is not marked"
                 )
         for each in self._outcome.announced:
             if each.firing_id not in recorded:
@@ -252,7 +252,7 @@ class _Judge:
         if over:
             yield Finding(
                 Trouble.EXTRA,
-                f"{len(over)} firings were announced up to {max(over.values())} times, "
+                f"{len(over)} firings were published up to {max(over.values())} times, "
                 f"not {allowed}",
             )
 
@@ -289,7 +289,7 @@ class _Judge:
         for symbol, firing_ids in by_symbol.items():
             if not _is_sorted(firing_ids, turns.__getitem__):
                 rules = [recorded[each].rule_id for each in firing_ids if each in recorded]
-                yield Finding(Trouble.ORDER, f"{symbol}: last announced as {' '.join(rules)}")
+                yield Finding(Trouble.ORDER, f"{symbol}: last published as {' '.join(rules)}")
             elif self._case.kind == "ordered" and not self._has_been_reordered():
                 known = [each for each in firing_ids if each in recorded]
                 if not _is_sorted(known, lambda each: recorded[each].position):

@@ -78,10 +78,10 @@ def test_what_is_another_each_time_is_not_seen(one: str, other: str) -> None:
     ("one", "other"),
     [
         ("added ibm-100", "added ibm-200"),
-        ("added goog-channel", "added goog-tunnel"),
+        ("added goog-range", "added goog-tunnel"),
         ("2000-02-01T00:00:00Z  IBM", "2000-03-01T00:00:00Z  IBM"),
         ("falls 5% within 1h", "falls 5% within 4h"),
-        ("refused 5 times", "refused 4 times"),
+        ("rejected 5 times", "rejected 4 times"),
         ("price 141.5", "price 141.6"),
         ("Terraform 1.9.8", "Terraform 1.10.5"),
     ],

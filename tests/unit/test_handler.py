@@ -249,7 +249,7 @@ def test_a_refusal_is_logged_with_message_and_reason(index: ModuleType, lines: L
     assert {
         name: warning[name] for name in ("message", "message_id", "reason", "request_id", "service")
     } == {
-        "message": "message refused",
+        "message": "message rejected",
         "message_id": "m-1",
         "reason": "the body is not JSON",
         "request_id": "request-1",
@@ -262,7 +262,7 @@ def test_a_published_firing_is_logged(index: ModuleType, table: Table, lines: Li
     (line,) = [line for line in lines() if line.get("level") == "INFO"]
     (firing_id,) = [item["firing_id"] for item in table.scan()["Items"] if "firing_id" in item]
     assert (line["message"], line["firing_id"], line["rule_id"], line["message_id"]) == (
-        "firing announced",
+        "firing published",
         firing_id,
         "high-price-threshold",
         "m-1",

@@ -67,7 +67,7 @@ def test_no_line_holds_anything_of_a_message(index: ModuleType) -> None:
         printed = lines_for(index, body)
         assert MARKER not in printed
         assert PRICE not in printed
-        fired += '"firing announced"' in printed
+        fired += '"firing published"' in printed
 
     check()
     assert fired

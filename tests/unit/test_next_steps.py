@@ -18,7 +18,7 @@ def lines() -> list[str]:
 
 
 def test_the_commands_name_the_environment() -> None:
-    assert [line for line in lines() if "alerts" in line] == [
+    assert [line for line in lines() if "./alerts" in line] == [
         "  ./alerts add AAPL above 200 --environment blue",
         "  ./alerts publish AAPL=199 AAPL=201 --environment blue",
         "  ./alerts history AAPL --environment blue",
@@ -35,11 +35,12 @@ def test_the_commands_are_ones_that_there_are(capsys: pytest.CaptureFixture[str]
 def test_it_says_where_to_subscribe_where_the_dashboard_is_and_how_to_end() -> None:
     assert lines()[0] == "tap-blue is deployed. What to try:"
     assert lines()[5:] == [
-        'To be told by e-mail, add {"protocol": "email", "endpoint": "you@example.com"} to the '
-        "subscriptions of blue in cdktf.json, make deploy ENV=blue, and confirm what AWS sends.",
+        'To get alerts by e-mail, add {"protocol": "email", "endpoint": "you@example.com"} to the '
+        "subscriptions of blue in cdktf.json, make deploy ENV=blue, and confirm the "
+        "e-mail from AWS.",
         "Dashboard: https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1"
         "#dashboards/dashboard/tap-blue",
-        "To take it all away again: make destroy ENV=blue",
+        "To destroy it all again: make destroy ENV=blue",
     ]
 
 

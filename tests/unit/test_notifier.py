@@ -133,7 +133,7 @@ def test_a_move_in_percent_is_written_with_its_sign() -> None:
     assert (fields(entry)["levels"], entry["Subject"]) == (["5%"], "AAPL rises 5%: 200.25")
 
 
-def test_a_channel_is_written_with_both_levels() -> None:
+def test_a_range_is_written_with_both_levels() -> None:
     terms = Terms(Condition.ENTERS, (Decimal(1), Decimal(2)))
     entry = message(told(terms=terms))
     assert (fields(entry)["levels"], entry["Subject"]) == (

@@ -99,7 +99,7 @@ def test_without_a_mistake_nothing_is_found(equipment: Equipment, kind: str) -> 
     [
         (Mistakes(ignores_conditions_of_updates=True), "late", Plan(), Trouble.LOST),
         (Mistakes(ignores_conditions_of_updates=True), "ordered", Plan(), Trouble.LOST),
-        (Mistakes(swallows_announcements=True), "ordered", Plan(), Trouble.UNANNOUNCED),
+        (Mistakes(swallows_announcements=True), "ordered", Plan(), Trouble.UNPUBLISHED),
         (Mistakes(shuffles_announcements=True), "late", Plan(), Trouble.ORDER),
         (
             Mistakes(forgets_failures=True),

@@ -48,7 +48,7 @@ INSIDE, OUTSIDE = ["90", "100", "110"], ["89", "111"]
         ("outside 90 110", OUTSIDE, [], OUTSIDE),
     ],
 )
-def test_a_channel_comes_true(
+def test_a_range_comes_true(
     text: str, unknown: list[str], outside: list[str], inside: list[str]
 ) -> None:
     expected = {None: unknown, "89": outside, "90": inside, "100": inside, "110": inside}
@@ -225,8 +225,8 @@ def test_a_distance_is_written_without_an_exponent(text: str, written: str) -> N
 def test_levels_are_written_exactly() -> None:
     percent = Terms(Condition.RISES, (Decimal("2.50"),), is_percent=True, window="1h")
     assert percent.levels_in_words == ["2.50%"]
-    channel = Terms(Condition.INSIDE, (Decimal("1E+2"), Decimal(110)))
-    assert channel.levels_in_words == ["100", "110"]
+    terms = Terms(Condition.INSIDE, (Decimal("1E+2"), Decimal(110)))
+    assert terms.levels_in_words == ["100", "110"]
 
 
 def test_a_condition_is_typed_in_one_word_and_told_in_several() -> None:

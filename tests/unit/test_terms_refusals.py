@@ -43,9 +43,9 @@ MOST = "9" * 34
         ("exits -1 9 rearm 1%", "rearm in percent needs levels above 0: write an amount"),
         ("rises 5 within 1h rearm 5", "rearm must be less than the move, 5"),
         ("rises 5% within 1h rearm 5%", "rearm must be less than the move, 5%"),
-        ("exits 90 110 rearm 20.01", "rearm must not be more than the width of the channel"),
-        ("exits 90 110 rearm 20%", "rearm must not be more than the width of the channel"),
-        ("outside 100 110 rearm 9.9%", "rearm must not be more than the width of the channel"),
+        ("exits 90 110 rearm 20.01", "rearm must not be more than the width of the range"),
+        ("exits 90 110 rearm 20%", "rearm must not be more than the width of the range"),
+        ("outside 100 110 rearm 9.9%", "rearm must not be more than the width of the range"),
     ],
 )
 def test_terms_that_cannot_be_watched_are_refused(text: str, reason: str) -> None:

@@ -25,10 +25,10 @@ def number(units: int) -> Decimal:
 
 
 def terms_of(condition: Condition, first: int, second: int, rearm: int) -> Terms | None:
-    is_channel = condition in (
+    is_range = condition in (
         *(Condition.ENTERS, Condition.EXITS, Condition.INSIDE, Condition.OUTSIDE),
     )
-    levels = (number(first), number(second)) if is_channel else (number(first),)
+    levels = (number(first), number(second)) if is_range else (number(first),)
     distance = Distance(Decimal(rearm).scaleb(-17)) if rearm else None
     try:
         return Terms(condition, levels, rearm=distance)

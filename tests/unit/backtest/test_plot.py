@@ -150,7 +150,7 @@ def test_a_marker_that_another_covers_is_drawn_once(draw: Draw) -> None:
     assert [price for _, price in upwards] == [201, 201]  # of the levels, and of the move
 
 
-def test_levels_and_channels_are_drawn_with_their_numbers(draw: Draw) -> None:
+def test_levels_and_ranges_are_drawn_with_their_numbers(draw: Draw) -> None:
     rules = [CROSSES, rule("below", "200"), rule("exits", "190", "205.5")]
 
     figure = draw(rules, hourly("185", "210"))
@@ -158,8 +158,8 @@ def test_levels_and_channels_are_drawn_with_their_numbers(draw: Draw) -> None:
     assert [line[0][1] for line in lines_of(figure, "level")] == [190, 200, 205.5]
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.texts] == ["190", "200", "205.5"]
-    (channel,) = [patch for patch in axes.patches if patch.get_label() == "channel"]
-    assert channel.get_extents().height > 0
+    (shaded,) = [patch for patch in axes.patches if patch.get_label() == "range"]
+    assert shaded.get_extents().height > 0
 
 
 def test_moves_have_no_level_and_say_what_they_are(draw: Draw) -> None:

@@ -210,7 +210,7 @@ def cut_off(text: str) -> bytes:
             (HEADER + ROW + '2010-03-01,"' + "A\n" * 20_000).encode() + b"\xff",
             ": must be text in UTF-8",
         ),
-        (cut_off(HEADER + ROW * 100_000), ": is no whole gzip file"),
+        (cut_off(HEADER + ROW * 100_000), ": is not a complete gzip file"),
         (
             cut_off(HEADER + ROW * 1_000 + "2010-03-01,AAPL,x\n" + ROW * 200_000),
             " line 1002: price must be",

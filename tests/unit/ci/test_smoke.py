@@ -100,7 +100,7 @@ def test_an_announced_price_is_a_success_with_its_latency(stack: Stack) -> None:
 
 
 def test_a_price_that_is_not_announced_is_a_failure(stack: Stack) -> None:
-    with pytest.raises(LocalError, match=r"^tap-test announced no price of SMOKE\.[0-9A-F]{12} "):
+    with pytest.raises(LocalError, match=r"^tap-test published no alert for SMOKE\.[0-9A-F]{12} "):
         smoke(stack.target, AT_ONCE)
 
 
@@ -137,7 +137,7 @@ def test_a_queue_that_takes_no_prices_is_a_failure(stack: Stack) -> None:
         "SendMessageBatch",
         lambda asked: {"Failed": [{"Id": entry["Id"], **failed} for entry in asked["Entries"]]},
     )
-    with pytest.raises(CliError, match=r"^the queue of tap-test takes no prices: too long$"):
+    with pytest.raises(CliError, match=r"^the queue of tap-test accepts no prices: too long$"):
         smoke(stack.target, PATIENCE_SECONDS)
 
 
@@ -263,7 +263,10 @@ def test_a_success_is_one_line_with_the_latency(
     monkeypatch.setenv("TAP_ENVIRONMENT", "prod")
     pretend(monkeypatch, 0.2345)
     assert main([]) == 0
-    assert capsys.readouterr() == ("tap-prod announced a price 234 ms after it was sent\n", "")
+    assert capsys.readouterr() == (
+        "tap-prod published an alert 234 ms after its price was sent\n",
+        "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -273,7 +276,8 @@ def test_a_success_is_one_line_with_the_latency(
         (CliError("no queue"), "error: no queue\n"),
         (
             ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "Subscribe"),
-            "error: the AWS credentials do not allow Subscribe: use others, or have it allowed\n",
+            "error: the AWS credentials do not allow Subscribe: use others, or ask "
+            "for the permission\n",
         ),
     ],
 )

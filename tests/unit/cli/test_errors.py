@@ -61,7 +61,7 @@ def test_credentials_that_aws_does_not_know_are_to_be_checked(code: str) -> None
 def test_what_is_denied_names_the_action() -> None:
     message = "User: arn:aws:iam::1:user/u is not authorized to perform: sqs:sendmessage on r"
     assert line_for("AccessDenied", message) == (
-        "the AWS credentials do not allow sqs:sendmessage: use others, or have it allowed"
+        "the AWS credentials do not allow sqs:sendmessage: use others, or ask for the permission"
     )
 
 
@@ -71,7 +71,7 @@ def test_what_is_denied_without_a_word_names_the_operation() -> None:
 
 @pytest.mark.parametrize(("message", "reason"), [("Too\nlong", "Too long"), ("", "TooLong")])
 def test_any_other_refusal_is_one_line_in_the_words_of_aws(message: str, reason: str) -> None:
-    assert line_for("TooLong", message) == f"AWS refused ReceiveMessage: {reason}"
+    assert line_for("TooLong", message) == f"AWS rejected ReceiveMessage: {reason}"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_any_other_refusal_is_one_line_in_the_words_of_aws(message: str, reason:
 def test_what_passes_is_to_be_tried_again(code: str, status: int) -> None:
     error = ClientError(refusal(code, status=status), "Scan")  # type: ignore[arg-type]  # a part
     assert str(explained(error, "dev", "us-east-1")) == (
-        f"AWS has too much to do for Scan ({code}): try again in a minute"
+        f"AWS is throttling Scan ({code}): try again in a minute"
     )
 
 
@@ -95,13 +95,13 @@ def test_what_passes_is_to_be_tried_again(code: str, status: int) -> None:
         ),
         (
             CredentialRetrievalError(provider="custom-process", error_msg="exit 1"),
-            "the AWS credentials cannot be had: log in again",
+            "the AWS credentials are not available: log in again",
         ),
-        (SSOTokenLoadError(error_msg="x"), "the AWS credentials cannot be had: log in again"),
-        (UnauthorizedSSOTokenError(), "the AWS credentials cannot be had: log in again"),
+        (SSOTokenLoadError(error_msg="x"), "the AWS credentials are not available: log in again"),
+        (UnauthorizedSSOTokenError(), "the AWS credentials are not available: log in again"),
         (
             TokenRetrievalError(provider="sso", error_msg="x"),
-            "the AWS credentials cannot be had: log in again",
+            "the AWS credentials are not available: log in again",
         ),
         (
             ProfileNotFound(profile="p"),

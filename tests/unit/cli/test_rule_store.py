@@ -151,7 +151,7 @@ def test_a_rule_is_watched_from_its_adding_to_its_removal(
     assert index_keys(alerts) == keys
     assert bare([store.remove(rule.rule_id)]) == [rule]
     assert index_keys(alerts) == []
-    with pytest.raises(CliError, match=rf"there is no rule {rule.rule_id}: alerts list shows them"):
+    with pytest.raises(CliError, match=rf"there is no rule {rule.rule_id}: alerts list shows all"):
         store.find(rule.rule_id)
 
 
@@ -241,7 +241,7 @@ def test_an_active_rule_is_not_resumed(store: RuleStore) -> None:
 @pytest.mark.parametrize("symbol", ["AAPL", "MSFT"])
 def test_an_id_is_given_once(store: RuleStore, alerts: Table, symbol: str) -> None:
     store.add(ABOVE)
-    with pytest.raises(CliError, match="there is a rule above-200 already, for AAPL: choose"):
+    with pytest.raises(CliError, match="there is already a rule above-200, for AAPL: choose"):
         store.add(replace(CROSSES, rule_id="above-200", symbol=symbol))
     assert bare(store.rules()) == [ABOVE]
     assert state(alerts, "MSFT") == {}
@@ -269,14 +269,14 @@ def test_the_rule_itself_is_not_written_over_where_no_id_is_claimed(
 ) -> None:
     store.add(ABOVE)
     alerts.delete_item(Key=claim_key("above-200"))
-    with pytest.raises(CliError, match="there is a rule above-200 already, for AAPL"):
+    with pytest.raises(CliError, match="there is already a rule above-200, for AAPL"):
         store.add(replace(CROSSES, rule_id="above-200"))
     assert bare(store.rules()) == [ABOVE]
 
 
 def test_a_taken_id_among_many_is_told(store: RuleStore) -> None:
     store.add(MICROSOFT)
-    with pytest.raises(CliError, match="there is a rule msft already, for MSFT"):
+    with pytest.raises(CliError, match="there is already a rule msft, for MSFT"):
         store.add_all([ABOVE, replace(CROSSES, rule_id="msft")], lambda _rules: None)
     assert bare(store.rules()) == [MICROSOFT]
 
@@ -308,7 +308,7 @@ def test_a_rule_is_kept_for_a_month_behind_its_expiry(alerts: Table, naps: Naps)
     RuleStore(alerts, naps, lambda: NOW - 1).add(expiring)
     store = RuleStore(alerts, naps, lambda: NOW + 29 * DAY)
     assert bare(store.rules()) == [expiring] == bare([store.find("above-200")])
-    with pytest.raises(CliError, match="there is a rule above-200 already"):
+    with pytest.raises(CliError, match="there is already a rule above-200"):
         store.add(ABOVE)
 
 
@@ -371,7 +371,7 @@ def test_rules_that_are_there_are_not_missing_whatever_has_come_of_them(
 )
 def test_a_missing_rule_must_not_have_the_id_of_another(store: RuleStore, wanted: Rule) -> None:
     store.add(ABOVE)
-    with pytest.raises(CliError, match="there is a rule above-200 already, for AAPL: choose"):
+    with pytest.raises(CliError, match="there is already a rule above-200, for AAPL: choose"):
         store.missing([MICROSOFT, wanted])
 
 
@@ -430,7 +430,7 @@ def test_a_former_rule_is_changed_where_it_is(
 
 
 def test_the_id_of_a_former_rule_is_taken(store: RuleStore, former: Rule) -> None:
-    with pytest.raises(CliError, match="there is a rule above-200 already, for AAPL"):
+    with pytest.raises(CliError, match="there is already a rule above-200, for AAPL"):
         store.add(replace(CROSSES, rule_id="above-200"))
     assert bare(store.rules()) == [former]
 
@@ -485,7 +485,7 @@ def test_a_change_that_stays_in_the_way_of_others_is_given_up(
 ) -> None:
     answer = cancelled("None", "ThrottlingError")
     answer_with(alerts.meta.client, "TransactWriteItems", lambda _: answer)
-    with pytest.raises(CliError, match="too much is going on with AAPL at once: try again in a"):
+    with pytest.raises(CliError, match="too many changes of AAPL at once: try again in a"):
         store.add(CROSSES)
 
 
@@ -788,7 +788,7 @@ def test_a_change_of_a_symbol_that_never_rests_is_given_up(store: RuleStore, ale
     versions = iter(range(7, 999))
     moves = [lambda: put_state(alerts, version=next(versions))] * 999
     before_each_transaction(alerts, *moves)
-    with pytest.raises(CliError, match="too much is going on with AAPL at once: try again"):
+    with pytest.raises(CliError, match="too many changes of AAPL at once: try again"):
         store.add(ABOVE)
 
 
@@ -799,7 +799,7 @@ def test_a_change_of_a_rule_that_never_rests_is_given_up(
     store.add(ABOVE)
     answer = cancelled("ConditionalCheckFailed", "None")
     answer_with(alerts.meta.client, "TransactWriteItems", lambda _: answer)
-    with pytest.raises(CliError, match="too much is going on with above-200 at once: try again"):
+    with pytest.raises(CliError, match="too many changes of above-200 at once: try again"):
         getattr(store, change)("above-200")
 
 
@@ -996,5 +996,5 @@ def test_a_rule_that_can_be_read_again_meanwhile_is_removed_as_one_that_can(
 
 def test_an_id_of_a_rule_that_is_set_aside_is_taken(store: RuleStore, alerts: Table) -> None:
     alerts.put_item(Item=rule_key("AAPL", "above-200"))
-    with pytest.raises(CliError, match="there is a rule above-200 already, for AAPL"):
+    with pytest.raises(CliError, match="there is already a rule above-200, for AAPL"):
         store.add(ABOVE)

@@ -89,7 +89,7 @@ def test_the_columns_of_bars_without_names_may_be_asked_for() -> None:
 def test_other_rows_without_names_are_rejected(row: str) -> None:
     names = row.replace(",", ", ")
     assert reason(f"{row}\n") == (
-        f"line 1: no column is known to be the price, among {names}: say which with --price-column"
+        f"line 1: no column is known to be the price, among {names}: name it with --price-column"
     )
 
 
@@ -127,12 +127,12 @@ def test_columns_that_are_missing_or_unclear_are_asked_for_by_their_option(
     header: str, hints: Hints, what: str, option: str
 ) -> None:
     said = what.format(header.replace(",", ", "))
-    assert reason(f"{header}\n", hints) == f"line 1: {said}: say which with --{option}"
+    assert reason(f"{header}\n", hints) == f"line 1: {said}: name it with --{option}"
 
 
 def test_of_very_many_columns_some_are_shown() -> None:
     assert "among 0, 1, 2," in reason(",".join(map(str, range(21))))
-    assert ", 19, …: say which" in reason(",".join(map(str, range(21))))
+    assert ", 19, …: name it" in reason(",".join(map(str, range(21))))
 
 
 def test_a_file_without_names_says_how_they_may_look() -> None:

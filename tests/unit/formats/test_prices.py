@@ -90,7 +90,7 @@ def test_timestamps_may_be_left_out(write: Write) -> None:
 def test_timestamps_may_be_needed(write: Write) -> None:
     assert reason(write("price,symbol\n1,AAPL\n"), needs_timestamps=True) == (
         "prices.csv line 1: no column is known to be the time, among price, symbol: "
-        "say which with --time-column"
+        "name it with --time-column"
     )
 
 
@@ -112,7 +112,7 @@ def test_a_gzipped_file_is_read_as_what_is_in_it(write: Write) -> None:
     ids=["cut off", "wrong size", "not packed", "nothing but its mark"],
 )
 def test_a_damaged_gzip_file_is_rejected(write: Write, damaged: bytes) -> None:
-    assert reason(write(damaged)) == "prices.csv: is no whole gzip file"
+    assert reason(write(damaged)) == "prices.csv: is not a complete gzip file"
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_what_is_no_distance_is_rejected_with_examples() -> None:
         with pytest.raises(RuleError) as refusal:
             distance_of(word)
         assert str(refusal.value) == (
-            f"{word!r} is no number (0 or between 1e-30 and 1e30 in size, with at most 34 "
+            f"{word!r} is not a number (0 or between 1e-30 and 1e30 in size, with at most 34 "
             "significant digits): write 200, 0.25, -3 or 5%"
         )
 
@@ -88,7 +88,7 @@ def test_a_moment_is_a_duration_from_now_or_a_date_or_a_time(word: str, moment: 
 
 def test_what_is_no_moment_is_rejected_with_examples() -> None:
     for word in ("", "soon", "2027-13-01", "2027-01-01T00:00:00", "1969-12-31", "20270101", "-30d"):
-        with pytest.raises(RuleError, match="is no time from 1970 on: write a duration, say 30d"):
+        with pytest.raises(RuleError, match="is no time since 1970: write a duration, say 30d"):
             moment_of(word, NOW)
 
 

@@ -182,7 +182,7 @@ def test_what_is_no_rules_file_is_refused(write: Write, content: str | bytes, wh
         ("  note: &n [*n]\n", "note must be a single value"),
         ("  within: 1h\n", "above takes a price, no percentage and no window"),
         ("  note: |\n    a\n    b\n", "note takes up to 256 printable characters on one line"),
-        ("  cooldown: 15\n", "'15' is no duration"),
+        ("  cooldown: 15\n", "'15' is not a duration"),
     ],
 )
 def test_what_is_wrong_with_a_rule_is_said_with_its_number_and_line(
@@ -223,8 +223,7 @@ def test_a_rule_with_an_id_is_named_by_it(write: Write) -> None:
 def test_two_rules_of_one_id_are_refused(write: Write) -> None:
     entry = f"{SHORT}  id: mine\n"
     assert reason(write(entry + entry)) == (
-        "rules.yaml line 5, rule 2 (mine): another rule before it has the same id: "
-        "give each its own"
+        "rules.yaml line 5, rule 2 (mine): an earlier rule has the same id: give each its own"
     )
 
 

@@ -107,14 +107,14 @@ def test_a_condition_that_is_like_none_is_refused_with_all_of_them() -> None:
         ({"condition": "enters", "levels": ["5%", "10"]}, "enters takes a price, no percentage"),
         ({"condition": "rises"}, "rises needs a window: within 1m 5m 15m 1h 4h 1d 7d"),
         ({"condition": "rises", "within": "2h"}, "rises needs a window: within 1m 5m 15m"),
-        ({"levels": ["--5"]}, "'--5' is no number (0 or between"),
+        ({"levels": ["--5"]}, "'--5' is not a number (0 or between"),
         ({"symbol": "A B "}, "'A B ': symbol must be 1 to 64 printable characters"),
-        ({"trigger": "twice"}, "'twice' is no trigger: write once or every"),
+        ({"trigger": "twice"}, "'twice' is not a trigger: write once or every"),
         ({"cooldown": "15m"}, "cooldown and rearm need the trigger every"),
         ({"rearm": "1"}, "cooldown and rearm need the trigger every"),
-        ({"trigger": "every", "cooldown": "15"}, "'15' is no duration"),
+        ({"trigger": "every", "cooldown": "15"}, "'15' is not a duration"),
         ({"trigger": "every", "rearm": "100%"}, "rearm is an amount greater than 0, or a percent"),
-        ({"trigger": "every", "rearm": "x"}, "'x' is no number"),
+        ({"trigger": "every", "rearm": "x"}, "'x' is not a number"),
         ({"expires": "soon"}, "'soon' is no time"),
         ({"id": "a b"}, "an id is 1 to 64 characters"),
         ({"id": ""}, "an id is 1 to 64 characters"),
@@ -132,7 +132,7 @@ def test_what_is_wrong_is_said_in_one_line(words: dict[str, Any], what: str) -> 
 @pytest.mark.parametrize("expires", ["2026-11-22", "2026-11-22T15:04:05.250Z"])
 def test_a_new_rule_must_not_have_expired(expires: str) -> None:
     assert reason(expires=expires) == (
-        f"expires {expires} is past: it must lie in the future, say 30d from now"
+        f"expires {expires} is in the past: write a later time, say 30d"
     )
 
 

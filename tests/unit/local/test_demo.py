@@ -124,8 +124,8 @@ def test_a_created_resource_is_reason_to_look_for_the_pipeline_again(stage: Stag
 def test_rules_are_added_by_the_command_line_and_shown(stage: Stage) -> None:
     screen = stage.run()
     assert len(stage.commands) == 5
-    assert ("add", "MSFT", "below", "20", "--id", "msft-cheap") in stage.commands
-    assert "added ./alerts add MSFT below 20 --id msft-cheap\n" in screen
+    assert ("add", "MSFT", "below", "20", "--id", "msft-low") in stage.commands
+    assert "added ./alerts add MSFT below 20 --id msft-low\n" in screen
 
 
 def test_a_message_that_cannot_be_understood_is_sent_and_shown(stage: Stage, play: Play) -> None:
@@ -151,7 +151,7 @@ def test_the_deployments_end_is_waited_for_and_shown(stage: Stage) -> None:
 
 def test_the_bad_messages_end_is_shown_with_its_reason(stage: Stage) -> None:
     screen = stage.run()
-    assert "refused 5 times, now in the dead-letter queue: price is no number\n" in screen
+    assert "rejected 5 times, now in the dead-letter queue: price is no number\n" in screen
 
 
 def test_another_dead_letter_is_not_taken_for_the_bad_message(stage: Stage, play: Play) -> None:
@@ -234,7 +234,7 @@ def test_a_bad_message_that_does_not_die_is_a_failure(stage: Stage, play: Play) 
 
 def test_a_bad_message_without_a_reason_is_a_failure(stage: Stage, play: Play) -> None:
     play.reasons = []
-    assert failure(stage) == "the function's log does not say why the bad message was refused"
+    assert failure(stage) == "the function's log does not say why the invalid message was rejected"
 
 
 def test_a_replay_that_fires_nothing_is_a_failure(stage: Stage, play: Play) -> None:

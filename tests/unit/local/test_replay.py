@@ -295,10 +295,10 @@ def test_a_messages_refusals_are_read_from_the_log(pipeline: Pipeline) -> None:
     write_log(
         pipeline,
         "START RequestId: m-1",
-        '{"message": "message refused", "message_id": "m-1", "reason": "no price"}',
-        '{"message": "message refused", "message_id": "m-2", "reason": "another\'s"}',
+        '{"message": "message rejected", "message_id": "m-1", "reason": "no price"}',
+        '{"message": "message rejected", "message_id": "m-2", "reason": "another\'s"}',
         '{"message": "message received", "message_id": "m-1"}',
         '{"message": "cold start"}',
-        '{"message": "message refused", "message_id": "m-1", "reason": "still no price"}',
+        '{"message": "message rejected", "message_id": "m-1", "reason": "still no price"}',
     )
     assert pipeline.refusals("m-1") == ["no price", "still no price"]

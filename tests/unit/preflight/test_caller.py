@@ -68,9 +68,9 @@ def test_credentials_that_aws_refuses_are_to_be_renewed(answer: Answer, text: st
         ),
         (
             UnauthorizedSSOTokenError(),
-            "the AWS credentials cannot be had: log in again with aws sso login (The SSO session "
-            "associated with this profile has expired or is otherwise invalid. To refresh this SSO "
-            "session run aws sso login with the corresponding profile.)",
+            "the AWS credentials are not available: log in again with aws sso login (The SSO "
+            "session associated with this profile has expired or is otherwise invalid. To refresh "
+            "this SSO session run aws sso login with the corresponding profile.)",
         ),
         (
             ProfileNotFound(profile="work"),

@@ -145,8 +145,7 @@ def test_what_aws_refuses_for_another_reason_is_a_warning(account: Account) -> N
     assert look(account).findings == [
         warning(
             "state",
-            "cannot be looked at: AWS has too much to do for HeadBucket (SlowDown): try again in "
-            "a minute",
+            "cannot be looked at: AWS is throttling HeadBucket (SlowDown): try again in a minute",
         )
     ]
 

@@ -60,7 +60,7 @@ class Side(StrEnum):
     LOW = "low"
 
 
-_CHANNELS = {Condition.ENTERS, Condition.EXITS, Condition.INSIDE, Condition.OUTSIDE}
+_RANGES = {Condition.ENTERS, Condition.EXITS, Condition.INSIDE, Condition.OUTSIDE}
 _MOVES = {Condition.RISES, Condition.FALLS}
 # They tell what is so; the others tell what happens, for which a price before is needed.
 _STATES = {
@@ -92,7 +92,7 @@ class Terms:
     condition
         The kind of event.
     levels
-        One level, or for a channel the lower and the upper one; for ``rises`` and ``falls``
+        One level, or for a range the lower and the upper one; for ``rises`` and ``falls``
         the size of the move.
     is_percent
         Whether the size of a move is in percent.
@@ -243,13 +243,13 @@ class Terms:
 
 
 def _check_levels(terms: Terms) -> None:
-    is_channel = terms.condition in _CHANNELS
-    if len(terms.levels) != (2 if is_channel else 1):
-        wanted = "two levels, the lower one first" if is_channel else "one level"
+    is_range = terms.condition in _RANGES
+    if len(terms.levels) != (2 if is_range else 1):
+        wanted = "two levels, the lower one first" if is_range else "one level"
         raise RuleError(f"{terms.condition.word} takes {wanted}")
     if not all(map(is_number, terms.levels)):
         raise RuleError(f"a level is {NUMBER_LIMITS}")
-    if is_channel and terms.levels[0] >= terms.levels[1]:
+    if is_range and terms.levels[0] >= terms.levels[1]:
         raise RuleError(f"{terms.condition.word} takes the lower level first")
 
 
@@ -281,4 +281,4 @@ def _check_rearm(terms: Terms, rearm: Distance) -> None:
     low, high = terms.levels[0], terms.levels[-1]
     is_inward = terms.condition in (Condition.EXITS, Condition.OUTSIDE)
     if is_inward and not (low <= back[Side.HIGH] and back[Side.LOW] <= high):
-        raise RuleError("rearm must not be more than the width of the channel")
+        raise RuleError("rearm must not be more than the width of the range")

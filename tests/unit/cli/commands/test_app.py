@@ -73,7 +73,10 @@ def test_what_aws_refuses_is_told_in_one_line(run: Run, target: Any) -> None:
     answer_with(target.table.meta.client, "Query", lambda _: refusal("AccessDeniedException"))
     ended = run("show", "mine")
     assert ended.exit_code == 1
-    assert ended.error == "the AWS credentials do not allow Query: use others, or have it allowed"
+    assert (
+        ended.error
+        == "the AWS credentials do not allow Query: use others, or ask for the permission"
+    )
 
 
 def test_the_environment_picks_the_stack(run: Run) -> None:

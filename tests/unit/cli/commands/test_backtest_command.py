@@ -51,7 +51,7 @@ def test_what_would_have_fired_is_told_with_how_often(run: Run, files: list[str]
         "",
         "prices 5",
         "symbols 2",
-        "in the order of time yes",
+        "in order yes",
         "of symbols without a rule 1",
         "fired 3",
     ]
@@ -87,7 +87,7 @@ def test_a_late_row_is_put_in_its_place_as_the_handler_does(run: Run, files: lis
     (firing,) = run("backtest", *files, "--json").json
     assert firing["timestamp"] == "2024-01-01T00:00:00.874000Z"
     assert (firing["previous_price"], firing["price"]) == ("42400", "42600")
-    assert "in the order of time no: sorted first" in run("backtest", *files).text
+    assert "in order no: sorted first" in run("backtest", *files).text
 
 
 @pytest.mark.parametrize("is_drawn", [False, True])
@@ -176,7 +176,7 @@ def test_a_price_without_a_timestamp_is_refused(run: Run, files: list[str]) -> N
     assert ended.exit_code == 1
     assert ended.error.endswith(
         "prices.csv line 1: no column is known to be the time, among symbol, price: "
-        "say which with --time-column"
+        "name it with --time-column"
     )
 
 
@@ -192,9 +192,9 @@ def test_an_export_is_read_with_options_that_say_what_it_does_not(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--time-zone", "Mars"], "--time-zone: no zone is called Mars; write, say, UTC or"),
-        (["--time-zone", "America"], "--time-zone: no zone is called America; write, say, UTC or"),
-        (["--time-zone", "/etc"], "--time-zone: no zone is called /etc; write, say, UTC or"),
+        (["--time-zone", "Mars"], "--time-zone: there is no zone Mars: write, say, UTC or"),
+        (["--time-zone", "America"], "--time-zone: there is no zone America: write, say, UTC or"),
+        (["--time-zone", "/etc"], "--time-zone: there is no zone /etc: write, say, UTC or"),
         (["--symbol", " A"], "--symbol: symbol must be 1 to 64 printable characters"),
     ],
 )

@@ -91,7 +91,7 @@ def test_rules_that_are_set_aside_are_not_exported(run: Run, write: Write, alert
     for symbol, rule_id in (("AAPL", "low"), ("IBM", "gone")):
         alerts.put_item(Item={**rule_key(symbol, rule_id), "rule_id": rule_id})
     first, *_ = RULES.split("\n\n")
-    warning = "warning: left out what is set aside, for it cannot be read: low, gone\n"
+    warning = "warning: skipped rules that cannot be read (set aside): low, gone\n"
     exported = run("export")
     assert (exported.exit_code, exported.out, exported.err) == (0, f"{first}\n", warning)
     exported = run("export", "--json")
@@ -131,7 +131,7 @@ def test_a_file_with_an_id_that_is_taken_adds_nothing(run: Run, write: Write) ->
     ended = run("import", write(RULES))
     assert ended.exit_code == 1
     assert ended.error == (
-        "there is a rule gone already, for AAPL: choose another id, or remove it "
+        "there is already a rule gone, for AAPL: choose another id, or remove it "
         "(0 of 3 rules were added)"
     )
     assert [rule["id"] for rule in run("list", "--json").json] == ["gone"]
@@ -139,15 +139,15 @@ def test_a_file_with_an_id_that_is_taken_adds_nothing(run: Run, write: Write) ->
 
 def test_a_rule_that_has_expired_is_left_out(run: Run, write: Write) -> None:
     path = write(RULES.replace("2027", "2025"))
-    assert run("import", path).text == "added 2 rules; 1 left out as expired"
+    assert run("import", path).text == "added 2 rules; 1 skipped as expired"
     assert [rule["id"] for rule in run("list", "--json").json] == ["high", "gone"]
 
 
 def test_an_import_that_came_only_half_way_is_repeated(run: Run, write: Write) -> None:
     first, *_ = RULES.split("\n\n")
     run("import", write(first))
-    assert run("import", write(RULES)).text == "added 2 rules; 1 was there already"
-    assert run("import", write(RULES)).text == "added 0 rules; 3 were there already"
+    assert run("import", write(RULES)).text == "added 2 rules; 1 was already there"
+    assert run("import", write(RULES)).text == "added 0 rules; 3 were already there"
     assert run("export").out == RULES
 
 
@@ -157,7 +157,7 @@ def test_an_expiry_that_counts_from_now_makes_no_other_rule(
     path = write(RULES.replace("2027-01-01T00:00:00Z", "30d"))
     run("import", path)
     monkeypatch.setattr(time, "time_ns", lambda: (NOW + SECOND) * 1_000)
-    assert run("import", path).text == "added 0 rules; 3 were there already"
+    assert run("import", path).text == "added 0 rules; 3 were already there"
 
 
 def test_a_failure_counts_what_was_still_to_be_added(run: Run, write: Write, alerts: Table) -> None:
@@ -170,7 +170,7 @@ def test_a_failure_counts_what_was_still_to_be_added(run: Run, write: Write, ale
 def test_what_has_come_of_a_rule_makes_it_no_other(run: Run, write: Write) -> None:
     run("import", write(RULES))
     run("pause", "high")
-    assert run("import", write(RULES)).text == "added 0 rules; 3 were there already"
+    assert run("import", write(RULES)).text == "added 0 rules; 3 were already there"
     assert run("list", "--status", "paused", "--json").json[0]["id"] == "high"
 
 

@@ -89,8 +89,8 @@ def test_a_file_with_a_fault_sends_nothing(
         f"line 4: {NO_PRICE}",
         "line 6: timestamp must be ISO 8601 with a zone, or an epoch in seconds, milliseconds, "
         "microseconds or nanoseconds",  # the names once more
-        f"error: {prices}: 2 of 6 rows cannot be read, so nothing was sent: correct them, "
-        "or leave them out with --skip-invalid",
+        f"error: {prices}: 2 of 6 rows are invalid, so nothing was sent: correct them, "
+        "or skip them with --skip-invalid",
     ]
     assert sent(sqs, queue_url) == []
 
@@ -133,7 +133,7 @@ def test_of_very_many_bad_rows_the_first_are_listed_and_all_are_counted(
     lines = run("publish", "--file", str(prices)).err.splitlines()
     assert lines[:20] == [f"line {line}: {NO_PRICE}" for line in range(2, 22)]
     assert lines[20] == "and 3 more"
-    assert lines[21].startswith(f"error: {prices}: 23 of 24 rows cannot be read")
+    assert lines[21].startswith(f"error: {prices}: 23 of 24 rows are invalid")
     lines = run("publish", "--file", str(prices), "--skip-invalid").text.splitlines()
     assert (lines[1], lines[-1], len(lines)) == ("skipped: 23 rows", "and 3 more", 23)
 
@@ -175,7 +175,7 @@ def test_an_export_is_sent_with_options_that_say_what_it_does_not(
 def test_what_says_how_to_read_a_file_is_wrong_without_one(run: Run, words: list[str]) -> None:
     ended = run("publish", "AAPL=1", *words)
     assert ended.exit_code == 2
-    assert ended.error == "prices that are typed take no option of --file"
+    assert ended.error == "options of --file do not apply to typed prices"
 
 
 def test_a_file_that_is_not_there_is_missed(run: Run, prices: Path) -> None:

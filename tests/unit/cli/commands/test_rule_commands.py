@@ -82,7 +82,7 @@ def test_an_id_that_is_taken_is_refused(run: Run) -> None:
     run("add", "AAPL", "above", "200", "--id", "mine")
     again = run("add", "IBM", "above", "5", "--id", "mine")
     assert again.exit_code == 1
-    assert again.error == "there is a rule mine already, for AAPL: choose another id, or remove it"
+    assert again.error == "there is already a rule mine, for AAPL: choose another id, or remove it"
 
 
 @pytest.mark.parametrize(
@@ -93,11 +93,11 @@ def test_an_id_that_is_taken_is_refused(run: Run) -> None:
         ("add AAPL above", "Missing argument 'VALUE [VALUE2]': see alerts add --help"),
         ("add AAPL above 5 --cooldown", "Option '--cooldown' requires an argument: see alerts add"),
         ("add AAPL abov 5", "there is no condition 'abov': write above"),
-        ("add AAPL above a-lot", "'a-lot' is no number (0 or between"),
+        ("add AAPL above a-lot", "'a-lot' is not a number (0 or between"),
         ("add AAPL enters 110 90", "enters takes the lower level first"),
         ("add AAPL enters 90", "enters takes two levels, the lower one first"),
         ("add AAPL rises 5%", "rises needs a window: within 1m 5m 15m 1h 4h 1d 7d"),
-        ("add AAPL above 5 --expires 2020-01-01", "expires 2020-01-01 is past"),
+        ("add AAPL above 5 --expires 2020-01-01", "expires 2020-01-01 is in the past"),
         ("add AAPL above 5 --id a/b", "an id is 1 to 64 characters"),
         ("list A\u200bB", "'A\\u200bB': symbol must be 1 to 64 printable characters"),
         ("list --status gone", "Invalid value for '--status'"),
@@ -139,9 +139,9 @@ def test_a_narrow_terminal_leaves_an_id_whole(run: Run, monkeypatch: pytest.Monk
 
 
 def test_without_rules_a_list_says_so(run: Run) -> None:
-    assert run("list").text == "there are no rules"
-    assert run("list", "AAPL").text == "there are no such rules"
-    assert run("list", "--status", "paused").text == "there are no such rules"
+    assert run("list").text == "no rules"
+    assert run("list", "AAPL").text == "no such rules"
+    assert run("list", "--status", "paused").text == "no such rules"
     assert run("list", "--json").json == []
 
 
@@ -171,9 +171,9 @@ def test_all_of_a_rule_is_shown(run: Run, alerts: Table) -> None:
         "expires never",
         "owner",
         "note",
-        "message the usual sentence",
+        "message default",
         "status active",
-        "armed no: it fired on the high side, and the price has not come back far enough",
+        "armed no: it fired on the high side, and the price has not moved back far enough",
         "last fired 2026-11-22T15:04:05.250000Z",
         "last firing f-1",
     ]
@@ -264,7 +264,7 @@ def test_the_removal_of_a_rule_that_is_set_aside_may_be_told_as_json(run: Run) -
 def test_a_rule_that_is_not_there_is_missed(run: Run, command: str) -> None:
     ended = run(command, "none")
     assert ended.exit_code == 1
-    assert ended.error == "there is no rule none: alerts list shows them all"
+    assert ended.error == "there is no rule none: alerts list shows all rules"
 
 
 @pytest.mark.parametrize("command", ["show", "pause", "resume", "remove"])

@@ -69,7 +69,7 @@ def test_the_history_is_a_table(run: Run, alerts: Table) -> None:
     )
     record(alerts, "f-3", at=NOW + SECOND, undeliverable="InvalidParameter")
     head, _, first, second, third = run("history", "AAPL").text.splitlines()
-    assert head == "price of symbol condition before price rule announced"
+    assert head == "price of symbol condition before price rule published"
     assert third.endswith(" 200.25 r-1 no: InvalidParameter")
     assert first == "2026-11-22T15:04:05Z AAPL rises 5% within 1h 190 200.25 r-1 yes"
     assert second == ("2026-11-22T15:04:05.250000Z AAPL crosses-up 200 none 200.25 r-1 not yet")
@@ -88,7 +88,7 @@ def test_an_empty_history_says_so(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (["--since", "yesterday"], "'yesterday' is no time from 1970 on: write a duration"),
+        (["--since", "yesterday"], "'yesterday' is no time since 1970: write a duration"),
         (["A B "], "'A B ': symbol must be 1 to 64 printable characters"),
     ],
 )
@@ -202,7 +202,7 @@ def test_dead_letters_are_sent_back(run: Run, sqs: SQSClient, dlq_url: str) -> N
     sqs.send_message(QueueUrl=dlq_url, MessageBody='{"symbol": "AAPL", "price": 1}')
     assert run("dlq", "redrive").text == "moved 1 message back"
     sqs.send_message(QueueUrl=dlq_url, MessageBody="x")
-    assert run("dlq", "redrive").text == "moved 1 message back; 1 will be refused again"
+    assert run("dlq", "redrive").text == "moved 1 message back; 1 will be rejected again"
     assert run("dlq", "redrive", "--json").json == {"moved": 0, "refused": 0, "unsent": {}}
 
 
@@ -215,7 +215,8 @@ def test_a_dead_letter_that_cannot_be_sent_back_is_told_in_one_line(
     ended = run("dlq", "redrive")
     assert (ended.exit_code, ended.out) == (1, "moved 0 messages back\n")
     assert ended.err == (
-        f"error: SQS rejects what stays in the dead-letter queue: {message_id}: too long\n"
+        "error: SQS rejected messages, which stay in the dead-letter queue: "
+        f"{message_id}: too long\n"
     )
     ended = run("dlq", "redrive", "--json")
     assert json.loads(ended.out) == {"moved": 0, "refused": 0, "unsent": {message_id: "too long"}}
@@ -266,7 +267,7 @@ def test_what_is_stuck_is_repaired(run: Run, stuck: Any) -> None:
 def test_what_cannot_be_repaired_is_a_failure(run: Run, stuck: Any) -> None:
     stuck.left["AAPL"] = 99
     assert run("repair").error == (
-        "still stuck: AAPL; the function's log says why, and docs/runbook.md what to do "
+        "still stuck: AAPL: the function's log says why, and docs/runbook.md what to do "
         "(publish-failures)"
     )
 
