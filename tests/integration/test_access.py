@@ -31,6 +31,8 @@ NEEDED = (
     *("dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:Query", "dynamodb:UpdateItem"),
     "sns:Publish",
 )
+# For a symbol whose state is lost.
+TO_BEGIN_AGAIN = ("dynamodb:ConditionCheckItem", "dynamodb:PutItem")
 
 
 def policy_of(deployed: Deployed) -> tuple[str, dict[str, Any]]:
@@ -101,9 +103,34 @@ def test_without_one_of_its_actions_a_price_waits_until_it_is_back(
     assert eventually(goes_through)
 
 
+@pytest.mark.parametrize("action", TO_BEGIN_AGAIN)
+def test_without_one_of_these_a_symbol_whose_state_is_lost_waits_until_it_is_back(
+    deployed: Deployed, alerts: CommandLine, symbol: str, action: str
+) -> None:
+    alerts.run("add", symbol, "above", "120", "--id", f"above-{symbol}".lower())
+    deployed.emulator.client("dynamodb").delete_item(
+        TableName=deployed.outputs["table_name"],
+        Key={"pk": {"S": f"SYMBOL#{symbol}"}, "sk": {"S": "STATE"}},
+    )
+    message = uuid.uuid4().hex, json.dumps({"symbol": symbol, "price": 200})
+
+    def goes_through() -> bool:
+        answer: object = invoke(deployed, message)
+        return answer == {"batchItemFailures": []}
+
+    with without(deployed, action):
+        assert not goes_through()
+    assert eventually(goes_through)
+    fired = json.loads(alerts.run("history", symbol, "--json"))
+    assert f"above-{symbol}".lower() in {each["rule_id"] for each in fired}
+
+
 def test_the_role_may_do_nothing_that_is_not_named_here(deployed: Deployed) -> None:
     allowed = {a for s in policy_of(deployed)[1]["Statement"] for a in s["Action"]}
-    assert {each for each in allowed if each.startswith(("dynamodb:", "sns:"))} == set(NEEDED)
+    assert {each for each in allowed if each.startswith(("dynamodb:", "sns:"))} == {
+        *NEEDED,
+        *TO_BEGIN_AGAIN,
+    }
 
 
 DENIALS = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}

@@ -76,6 +76,7 @@ class Tables:
     def __init__(self) -> None:
         self.databases: dict[str, Database] = {}
         self.on_the_wire: list[Any] = []
+        self._described: dict[str, dict[str, Any]] = {}
         self._microseconds = 0
         self._one_at_a_time = RLock()
         self._request_ids = count()
@@ -130,13 +131,13 @@ class Tables:
             case "CreateTable":
                 name = params["TableName"]
                 self.databases[name] = Database(name, lambda: self._microseconds, Random(name))
-                return {"TableDescription": {"TableName": name, "TableStatus": "ACTIVE"}}
+                self._described[name] = {**params, "TableStatus": "ACTIVE"}
+                return {"TableDescription": self._described[name]}
             case "DeleteTable":
                 del self.databases[params["TableName"]]
                 return {}
             case "DescribeTable":
-                database = self._database(params)
-                return {"Table": {"TableName": database.table_name, "TableStatus": "ACTIVE"}}
+                return {"Table": self._described[self._database(params).table_name]}
         answer = self._database(params).call(operation, params)
         if isinstance(answer, Generator):
             return self._finished(answer)

@@ -294,7 +294,8 @@ class Store:
 
     def _transacted(self, actions: Sequence[Mapping[str, Any]]) -> bool:
         """Do all of some actions, or none; return whether their conditions held."""
-        for pause_seconds in (*_PAUSES_SECONDS, None):
+        pauses_seconds = iter(_PAUSES_SECONDS)
+        while True:
             try:
                 self._client.transact_write_items(TransactItems=actions)
             except ClientError as error:
@@ -302,12 +303,12 @@ class Store:
                 reasons = {answer["Code"] for answer in answers}
                 if "ConditionalCheckFailed" in reasons:
                     return False
+                pause_seconds = next(pauses_seconds, None)
                 if pause_seconds is None or reasons.isdisjoint(_PASSING_REASONS):
                     raise
                 time.sleep(pause_seconds)
             else:
-                break
-        return True
+                return True
 
     def _write_all(self, requests: Iterable[Mapping[str, Any]]) -> None:
         for portion in portions(requests, _MAX_ITEMS_PER_BATCH):
