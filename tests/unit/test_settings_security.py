@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from lib.config.account import Account
-from lib.config.names import Names
+from lib.config.names import Account, Names
 from lib.config.settings import Settings, Subscription, load_settings
 from lib.config.settings_rules import SettingsError
 from lib.stacks.policies import queue_policy
