@@ -90,6 +90,7 @@ successor: setup ## synthesize with cdktn, which goes on after cdktf, and show w
 .PHONY: docs
 docs: setup ## write what README.md and docs/ have from the code
 	@$(venv)/python -m tools.docs.settings_table
+	@$(venv)/python -m tools.docs.cdktf_schema
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m tools.docs.truth_table
 	@$(venv)/python -m tools.docs.dashboard_picture
 
