@@ -90,6 +90,7 @@ successor: setup ## synthesize with cdktn, cdktf's successor, and show what diff
 .PHONY: docs
 docs: setup ## write the generated parts of README.md and docs/
 	@$(venv)/python -m tools.docs.settings_table
+	@$(venv)/python -m tools.docs.cdktf_schema
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m tools.docs.truth_table
 	@$(venv)/python -m tools.docs.dashboard_picture
 

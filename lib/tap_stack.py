@@ -14,8 +14,7 @@ from lib.stacks.aws_provider import add_aws_provider  # first: it makes the impo
 from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
 from cdktf_cdktf_provider_aws.data_aws_partition import DataAwsPartition
 
-from lib.config.account import Account, dashboard_url
-from lib.config.names import Names
+from lib.config.names import Account, Names, dashboard_url
 from lib.config.settings import Settings
 from lib.stacks.alert_function import AlertFunction
 from lib.stacks.encryption import Encryption

@@ -35,7 +35,7 @@ from lib.config.document import (
     stack_name,
 )
 
-_TYPES = (
+BACKENDS = (
     *("azurerm", "cloud", "consul", "cos", "gcs", "http", "kubernetes", "local", "oci", "oss"),
     *("pg", "remote", "s3"),
 )
@@ -214,10 +214,10 @@ def _written(document: Mapping[str, Any], file: str) -> tuple[str | None, Mappin
             f'{file}: terraform.backend must be an object with one key, the type: {{"s3": {{…}}}}'
         )
     ((type_, arguments),) = backends.items()
-    if type_ not in _TYPES:
-        nearest = get_close_matches(type_.lower(), _TYPES, n=1, cutoff=0.5)
+    if type_ not in BACKENDS:
+        nearest = get_close_matches(type_.lower(), BACKENDS, n=1, cutoff=0.5)
         hint = f"did you mean {nearest[0]}? " if nearest else ""
-        text = f"there is no such backend; {hint}there are {', '.join(_TYPES)}"
+        text = f"there is no such backend; {hint}there are {', '.join(BACKENDS)}"
         raise ConfigurationError(str(Fault(f"{file}: terraform.backend.{type_}", text)))
     if not isinstance(arguments, dict):
         raise ConfigurationError(f"{file}: terraform.backend.{type_} must be an object")

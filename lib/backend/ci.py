@@ -8,9 +8,8 @@ from pathlib import Path
 
 from lib.backend.block import Backend, StateStore, state_store
 from lib.config.ci import EXAMPLE, CiSettings, load_ci_settings
-from lib.config.document import CI_ENVIRONMENT, environment_names, read_configuration
+from lib.config.document import CI_ENVIRONMENT, SettingsError, environment_names, read_configuration
 from lib.config.settings import Settings, load_settings
-from lib.config.settings_rules import SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

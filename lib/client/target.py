@@ -18,13 +18,13 @@ from lib.client.clients import made
 from lib.client.errors import explained
 from lib.config.document import (
     ConfigurationError,
+    SettingsError,
     environment_names,
     read_configuration,
     region_of_environment,
 )
 from lib.config.names import Names
 from lib.config.settings import DEFAULT_ENVIRONMENT, load_settings
-from lib.config.settings_rules import SettingsError
 from lib.formats.errors import CliError, WrongUsage
 from price_alerts.domain.shapes import SHAPES, Shape, shapes_with
 

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from lib.config.document import read_configuration
-from lib.config.settings_rules import SettingsError
+from lib.config.document import SettingsError, one_line, read_configuration
+from lib.config.kinds import SWITCH, object_of, text
 
+EXAMPLE = '{"repository": "owner/name"}, or "owner@12/name@34"'
 # GitHub puts owner@number/name@number into a token's subject where that is switched on, which it
 # is for every repository since July 2026.
-_NAME = r"[A-Za-z0-9._-]+(@[0-9]+)?"
-EXAMPLE = '{"repository": "owner/name"}, or "owner@12/name@34"'
+_NAME = "[A-Za-z0-9._-]+"
+_REPOSITORY = text(
+    f"{_NAME}/{_NAME}|{_NAME}@[0-9]+/{_NAME}@[0-9]+",
+    f"name the GitHub repository, with both numbers or with none: {EXAMPLE}",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CiSettings:
-    """The CI system.
+    """The CI system."""
 
-    Attributes
-    ----------
-    repository
-        The GitHub repository as its tokens write it: ``owner/name``, or
-        ``owner@12/name@34``.
-    oidc_provider_exists
-        Whether the account has GitHub's OIDC provider already; it can have one only.
-    """
+    repository: Annotated[
+        str,
+        _REPOSITORY,
+        "The GitHub repository as its tokens write it: `owner/name`, or with numbers",
+    ]
+    oidc_provider_exists: Annotated[
+        bool, SWITCH, "The account has GitHub's OIDC provider already; it can have one only"
+    ] = False
 
-    repository: str
-    oidc_provider_exists: bool = False
+
+CI = object_of(CiSettings, f": {EXAMPLE}")
 
 
 def load_ci_settings(path: Path) -> CiSettings | None:
@@ -42,27 +44,12 @@ def load_ci_settings(path: Path) -> CiSettings | None:
     SettingsError
         With one line that names the key and says what would be right.
     """
-    where = f"{path.name}: context.ci"
-    block = _context(path).get("ci")
+    context = read_configuration(path).get("context")
+    block = context.get("ci") if isinstance(context, dict) else None
     if block is None:
         return None
-    if not isinstance(block, dict):
-        raise SettingsError(f"{where} must be a JSON object: {EXAMPLE}")
-    for key in block:
-        if key not in CiSettings.__slots__:
-            text = f"{where}.{key} is not known: it takes {', '.join(CiSettings.__slots__)}"
-            raise SettingsError(" ".join(text.splitlines()))  # a name may hold a line end
-    repository = block.get("repository")
-    if not isinstance(repository, str) or not re.fullmatch(f"{_NAME}/{_NAME}", repository):
-        raise SettingsError(f"{where}.repository must name the GitHub repository: {EXAMPLE}")
-    if ("@" in repository.partition("/")[0]) != ("@" in repository.partition("/")[2]):
-        raise SettingsError(f"{where}.repository must have both numbers, or none: {EXAMPLE}")
-    exists = block.get("oidc_provider_exists", False)
-    if not isinstance(exists, bool):
-        raise SettingsError(f"{where}.oidc_provider_exists must be true or false")
-    return CiSettings(repository=repository, oidc_provider_exists=exists)
-
-
-def _context(path: Path) -> Mapping[str, Any]:
-    context = read_configuration(path).get("context")
-    return context if isinstance(context, dict) else {}
+    try:
+        settings: CiSettings = CI.read(block)
+    except SettingsError as reason:
+        raise SettingsError(one_line(f"{path.name}: context.ci{reason}")) from None
+    return settings

@@ -21,6 +21,10 @@ class ConfigurationError(ValueError):
     """A configuration that cannot be deployed; each line of the text is one fault."""
 
 
+class SettingsError(ConfigurationError):
+    """Settings that cannot be deployed; the text is one line that names the key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that is wrong, or that is to be warned of; as a string, one line.
@@ -40,7 +44,12 @@ class Fault:
     is_warning: bool = False
 
     def __str__(self) -> str:
-        return " ".join(f"{self.place}: {self.text}".splitlines())  # a name may hold a line end
+        return one_line(f"{self.place}: {self.text}")
+
+
+def one_line(text: str) -> str:
+    """Put an error into one line: a name in it may hold a line end."""
+    return " ".join(text.splitlines())
 
 
 def stack_name(environment: str) -> str:

@@ -17,6 +17,8 @@ _BAD_RELEASES = ((6, 17), (6, 28))
 _MOST_PATCHES = 10
 
 _CONDITION = r" *(=|!=|>=?|<=?|~>)? *([0-9]{1,4}(?:\.[0-9]{1,4}){0,2}) *"
+# What Terraform reads as a constraint, without pre-releases.
+CONSTRAINT = f"{_CONDITION}(,{_CONDITION})*"
 _COMPARISONS = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -25,11 +27,6 @@ _COMPARISONS = {
     "<": operator.lt,
     "<=": operator.le,
 }
-
-
-def is_constraint(text: str) -> bool:
-    """Return whether Terraform reads it as a constraint, without pre-releases."""
-    return re.fullmatch(f"{_CONDITION}(,{_CONDITION})*", text) is not None
 
 
 def admits(constraint: str, version: Version) -> bool:

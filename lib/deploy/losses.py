@@ -17,13 +17,13 @@ from lib.client.history import count_firings
 from lib.client.session import now_microseconds
 from lib.client.status import QueueStatus, TableStatus, read_queue, read_table
 from lib.client.target import Target
-from lib.config.account import Account
 from lib.config.document import (
     ConfigurationError,
     environment_names,
     read_configuration,
     stack_name,
 )
+from lib.config.names import Account
 from lib.config.settings import load_settings
 from lib.formats.errors import CliError
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lib.config.account import Account, dashboard_url
 from lib.config.document import environment_names, read_configuration
-from lib.config.names import Names
+from lib.config.names import Account, Names, dashboard_url
 from lib.config.settings import Settings, load_settings
 
 _CONFIGURATION = Path(__file__).parents[2] / "cdktf.json"

@@ -25,7 +25,7 @@ from lib.client.rule_store import RuleStore
 from lib.client.session import connected, now_microseconds
 from lib.client.subscriber import Subscriber, wait_for
 from lib.client.target import Target
-from lib.config.account import Account
+from lib.config.names import Account
 from lib.formats.errors import CliError, LocalError
 from lib.formats.prices import Price
 from lib.formats.words import RuleWords, rule_from_words

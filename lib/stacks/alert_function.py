@@ -24,7 +24,7 @@ from cdktf_cdktf_provider_aws.lambda_function import (
 )
 from constructs import Construct
 
-from lib.config.account import Account
+from lib.config.names import Account
 from lib.config.settings import Settings
 from lib.stacks.alarms import METRICS_NAMESPACE
 from lib.stacks.messaging import Messaging

@@ -17,9 +17,8 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 
 from lib.backend.ci import Ci
-from lib.config.account import Account
 from lib.config.document import CI_ENVIRONMENT, stack_name
-from lib.config.names import Names
+from lib.config.names import Account, Names
 from lib.config.settings import DEFAULT_ENVIRONMENT, Settings
 from lib.stacks.ci_policies import (
     GITHUB,

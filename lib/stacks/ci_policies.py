@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from lib.config.account import Account
+from lib.config.names import Account
 from lib.config.settings import Settings
 from lib.stacks.ci_actions import (
     DEPLOY,

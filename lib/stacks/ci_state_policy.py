@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lib.backend.block import StateStore
-from lib.config.account import Account
+from lib.config.names import Account
 from lib.stacks.policies import Statement, grant
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lib.config.account import Account
+from lib.config.names import Account
 from lib.stacks.alarms import Metric, metrics_of
 
 _COLUMNS = 24  # CloudWatch: the width of the grid

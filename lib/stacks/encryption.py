@@ -6,7 +6,7 @@ from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from constructs import Construct
 
-from lib.config.account import Account
+from lib.config.names import Account
 from lib.config.settings import Settings
 from lib.stacks.policies import key_policy
 

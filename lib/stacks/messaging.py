@@ -14,8 +14,9 @@ from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 from cdktf_cdktf_provider_aws.sqs_queue_redrive_policy import SqsQueueRedrivePolicy
 from constructs import Construct
 
-from lib.config.account import Account
-from lib.config.settings import Settings, Subscription
+from lib.config.entries import Subscription
+from lib.config.names import Account
+from lib.config.settings import Settings
 from lib.stacks.policies import (
     dead_letter_queue_policy,
     ops_topic_policy,

@@ -12,7 +12,7 @@ from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import (
 )
 from constructs import Construct
 
-from lib.config.account import Account
+from lib.config.names import Account
 from lib.config.settings import Settings
 from lib.stacks.alarms import Alarm, Metric, alarms_of
 from lib.stacks.dashboard import dashboard_body

@@ -12,7 +12,7 @@ from cdktf_cdktf_provider_aws.dynamodb_table import (
 )
 from constructs import Construct
 
-from lib.config.account import Account
+from lib.config.names import Account
 from lib.config.settings import Settings
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lib.config.account import Account
+from lib.config.names import Account
 from tests.iam.provider_log import Call
 from tests.iam.simulator import Policy, Request, left_to_iam
 

@@ -18,8 +18,7 @@ from typing import Any
 
 import pytest
 
-from lib.config.account import Account
-from lib.config.names import Names
+from lib.config.names import Account, Names
 from lib.local.emulator import Emulator, running_emulator
 from lib.local.toolchain import Toolchain
 from tests.iam.actions import Deployed

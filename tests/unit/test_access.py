@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.config.account import Account
-from lib.config.names import Names
+from lib.config.names import Account, Names
 from lib.config.settings import Settings
 from lib.stacks.ci_policies import boundary_policy
 from lib.stacks.policies import (

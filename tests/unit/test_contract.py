@@ -11,8 +11,9 @@ from typing import Any
 import cdktf
 import pytest
 
-from lib.config.settings import Settings, Subscription
-from lib.config.settings_rules import SettingsError
+from lib.config.document import SettingsError
+from lib.config.entries import Subscription
+from lib.config.settings import Settings
 from lib.tap_stack import TapStack
 from price_alerts.config import ENVIRONMENT_VARIABLES, Config, ConfigError
 from price_alerts.domain.ticks import MAX_BODY_BYTES

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from lib.config.account import Account
-from lib.config.names import Names
+from lib.config.names import Account, Names
 from tests.iam.actions import Deployed
 from tests.iam.provider_log import Call, read_calls
 

@@ -1,4 +1,4 @@
-"""The README's table of settings, as it is made of the class and of cdktf.json."""
+"""The README's table of settings, as it is made of the declarations and of cdktf.json."""
 
 from __future__ import annotations
 
@@ -38,12 +38,21 @@ def test_the_table_has_a_row_for_every_setting_and_for_nothing_else(tmp_path: Pa
     assert keys == [field.name for field in fields(Settings) if field.name != "environment"]
 
 
-def test_a_row_says_what_the_docstring_says_in_json_s_words(tmp_path: Path) -> None:
-    rows = table(tmp_path, {}, {})
-    assert rows["reserved_concurrency"][0] == (
-        "Invocations set aside for the function in the account; `null` for none"
-    )
-    assert "deploy it with `false` first" in rows["deletion_protection"][0]
+@pytest.mark.parametrize(
+    ("key", "accepted"),
+    [
+        ("batch_size", "1 to 10,000"),
+        ("history_days", "1 to 3,650 or null"),
+        ("log_level", "DEBUG, INFO"),
+        ("deletion_protection", "true, false"),
+        ("region", "text"),
+        ("high_price_threshold", "number or null"),
+        ("producers", "list of at most 50"),
+        ("tags", "object of at most 49"),
+    ],
+)
+def test_a_row_says_what_is_accepted(tmp_path: Path, key: str, accepted: str) -> None:
+    assert table(tmp_path, {}, {})[key][1] == accepted
 
 
 @pytest.mark.parametrize(
@@ -66,7 +75,7 @@ def test_a_row_says_what_the_docstring_says_in_json_s_words(tmp_path: Path) -> N
 def test_a_row_has_the_default_and_what_differs_from_it(
     tmp_path: Path, key: str, common: Any, prod: Any, cells: list[str]
 ) -> None:
-    assert table(tmp_path, {key: common}, {key: prod})[key][1:] == cells
+    assert table(tmp_path, {key: common}, {key: prod})[key][2:] == cells
 
 
 def test_only_what_is_between_the_marks_is_written_anew() -> None:

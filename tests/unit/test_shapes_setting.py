@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib.config.document import SettingsError
 from lib.config.settings import Settings
-from lib.config.settings_rules import SettingsError
 from price_alerts.config import Config
 
 WHEN = {"when": {"kind": "px"}}
@@ -22,35 +22,58 @@ def settings_with(shapes: Any) -> Settings:
     return Settings(environment="dev", region="eu-west-1", shapes=shapes)
 
 
+WANTED = "must be a text, true, false, a list of these, or null for any value"
+FIELD = "must be the name of a field, or a path such as a.b"
+COMBINED = " must have symbol and either price or bar; or items alone, for an envelope; or skip"
+
+
 @pytest.mark.parametrize(
-    ("shapes", "complaint"),
+    ("shape", "text"),
     [
-        (None, "shapes must be an object"),
-        ({"x": []}, "shapes must be an object with an object for each shape"),
-        ({"x": {**WHEN, **PRICES, "nope": 1}}, "shapes.x.nope is not known: it takes when, items"),
-        ({"x": PRICES}, "shapes.x.when must be an object of fields"),
-        ({"x": {**PRICES, "when": {}}}, "shapes.x.when must be an object of fields"),
-        ({"x": {**PRICES, "when": {"kind": 1}}}, "shapes.x.when must be an object of fields"),
-        ({"x": {**PRICES, "when": {"kind": []}}}, "shapes.x.when must be an object of fields"),
-        ({"x": {**PRICES, "when": {"k": "${x}"}}}, "shapes.x.when must be an object of fields"),
-        ({"x": {**PRICES, "when": {"${x}": "k"}}}, "shapes.x.when must be an object of fields"),
-        ({"x": {**WHEN, "symbol": "s", "price": "a..b"}}, "shapes.x.price must be the name"),
-        ({"x": {**WHEN, "symbol": "", "price": "p"}}, "shapes.x.symbol must be the name"),
-        ({"x": {**WHEN, "symbol": "s", "price": "${p}"}}, "shapes.x.price must be the name"),
-        ({"x": {**WHEN, "symbol": "s", "bar": ["o"]}}, "shapes.x.bar must be a list of four"),
-        ({"x": {**WHEN, "symbol": "s", "bar": "ohlc"}}, "shapes.x.bar must be a list of four"),
-        ({"x": {**WHEN, "skip": False}}, "shapes.x.skip must be true"),
-        ({"x": {**WHEN, "skip": True, **PRICES}}, "shapes.x must have symbol and either price"),
-        ({"x": {**WHEN, "symbol": "s"}}, "shapes.x must have symbol and either price or bar"),
-        ({"x": {**WHEN, **PRICES, "bar": list("ohlc")}}, "shapes.x must have symbol and either"),
-        ({"x": WHEN}, "shapes.x must have symbol and either price or bar"),
+        ([], " must be a JSON object"),
+        ({**WHEN, **PRICES, "nope": 1}, ".nope is not known: it takes bar, items, price, "),
+        ({**WHEN, **PRICES, "simbol": "s"}, ".simbol is not known: did you mean symbol? "),
+        (PRICES, f".when must be an object of at least 1, and each value {WANTED}; the names are"),
+        ({**PRICES, "when": {}}, ".when must be an object of at least 1, "),
+        ({**PRICES, "when": {"kind": 1}}, f".when.kind {WANTED}"),
+        ({**PRICES, "when": {"kind": []}}, f".when.kind {WANTED}"),
+        ({**PRICES, "when": {"kind": [None]}}, f".when.kind {WANTED}"),
+        ({**PRICES, "when": {"kind": "${x}"}}, f".when.kind {WANTED}"),
+        ({**PRICES, "when": {"${x}": "k"}}, f".when: the name ${{x}} {FIELD}"),
+        *(
+            ({**WHEN, "symbol": "s", "price": wrong}, f".price {FIELD}")
+            for wrong in ("", "a..b", "%{p}", None)
+        ),
+        (
+            {**WHEN, "symbol": "s", "bar": ["o"]},
+            f".bar must be a list of 4, and each entry {FIELD}: open, high, low, close",
+        ),
+        ({**WHEN, "symbol": "s", "bar": "ohlc"}, ".bar must be a list of 4"),
+        ({**WHEN, "skip": False}, ".skip must be true"),
+        ({**WHEN, "skip": True, **PRICES}, COMBINED),
+        ({**WHEN, "symbol": "s"}, COMBINED),
+        ({**WHEN, **PRICES, "bar": list("ohlc")}, COMBINED),
+        ({**WHEN, "items": "i", "timestamp": "t"}, COMBINED),
+        (WHEN, COMBINED),
+    ],
+)
+def test_what_is_no_shape_is_rejected(shape: Any, text: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        settings_with({"x": shape})
+    assert str(error.value).startswith(f"shapes.x{text}")
+
+
+@pytest.mark.parametrize(
+    ("shapes", "text"),
+    [
+        (None, "shapes must be an object, and each value must be a JSON object"),
         ({"x" * 2_000: {**WHEN, **PRICES}}, "shapes must not be longer than 2,000 bytes"),
     ],
 )
-def test_what_is_no_shape_is_rejected(shapes: Any, complaint: str) -> None:
+def test_what_are_no_shapes_is_rejected(shapes: Any, text: str) -> None:
     with pytest.raises(SettingsError) as error:
         settings_with(shapes)
-    assert complaint in str(error.value)
+    assert str(error.value) == text
 
 
 _paths = st.sampled_from(["a", "a.b", "symbol", "\u00fc.$x"])

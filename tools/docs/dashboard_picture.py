@@ -14,8 +14,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lib.config.account import Account
-from lib.config.names import Names
+from lib.config.names import Account, Names
 from lib.config.settings import load_settings
 from lib.stacks.alarms import alarms_of
 from lib.stacks.dashboard import dashboard_body

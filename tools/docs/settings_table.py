@@ -6,15 +6,13 @@ After a change: ``python -m tools.docs.settings_table``.
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
-import re
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, asdict, fields
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from lib.config.kinds import Schema, settings_of
 from lib.config.settings import Settings, load_settings
 from tools.docs.pages import markdown, with_block
 
@@ -22,8 +20,7 @@ _PROJECT = Path(__file__).parents[2]
 README = _PROJECT / "README.md"
 _ENVIRONMENTS = ("dev", "prod")
 
-# Python's words, and JSON's for the same.
-_IN_JSON = {"None": "null", "False": "false", "True": "true"}
+_TYPES = {"string": "text", "array": "list"}  # the others are called so in English
 
 
 def main() -> None:
@@ -42,17 +39,15 @@ def render(configuration: Path = _PROJECT / "cdktf.json") -> str:
     configuration
         The cdktf.json whose values are shown.
     """
-    meanings = _meanings()
     environments = [load_settings(configuration, name) for name in _ENVIRONMENTS]
     rows = []
-    for field in fields(Settings):
-        if field.name == "environment":
-            continue
-        default = _default(field)
-        values = [_written(getattr(settings, field.name)) for settings in environments]
+    for setting in settings_of(Settings):
+        default = "must be set" if setting.must_be_set else _written(setting.default)
+        values = [_written(getattr(settings, setting.name)) for settings in environments]
         own = ["" if value == default else value for value in values]
-        rows.append([f"`{field.name}`", meanings[field.name], default, *own])
-    return markdown(["key", "what it sets", "default", *_ENVIRONMENTS], rows)
+        accepted = _accepted(setting.schema)
+        rows.append([f"`{setting.name}`", setting.sentence, accepted, default, *own])
+    return markdown(["key", "what it sets", "accepts", "default", *_ENVIRONMENTS], rows)
 
 
 def with_table(page: str, table: str) -> str:
@@ -66,22 +61,15 @@ def with_table(page: str, table: str) -> str:
     return with_block(page, "settings", table, "make docs")
 
 
-def _meanings() -> Mapping[str, str]:
-    """Read what each setting means out of the class's docstring."""
-    attributes = inspect.cleandoc(Settings.__doc__ or "").partition("----------\n")[2]
-    entries = re.findall(r"^(\w+)\n((?:    .+\n?)+)", attributes, re.MULTILINE)
-    return {name: _in_markdown(text) for name, text in entries}
-
-
-def _in_markdown(text: str) -> str:
-    words = re.sub(r"``(.+?)``", lambda code: f"`{_IN_JSON.get(code[1], code[1])}`", text)
-    return " ".join(words.split()).removesuffix(".")
-
-
-def _default(field: Field[Any]) -> str:
-    if field.default_factory is not MISSING:
-        return _written(field.default_factory())
-    return "must be set" if field.default is MISSING else _written(field.default)
+def _accepted(schema: Schema) -> str:
+    if "enum" in schema:
+        return ", ".join(map(_written, schema["enum"]))
+    type_, *null = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if type_ == "integer":
+        type_ = f"{schema['minimum']:,} to {schema['maximum']:,}"
+    most = schema.get("maxItems") or schema.get("maxProperties")
+    count = f" of at most {most}" if most else ""
+    return " or ".join([f"{_TYPES.get(type_, type_)}{count}", *null])
 
 
 def _written(value: Any) -> str:

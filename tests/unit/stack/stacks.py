@@ -10,7 +10,8 @@ from typing import Any
 
 import cdktf
 
-from lib.config.settings import Settings, Subscription, load_settings
+from lib.config.entries import Subscription
+from lib.config.settings import Settings, load_settings
 from lib.tap_stack import TapStack
 
 Stack = dict[str, Any]

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.config.account import Account
-from lib.config.names import Names
+from lib.config.names import Account, Names
 from tests.unit.stack.mistakes import CHECKS
 from tests.unit.stack.stacks import (
     DLQ,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lib.config.account import Account
-from lib.config.names import Names
-from lib.config.settings import Settings, Subscription
+from lib.config.entries import Subscription
+from lib.config.names import Account, Names
+from lib.config.settings import Settings
 from lib.stacks.policies import (
     dead_letter_queue_policy,
     function_policy,

@@ -10,7 +10,8 @@ from typing import Any
 import cdktf
 import pytest
 
-from lib.config.settings import Settings, Subscription
+from lib.config.entries import Subscription
+from lib.config.settings import Settings
 from lib.tap_stack import TapStack
 from tests.unit.stack.stacks import (
     ACCOUNT_ID,

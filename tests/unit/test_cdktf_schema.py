@@ -1,0 +1,252 @@
+"""docs/cdktf.schema.json: an editor says of cdktf.json what the check says."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lib.backend.block import load_backend
+from lib.config.ci import load_ci_settings
+from lib.config.document import ConfigurationError, SettingsError
+from lib.config.kinds import Setting, settings_of
+from lib.config.settings import Settings, load_settings
+from tools.docs import cdktf_schema
+from tools.docs.cdktf_schema import FILE, document_schema, render
+
+PROJECT = Path(__file__).parents[2]
+SETTINGS = settings_of(Settings)
+
+
+def is_valid(schema: dict[str, Any], value: object) -> bool:
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
+    return bool(jsonschema.Draft7Validator(schema).is_valid(value))
+
+
+def is_accepted(path: Path, document: dict[str, Any]) -> bool:
+    path.write_text(json.dumps(document), "utf-8")
+    try:
+        for name in document["context"]["environments"] or ["dev"]:
+            load_settings(path, name)
+        load_ci_settings(path)
+    except SettingsError:
+        return False
+    return True
+
+
+# --- single settings ---------------------------------------------------------------------
+
+ARNS = [
+    "arn:aws:iam::123456789012:role/feed",
+    "arn:aws:lambda:us-east-1:123456789012:code-signing-config:csc-1",
+    "arn:aws:sqs:us-east-1:123456789012:heard",
+]
+PROTOCOLS = ["email", "email-json", "https", "lambda", "sms", "sqs"]
+ENDPOINTS = ["a@example.com", "+4915112345678", "https://a.example", "a@${x}", *ARNS]
+WORDS = [
+    *("us-east-1", "standard", "fifo", "INFO", "~> 5.100", "latest", "subnet-1", "sg-1", "aws:x"),
+    *("", "a.b", "a..b", "symbol", "${x}", *PROTOCOLS, *ENDPOINTS),
+]
+# A line end at the end is where Python's patterns and JavaScript's differ.
+_texts = st.sampled_from(WORDS) | st.text(st.characters(min_codepoint=32, max_codepoint=126))
+_bounds = {each.schema.get(word, 0) for each in SETTINGS for word in ("minimum", "maximum")}
+_numbers = st.sampled_from(sorted(int(each) for each in _bounds if abs(each) < 1e29)).flatmap(
+    lambda bound: st.integers(bound - 1, bound + 1)
+)
+_scalars = st.none() | st.booleans() | _numbers | _texts
+_subscriptions = st.fixed_dictionaries(
+    {"protocol": st.sampled_from(PROTOCOLS), "endpoint": st.sampled_from(ENDPOINTS)}
+) | st.fixed_dictionaries({}, optional={"protocol": _texts, "endpoint": _texts, "x": st.none()})
+_paths = st.sampled_from(["a", "a.b"])
+_bars = st.lists(_paths, min_size=3, max_size=5)
+_shapes = st.fixed_dictionaries(
+    {"when": st.just({"kind": "px"})},
+    optional={
+        **dict.fromkeys(["items", "symbol", "price", "timestamp", "sequence"], _paths),
+        "bar": _bars,
+        "skip": st.just(True),
+    },
+) | st.fixed_dictionaries(
+    {"symbol": _paths, "price": _texts},
+    optional={
+        "when": st.dictionaries(_texts, _scalars | st.lists(_scalars, max_size=2), max_size=2),
+        "skip": st.booleans(),
+        "x": st.none(),
+    },
+)
+_values = (
+    _scalars
+    | st.lists(_texts, max_size=3)
+    | st.lists(_subscriptions, max_size=2)
+    | st.dictionaries(_texts, _texts, max_size=2)
+    | st.dictionaries(_texts, _shapes, max_size=2)
+    | st.integers(48, 51).map(lambda count: [f"{ARNS[0]}{number}" for number in range(count)])
+    | st.integers(48, 51).map(lambda count: {f"{number}": "" for number in range(count)})
+)
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+@given(value=_values)
+def test_schema_and_check_accept_the_same(setting: Setting, value: object) -> None:
+    try:
+        setting.read(value)
+    except SettingsError:
+        accepts = False
+    else:
+        accepts = True
+    assert is_valid(setting.schema, value) is accepts
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_a_default_is_accepted(setting: Setting) -> None:
+    if not setting.must_be_set:
+        assert is_valid(setting.schema, json.loads(json.dumps(setting.default)))
+
+
+@pytest.mark.parametrize("number", [2 * 10**30, -(10**31), Decimal("1e31")])
+def test_a_threshold_beyond_all_prices_is_invalid(number: object) -> None:
+    [threshold] = [each for each in SETTINGS if each.name == "high_price_threshold"]
+    assert not is_valid(threshold.schema, number)
+
+
+@pytest.mark.parametrize("letters", ["Größe", "価格"])
+def test_letters_of_any_alphabet_are_valid_in_tags(letters: str) -> None:
+    [tags] = [each for each in SETTINGS if each.name == "tags"]
+    assert is_valid(tags.schema, {letters: letters})
+    assert tags.read({letters: letters})
+
+
+# --- the whole file ----------------------------------------------------------------------
+
+_SOME = {"region": "us-east-1", "batch_size": 5, "log_level": "DEBUG", "tags": {"team": "a"}}
+_common = st.fixed_dictionaries(
+    {}, optional={"region": st.just("us-east-1"), "batch_size": st.integers(0, 12)}
+)
+_own = st.fixed_dictionaries(
+    {}, optional={"region": st.sampled_from(["eu-west-1", ""]), "nope": st.none()}
+)
+_names = st.sampled_from(["dev", "prod", "Dev", "state", "ci", "a" * 17])
+_contexts = st.fixed_dictionaries(
+    {"environments": st.dictionaries(_names, _own, max_size=3)},
+    optional={
+        "common": _common,
+        "ci": st.sampled_from([None, {}, {"repository": "o/n"}, {"repository": "o@1/n"}, "o/n"]),
+        "excludeStackIdFromLogicalIds": st.just("true"),
+        "nope": st.none(),
+    },
+)
+
+
+@given(context=_contexts)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_the_schema_rejects_the_check_rejects(tmp_path: Path, context: dict[str, Any]) -> None:
+    """Not the other way round: which settings go together no schema says."""
+    document = {"context": context}
+    if not is_valid(document_schema(), document):
+        assert not is_accepted(tmp_path / "cdktf.json", document)
+
+
+@pytest.mark.parametrize(
+    ("change", "valid"),
+    [
+        ({}, True),
+        ({"common": {"batchsize": 1}}, False),
+        ({"common": {}}, False),  # no region
+        ({"common": {}, "environments": {"dev": {"region": "eu-west-1"}}}, True),
+        ({"environments": {}}, False),
+        ({"environments": {"Dev": {}}}, False),
+        ({"environments": {"state": {}}}, False),
+        ({"environments": {"dev": {"batch_size": 0}}}, False),
+        ({"ci": {"repository": "o/n"}}, True),
+        ({"ci": {"repository": "o@1/n"}}, False),
+        ({"ci": None, "allowSepCharsInLogicalIds": "true"}, True),
+        ({"commons": {}}, False),
+    ],
+)
+def test_schema_and_check_agree_on_a_file(
+    tmp_path: Path, change: dict[str, Any], valid: bool
+) -> None:
+    context = {"common": _SOME, "environments": {"dev": {}, "prod": {}}} | change
+    document = {"context": context, "app": "python3 main.py", "$schema": "docs/cdktf.schema.json"}
+    assert is_accepted(tmp_path / "cdktf.json", document) is valid
+    assert is_valid(document_schema(), document) is valid
+
+
+S3 = {"bucket": "states", "key": "{stack}", "region": "eu-west-1"}
+GOOD_ARGUMENTS: list[dict[str, Any]] = [
+    {"use_lockfile": True, "//": "a note"},
+    {"profile": None},
+    {"assume_role": {"role_arn": "arn:aws:iam::123456789012:role/state"}},
+]
+BAD_ARGUMENTS: list[dict[str, Any]] = [
+    {"use_lockfile": "true"},
+    {"bucket": 1},
+    {"max_retries": -1},
+    {"allowed_account_ids": "123456789012"},
+    {"assume_role": {"role_arn": 1}},
+]
+
+
+@pytest.mark.parametrize(
+    ("terraform", "valid"),
+    [
+        ({}, True),
+        ({"backend": None}, True),
+        ({"backend": {"local": {"path": "/states/{stack}"}}}, True),
+        ({"backend": {"S3": {}}}, False),
+        ({"backend": {}}, False),
+        ({"backend": {"s3": {}, "local": {}}}, False),
+        ({"backend": {"local": []}}, False),
+        ({"required_version": "1"}, False),
+        ([], False),
+        *(({"backend": {"s3": {**S3, **own}}}, True) for own in GOOD_ARGUMENTS),
+        *(({"backend": {"s3": {**S3, **own}}}, False) for own in BAD_ARGUMENTS),
+    ],
+)
+def test_schema_and_check_agree_on_a_backend(
+    tmp_path: Path, terraform: object, valid: bool
+) -> None:
+    path = tmp_path / "cdktf.json"
+    document = {"context": {"common": _SOME, "environments": {"dev": {}}}, "terraform": terraform}
+    path.write_text(json.dumps(document))
+    try:
+        load_backend(path, "dev", {"PATH": ""}, tmp_path)
+    except ConfigurationError:
+        accepts = False
+    else:
+        accepts = True
+    assert accepts is valid
+    assert is_valid(document_schema(), document) is valid
+
+
+# --- the file in docs/ -------------------------------------------------------------------
+
+
+def test_the_file_is_the_one_that_the_settings_make() -> None:
+    assert FILE.read_text("utf-8") == render()
+
+
+def test_it_is_a_schema_and_the_project_s_own_file_names_it_and_is_valid() -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
+    jsonschema.Draft7Validator.check_schema(document_schema())
+    document = json.loads((PROJECT / "cdktf.json").read_text("utf-8"))
+    assert PROJECT / document["$schema"] == FILE
+    assert is_valid(document_schema(), document)
+
+
+def test_the_schema_is_written_where_it_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "schema.json"
+    monkeypatch.setattr(sys, "argv", ["cdktf_schema", str(file)])
+
+    runpy.run_path(cdktf_schema.__file__, run_name="__main__")
+
+    assert file.read_text("utf-8") == render()
