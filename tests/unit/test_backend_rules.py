@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.backend_loader import S3, Loader, refusal, warnings
-from tests.unit.s3_block import BAD_STACK, TEMPLATE
+from tests.unit.backend_loader import BAD_STACK, S3, TEMPLATE, Loader, refusal, warnings
 
 ONE = "one"
 # Those that keep the stacks apart by nothing but {stack}, with what keeps them quiet otherwise.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.backend.init_arguments import Argument, init_arguments, value_of_expression
+from lib.backend.terraform import Argument, init_arguments, value_of_expression
 from lib.config.document import ConfigurationError
 
 
@@ -170,7 +170,7 @@ def test_what_is_not_in_quotes_is_no_value(text: str) -> None:
 
 
 def test_the_parser_is_not_imported_before_it_is_needed() -> None:
-    code = "import sys, lib.backend.init_arguments; print({'hcl2', 'lark'} & set(sys.modules))"
+    code = "import sys, lib.backend.terraform; print({'hcl2', 'lark'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[2],

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lib.backend.init_arguments import Argument, init_arguments
+from lib.backend.terraform import Argument, init_arguments
 from lib.config.document import ConfigurationError
 
 
