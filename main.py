@@ -27,8 +27,8 @@ def main() -> None:
         backend = load_backend(path, environment, os.environ, Path.cwd())
         contents = _read_contents(path, backend, environment)
         is_deployed_by_ci = load_ci_settings(path) is not None
-    except ConfigurationError as faults:
-        sys.exit("\n".join(f"error: {fault}" for fault in str(faults).splitlines()))
+    except ConfigurationError as wrong:
+        sys.exit("\n".join(f"error: {fault}" for fault in wrong.faults))
     if "CDKTF_OUTDIR" not in os.environ:  # the cdktf command shows the stack's annotations
         for warning in backend.warnings:
             print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  # a command's own output

@@ -15,16 +15,21 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from lib.backend.init_arguments import Argument, init_arguments
 from lib.backend.rules import (
+    faults_of_forgotten_state,
+    faults_of_local,
+    faults_of_one_bucket,
     faults_of_others,
-    left_behind,
-    not_for_local,
-    not_for_one_bucket,
-    shared,
+    faults_of_shared_state,
 )
 from lib.backend.s3 import LOCKFILE_SINCE, check_s3, values_of
-from lib.backend.terraform import Terraform, UnknownTerraform, ask_terraform
+from lib.backend.terraform import (
+    Argument,
+    Terraform,
+    UnknownTerraform,
+    ask_terraform,
+    init_arguments,
+)
 from lib.config.document import (
     STATE_ENVIRONMENT,
     ConfigurationError,
@@ -122,7 +127,7 @@ def load_backend(
     Raises
     ------
     ConfigurationError
-        With one line for each fault: where it stands, what is wrong, what would be right.
+        With all faults: where each stands, what is wrong, what would be right.
     """
     stack = stack_name(environment_name)
     output = Path(folder, environment.get("CDKTF_OUTDIR", "cdktf.out"))
@@ -147,15 +152,16 @@ def load_backend(
     except ValueError:
         faults.append(Fault(place, "holds a number that JSON does not have; write another one"))
     if type_ in (None, "local"):
-        faults += not_for_local(given, path.name, type_)
+        faults += faults_of_local(given, path.name, type_)
     elif "TAP_MOVING_STATE" not in environment:  # lib.backend.migrate moves it
-        faults += left_behind(folder, stack, type_)
+        faults += faults_of_forgotten_state(folder, stack, type_)
     if type_ is not None:
-        faults += shared(place, type_, block, given, _stacks(stack, type_, document))
+        stacks = _stacks(stack, type_, document)
+        faults += faults_of_shared_state(place, type_, block, given, stacks)
     if environment_name == STATE_ENVIRONMENT and type_ == "s3":
-        faults += not_for_one_bucket(place, block)
+        faults += faults_of_one_bucket(place, block)
     if errors := [str(fault) for fault in faults if not fault.is_warning]:
-        raise ConfigurationError("\n".join(errors))
+        raise ConfigurationError(*errors)
     return Backend(
         type=type_,
         arguments=arguments,

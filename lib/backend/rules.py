@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lib.backend.init_arguments import Argument
+from lib.backend.terraform import Argument
 from lib.config.document import (
     STATE_ENVIRONMENT,
     Fault,
@@ -55,7 +55,7 @@ def faults_of_others(
         )
 
 
-def not_for_local(given: Sequence[Argument], file: str, type_: str | None) -> Iterator[Fault]:
+def faults_of_local(given: Sequence[Argument], file: str, type_: str | None) -> Iterator[Fault]:
     """Find arguments on the command line that a local backend does not take."""
     cure = f'write {{"terraform": {{"backend": {{"s3": {{}}}}}}}} into {file} to keep it in S3'
     if type_ == "local":
@@ -69,7 +69,7 @@ def not_for_local(given: Sequence[Argument], file: str, type_: str | None) -> It
             )
 
 
-def left_behind(folder: Path, stack: str, type_: str | None) -> Iterator[Fault]:
+def faults_of_forgotten_state(folder: Path, stack: str, type_: str | None) -> Iterator[Fault]:
     """Find a local state that Terraform would forget, and make all that it holds anew."""
     file = local_state(folder, stack)
     if _json(file).get("resources"):
@@ -89,7 +89,7 @@ def _json(file: Path) -> Mapping[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def shared(
+def faults_of_shared_state(
     place: str,
     type_: str,
     block: Mapping[str, Any],
@@ -124,7 +124,7 @@ def _has_workspaces(type_: str, block: Mapping[str, Any]) -> bool:
     return type_ in ("cloud", "remote") and not has_name
 
 
-def not_for_one_bucket(place: str, block: Mapping[str, Any]) -> Iterator[Fault]:
+def faults_of_one_bucket(place: str, block: Mapping[str, Any]) -> Iterator[Fault]:
     """Find names that differ from stack to stack, of which no one thing can be made."""
     for name in ("bucket", "dynamodb_table"):
         if "{stack}" in str(block.get(name, "")):

@@ -1,7 +1,9 @@
 """What is wrong with the arguments of an S3 backend, before Terraform gets to see them.
 
 Terraform would be late or silent: it drops a nested argument that it does not know, takes
-``${…}`` literally, and in an initialised folder ignores even ``use_lockfile``.
+``${…}`` literally, and in an initialised folder ignores even ``use_lockfile``. What it says itself
+in one clear line at ``init`` is left to it: most forms of values, and arguments that exclude each
+other.
 """
 
 from __future__ import annotations
@@ -11,21 +13,24 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lib.backend.init_arguments import Argument, value_of_expression
 from lib.backend.s3_arguments import TABLE, deprecation, is_beyond_the_table, refusal, row
-from lib.backend.s3_values import WEB_IDENTITY, faults_of_value
-from lib.backend.terraform import Terraform
-from lib.config.document import REGION, Fault, not_literal, region_of_environment
+from lib.backend.terraform import Argument, Terraform, value_of_expression
+from lib.config.document import REGION, Fault, not_literal, region_of_environment, texts_in
 
 LOCKFILE_SINCE: str = TABLE["terraform"]["arguments"]["use_lockfile"]["since"]
 
-_TOKEN = f"{WEB_IDENTITY}.web_identity_token"
-_CONFLICTS = (
-    ("kms_key_id", "sse_customer_key"),
-    ("allowed_account_ids", "forbidden_account_ids"),
-    (_TOKEN, f"{_TOKEN}_file"),
+_SECRETS = (
+    *("access_key", "secret_key", "token", "sse_customer_key"),
+    "assume_role_with_web_identity.web_identity_token",
 )
-_SECRETS = ("access_key", "secret_key", "token", "sse_customer_key", _TOKEN)
+_TYPES = {
+    "string": "a string",
+    "bool": "true or false, without quotes",
+    "number": "a whole number, without quotes",
+    "set(string)": "a list of strings",
+    "map(string)": "an object of strings",
+    "object": "an object",
+}
 
 
 def check_s3(
@@ -58,7 +63,6 @@ def check_s3(
         *(fault for part in parts for fault in _faults_of(part, terraform)),
         *_missing(block, values, terraform),
         *_region(block, values, environment),
-        *_conflicts(values, terraform, environment),
         *_unlocked(block, values, terraform),
     ]
 
@@ -126,7 +130,7 @@ def _faults_of(argument: Argument, terraform: Terraform | None) -> Iterator[Faul
     if value is None:
         return
     type_ = (row(name, terraform) or {"type": ""})["type"]
-    if faults := list(faults_of_value(argument, type_)):
+    if faults := list(_faults_of_value(argument, type_)):
         yield from faults
         return
     if warning := deprecation(name, terraform):
@@ -138,6 +142,34 @@ def _faults_of(argument: Argument, terraform: Terraform | None) -> Iterator[Faul
             "environment or a profile provide it",
             is_warning=True,
         )
+
+
+def _faults_of_value(argument: Argument, type_: str) -> Iterator[Fault]:
+    """Find what is wrong with a value; of an object, not with what is in it."""
+    if not _is_of_type(argument.value, type_):
+        yield Fault(argument.place, f"must be {_TYPES[type_]}")
+        return
+    for text in texts_in(argument.value) if type_ != "object" else ():
+        if reason := not_literal(text):
+            yield Fault(argument.place, reason)
+        elif argument.name == "key" and re.search("[{}]", text):
+            yield Fault(argument.place, "must have no braces: only {stack} is replaced")
+
+
+def _is_of_type(value: Any, type_: str) -> bool:
+    match type_:
+        case "string":
+            return isinstance(value, str)
+        case "bool":
+            return isinstance(value, bool)
+        case "number":
+            return type(value) is int and value >= 0  # a bool is an int
+        case "set(string)":
+            return isinstance(value, list) and all(isinstance(item, str) for item in value)
+        case "map(string)":
+            return isinstance(value, dict) and all(isinstance(i, str) for i in value.values())
+        case _:
+            return isinstance(value, dict)
 
 
 def _missing(
@@ -155,13 +187,7 @@ def _missing(
         if found.get("required") and name not in values and (not parent or parent in objects):
             place = values[parent].place if parent else block
             yield Fault(place, f"{name} is missing; add it")
-    # OpenTofu finds them in the environment as well.
-    if (
-        product == "terraform"
-        and WEB_IDENTITY in objects
-        and not {_TOKEN, f"{_TOKEN}_file"} & {*values}
-    ):
-        yield Fault(values[WEB_IDENTITY].place, f"{_TOKEN}_file is missing; add it")
+    # Of half a pair, Terraform says that all of it is empty.
     for one, other in (("access_key", "secret_key"), ("secret_key", "access_key")):
         if one in values and other not in values:
             yield Fault(values[one].place, f"needs {other} beside it; add that, or leave it out")
@@ -174,33 +200,13 @@ def _region(
     if not region:
         if not region_of_environment(environment):
             yield Fault(block, "region is missing; add it, or set AWS_REGION")
-    elif (
+    elif (  # otherwise preflight would blame the network
         isinstance(region, str)
         and not not_literal(region)
         and _value("skip_region_validation", values) is not True
         and not re.fullmatch(REGION, region)
     ):
         yield Fault(values["region"].place, "must look like us-east-1")
-
-
-def _conflicts(
-    values: Mapping[str, Argument], terraform: Terraform | None, environment: Mapping[str, str]
-) -> Iterator[Fault]:
-    pairs = list(_CONFLICTS)
-    for name in values:
-        successor = (row(name, terraform) or {}).get("instead", "")
-        parent = successor.rpartition(".")[0]
-        # The two ways of locking may be used together; of what is refused, enough has been said.
-        if successor and name != "dynamodb_table" and not refusal(name, terraform):
-            pairs.append((name, parent if parent == "assume_role" else successor))
-    for one, other in pairs:
-        if one in values and other in values:
-            yield Fault(values[one].place, f"cannot stand beside {other}; leave one of them out")
-    if "kms_key_id" in values and environment.get("AWS_SSE_CUSTOMER_KEY"):
-        yield Fault(
-            values["kms_key_id"].place,
-            "cannot stand beside AWS_SSE_CUSTOMER_KEY in the environment; leave one of them out",
-        )
 
 
 def _unlocked(

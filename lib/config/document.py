@@ -18,7 +18,15 @@ REGION = r"[a-z]{2}(-[a-z]+)+-[0-9]"
 
 
 class ConfigurationError(ValueError):
-    """A configuration that cannot be deployed; each line of the text is one fault."""
+    """A configuration that cannot be deployed: its faults, as a string one line each."""
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong, one line each."""
+        return self.args
+
+    def __str__(self) -> str:
+        return "\n".join(self.faults)
 
 
 class SettingsError(ConfigurationError):

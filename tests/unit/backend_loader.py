@@ -18,6 +18,11 @@ S3 = {
     "region": "eu-west-1",
     "use_lockfile": True,
 }
+TEMPLATE = (
+    "${…} and %{…} are not evaluated in a backend, Terraform takes them literally; "
+    "write the value itself"
+)
+BAD_STACK = "{stack} is replaced in cdktf.json only; write it there"
 
 
 class Loader:

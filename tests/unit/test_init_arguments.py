@@ -2,125 +2,81 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lib.backend.init_arguments import Argument, init_arguments, value_of_expression
+from lib.backend.terraform import Argument, init_arguments, value_of_expression
 from lib.config.document import ConfigurationError
 
+PLACE = "TF_CLI_ARGS_init: -backend-config="
+LINES = 'write lines like name = "value"'
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="=\0"), min_size=1)
 
-def texts(value: str) -> dict[str, str]:
-    """The arguments in a value of TF_CLI_ARGS_init, by name."""
+
+def texts(value: str) -> list[tuple[str, str]]:
+    """The arguments in a value of TF_CLI_ARGS_init, in order."""
     arguments = init_arguments({"TF_CLI_ARGS_init": value}, Path())
-    return {argument.name: argument.value for argument in arguments}
+    return [(argument.name, argument.value) for argument in arguments]
+
+
+def read(folder: Path, file: str, text: str) -> list[tuple[str, Any]]:
+    """The arguments in a file that is named on the command line, in order."""
+    (folder / file).write_text(text, "utf-8")
+    arguments = init_arguments({"TF_CLI_ARGS_init": f"-backend-config={file}"}, folder)
+    return [(argument.name, argument.value) for argument in arguments]
+
+
+def refusal(file: str, folder: Path) -> str:
+    """What the refusal of that file says."""
+    with pytest.raises(ConfigurationError) as caught:
+        init_arguments({"TF_CLI_ARGS_init": f"'-backend-config={file}'"}, folder)
+    return str(caught.value)
 
 
 # --- the command line --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "-backend-config=key=a",
-        "--backend-config=key=a",
-        "-backend-config key=a",
-        "--backend-config key=a",
-        "  -backend-config=key=a  ",
-        "'-backend-config=key=a'",
-        "-backend-config='key=a'",
-        '-backend-config="key=a"',
-        '-backend-config "key=a"',
-        "-backend-config=key='a'",
-    ],
+@given(
+    st.lists(st.tuples(NAMES, st.text(st.characters(codec="utf-8")))),
+    st.sampled_from(["-backend-config=", "--backend-config=", "-backend-config "]),
 )
-def test_an_argument_may_be_written_in_every_way_that_terraform_takes(value: str) -> None:
-    assert texts(value) == {"key": "a"}
+def test_each_argument_is_read_whatever_it_holds(given: list[tuple[str, str]], flag: str) -> None:
+    value = " ".join(flag + shlex.quote(f"{name}={value}") for name, value in given)
+    assert texts(f"-lock=false {value} -input=false") == given
 
 
 @pytest.mark.parametrize(
-    ("value", "argument"),
-    [
-        ("-backend-config=key=a=b==", {"key": "a=b=="}),
-        ("-backend-config key=a=b", {"key": "a=b"}),
-        ("-backend-config=key=", {"key": ""}),
-        ("-backend-config='key=a b'", {"key": "a b"}),
-        ('\'-backend-config=policy={"a": "b"}\'', {"policy": '{"a": "b"}'}),
-        ("-backend-config=encrypt=true", {"encrypt": "true"}),
-    ],
-)
-def test_all_that_follows_the_first_sign_of_equality_is_the_value(
-    value: str, argument: dict[str, str]
-) -> None:
-    assert texts(value) == argument
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        *("", " ", "-upgrade", "-lock=false -input=false", "backend-config=key=a"),
-        *("-backend-configs=key=a", "---backend-config=key=a", "-backend=key=a", "-var key=a"),
-        *("-backend-config=", "-backend-config ''", "-backend-config"),
-    ],
+    "value", ["", "-backend-configs=key=a", "-backend=key=a", "-backend-config=", "-backend-config"]
 )
 def test_what_sets_no_argument_of_the_backend_is_ignored(value: str) -> None:
-    assert texts(value) == {}
-
-
-def test_other_flags_may_stand_in_between() -> None:
-    value = "-upgrade -backend-config=key=a -lock=false -backend-config bucket=b -reconfigure"
-    assert texts(value) == {"key": "a", "bucket": "b"}
-
-
-def test_a_flag_without_a_value_at_the_end_takes_nothing_from_the_next_variable() -> None:
-    environment = {"TF_CLI_ARGS_init": "-backend-config", "TF_CLI_ARGS": "key=a"}
-    assert init_arguments(environment, Path()) == []
+    assert texts(value) == []
 
 
 def test_an_argument_of_the_command_line_is_text_and_tells_its_place() -> None:
-    assert init_arguments({"TF_CLI_ARGS_init": "-backend-config=key=a=b"}, Path()) == [
-        Argument(
-            place="TF_CLI_ARGS_init: -backend-config=key",
-            name="key",
-            value="a=b",
-            is_text=True,
-            is_ours=False,
-        )
+    assert init_arguments({"TF_CLI_ARGS_init": "-backend-config=key='a=b'"}, Path()) == [
+        Argument(f"{PLACE}key", "key", "a=b", is_text=True, is_ours=False)
     ]
-
-
-@pytest.mark.parametrize("variable", ["TF_CLI_ARGS", "TF_CLI_ARGS_init"])
-def test_an_argument_may_stand_in_either_variable(variable: str) -> None:
-    arguments = init_arguments({variable: "-backend-config=key=a"}, Path())
-    assert [argument.place for argument in arguments] == [f"{variable}: -backend-config=key"]
 
 
 def test_the_variable_of_every_command_lies_over_the_one_of_init() -> None:
     # Terraform puts the former behind the latter: command, TF_CLI_ARGS_init, TF_CLI_ARGS.
     environment = {
         "TF_CLI_ARGS": "-backend-config=key=a -backend-config=bucket=b",
-        "TF_CLI_ARGS_init": "-backend-config=key=c",
+        "TF_CLI_ARGS_init": "-backend-config=key=c -backend-config",
+        "TF_CLI_ARGS_plan": "-backend-config=key=d",
     }
-    arguments = init_arguments(environment, Path())
-    assert [(argument.name, argument.value) for argument in arguments] == [
-        ("key", "c"),
-        ("key", "a"),
-        ("bucket", "b"),
+    assert [(one.place, one.value) for one in init_arguments(environment, Path())] == [
+        (f"{PLACE}key", "c"),
+        ("TF_CLI_ARGS: -backend-config=key", "a"),
+        ("TF_CLI_ARGS: -backend-config=bucket", "b"),
     ]
-
-
-def test_an_argument_that_is_given_twice_is_there_twice_and_in_order() -> None:
-    arguments = init_arguments(
-        {"TF_CLI_ARGS_init": "-backend-config=key=a -backend-config=key=b"}, Path()
-    )
-    assert [argument.value for argument in arguments] == ["a", "b"]
-
-
-@pytest.mark.parametrize("variable", ["TF_CLI_ARGS_plan", "TF_CLI_ARGS_INIT", "TF_VAR_init"])
-def test_variables_that_terraform_init_does_not_read_are_ignored(variable: str) -> None:
-    assert init_arguments({variable: "-backend-config=key=a"}, Path()) == []
 
 
 @pytest.mark.parametrize("variable", ["TF_CLI_ARGS", "TF_CLI_ARGS_init"])
@@ -138,39 +94,29 @@ def test_a_quote_that_is_not_closed_is_refused(variable: str) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ('"a"', "a"),
-        ("5", 5),
-        ("true", True),
-        ("null", None),
-        ("[]", []),
-        ('["a", "b"]', ["a", "b"]),
-        ('{a = "b"}', {"a": "b"}),
-        ('{"a" = "b", "c": "d"}', {"a": "b", "c": "d"}),
-        ('{a = {b = ["c"]}}', {"a": {"b": ["c"]}}),
-        ('"${a.b}"', "${a.b}"),
-        ('"a\\n\\"b\\""', 'a\n"b"'),
+        *(('"a"', "a"), ("5", 5), ("true", True), ("null", None), ('["a", "b"]', ["a", "b"])),
+        *(('{a = "b"}', {"a": "b"}), ('{"a" = {b: ["c"]}}', {"a": {"b": ["c"]}})),
+        *(('"${a.b}"', "${a.b}"), ('"a\\n\\"b\\""', 'a\n"b"')),
     ],
 )
 def test_a_literal_is_read(text: str, value: object) -> None:
     assert value_of_expression(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "[", '["a"', "{a = }", '"a', "a b", "= 1"])
+@pytest.mark.parametrize("text", ["", '["a"', '"a', "a b"])
 def test_what_is_no_literal_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\S"):
         value_of_expression(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["a", "var.x", "foo()", '["a", b]', "{a = b}", "{a = {b = [c]}}", "1 + 1"]
-)
+@pytest.mark.parametrize("text", ["var.x", "foo()", '["a", b]', "{a = {b = [c]}}", "1 + 1"])
 def test_what_is_not_in_quotes_is_no_value(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no value; strings stand in quotes$"):
         value_of_expression(text)
 
 
 def test_the_parser_is_not_imported_before_it_is_needed() -> None:
-    code = "import sys, lib.backend.init_arguments; print({'hcl2', 'lark'} & set(sys.modules))"
+    code = "import sys, lib.backend.terraform; print({'hcl2', 'lark'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[2],
@@ -179,3 +125,116 @@ def test_the_parser_is_not_imported_before_it_is_needed() -> None:
         check=True,
     )
     assert done.stdout == "set()\n"
+
+
+# --- files -------------------------------------------------------------------------------
+
+
+def test_a_file_in_terraform_s_language_is_read(tmp_path: Path) -> None:
+    text = """\ufeff
+        # a comment
+        bucket = "größe" // another
+        /* and
+           a third */
+        encrypt = true
+        max_retries = 5
+        token = null
+        shared_config_files = ["a", "b"]
+        assume_role = {
+          role_arn = "r"
+          tags = { team = "t", "a b" = "c" }
+        }
+    """
+    assert read(tmp_path, "prod.tfbackend", text) == [
+        ("bucket", "größe"),
+        ("encrypt", True),
+        ("max_retries", 5),
+        ("token", None),
+        ("shared_config_files", ["a", "b"]),
+        ("assume_role", {"role_arn": "r", "tags": {"team": "t", "a b": "c"}}),
+    ]
+
+
+def test_a_file_in_json_is_read(tmp_path: Path) -> None:
+    text = '\ufeff{"bucket": "größe", "encrypt": true, "token": null, "tags": {"a": ["b"]}}'
+    assert read(tmp_path, "prod.json", text) == [
+        ("bucket", "größe"),
+        ("encrypt", True),
+        ("token", None),
+        ("tags", {"a": ["b"]}),
+    ]
+
+
+def test_a_file_may_be_empty(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.tfbackend", "") + read(tmp_path, "a.json", "{}") == []
+
+
+def test_an_argument_of_a_file_is_no_text_and_tells_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "prod.tfbackend"
+    file.write_text('key = "a"', "utf-8")
+    environment = {"TF_CLI_ARGS_init": f"-backend-config={file}"}
+    assert init_arguments(environment, Path("/nowhere")) == [
+        Argument(f"{PLACE}{file}: key", "key", "a", is_text=False, is_ours=False)
+    ]
+
+
+def test_a_relative_file_lies_in_the_folder_and_stays_in_order(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"key": "file"}', "utf-8")
+    value = "-backend-config=key=before -backend-config a.json -backend-config=key=after"
+    arguments = init_arguments({"TF_CLI_ARGS_init": value}, tmp_path)
+    assert [argument.value for argument in arguments] == ["before", "file", "after"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\u2028"])
+def test_a_missing_file_is_told_in_one_line_where_it_was_looked_for(
+    tmp_path: Path, end: str
+) -> None:
+    assert refusal(f"a{end}b", tmp_path) == (
+        f"{PLACE}a b: cannot be read: No such file or directory; "
+        f"Terraform runs in {tmp_path}, so write an absolute path"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        *(("a\nb.tfbackend", b"key"), ("a.tfbackend", b"key = <<EOT\na"), ("a.json", b"")),
+        *(("a.tfbackend", b'key = "\xff"'), ("a.json", b'{"key": "\xff"}')),
+        *(("a.tfbackend", b"key = var.x"), ("a.json", b'key = "a"'), ("a.json", b"[" * 200_000)),
+    ],
+    ids=range(8),
+)
+def test_a_file_that_cannot_be_understood_is_refused_in_one_line(
+    tmp_path: Path, file: str, content: bytes
+) -> None:
+    (tmp_path / file).write_bytes(content)
+    text = refusal(file, tmp_path)
+    start = f"{PLACE}{file.replace(chr(10), ' ')}: cannot be understood: "
+    assert (text.startswith(start), text.endswith(f"; {LINES}")) == (True, True)
+    assert len(text.splitlines()) == 1
+    assert "Expected" not in text  # all that the parser would have taken instead
+
+
+@pytest.mark.parametrize("text", ['""', '["ab"]', '[["a", "b"]]', "5", "null"])
+def test_a_file_in_json_that_holds_no_object_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    assert refusal("a.json", tmp_path) == (
+        f"{PLACE}a.json: cannot be understood: it holds no object; {LINES}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("<<-EOT\n    a\tc\n      b\n    EOT", "a\tc\n  b"),
+        ('<<POLICY\n{"a": "b\\n"}\nPOLICY', '{"a": "b\\n"}'),
+        ("<<EOT\n${a}\nEOT", "${a}"),
+    ],
+    ids=["indented", "quotes and escapes", "template"],
+)
+def test_a_heredoc_is_its_text(tmp_path: Path, written: str, text: str) -> None:
+    file = f'one = "1"\ntwo = {written}\nthree = {{\n  a = {written}\n}}\n'
+    [(_, before), (_, value), (_, nested)] = read(tmp_path, "a.tfbackend", file)
+    # The end of the last line is Terraform's to keep and the parser's to drop.
+    found = [one.removesuffix("\n") for one in (before, value, nested["a"])]
+    assert found == ["1", text, text]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.backend.rules import left_behind
+from lib.backend.rules import faults_of_forgotten_state
 from tests.unit.backend_loader import S3, Loader, refusal
 
 
@@ -27,7 +27,7 @@ def local_state(tmp_path: Path) -> Path:
 
 def found(folder: Path) -> list[str]:
     """What is said of the folder's own local state."""
-    return [str(fault) for fault in left_behind(folder, "tap-dev", "s3")]
+    return [str(fault) for fault in faults_of_forgotten_state(folder, "tap-dev", "s3")]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,8 +66,8 @@ def read_plan(path: Path, environment: str, variables: Mapping[str, str], folder
         backend = load_backend(path, environment, variables, folder)
         findings += [warning("backend", text) for text in backend.warnings]
         findings.append(Finding("backend", _place(backend, environment, folder)))
-    except ConfigurationError as faults:
-        findings += _errors("backend", faults)
+    except ConfigurationError as wrong:
+        findings += [error("backend", fault) for fault in wrong.faults]
     try:
         known = environment_names(read_configuration(path))
         if environment in known:
@@ -80,8 +80,8 @@ def read_plan(path: Path, environment: str, variables: Mapping[str, str], folder
             )
         elif backend is not None:
             region = state_store(path, backend, variables).region
-    except ConfigurationError as faults:
-        findings += _errors("settings", faults)
+    except ConfigurationError as wrong:
+        findings += [error("settings", fault) for fault in wrong.faults]
         region = None
     return Plan(environment, variables, folder, findings, settings, backend, region)
 
@@ -115,11 +115,6 @@ def check_region(region: str | None, shell: str, known: Collection[str]) -> Find
             f"not find it: export AWS_REGION={chosen}",
         )
     return Finding("region", chosen)
-
-
-def _errors(subject: str, faults: ConfigurationError) -> Iterator[Finding]:
-    for fault in str(faults).splitlines():
-        yield error(subject, fault)
 
 
 def _place(backend: Backend, environment: str, folder: Path) -> str:
