@@ -69,7 +69,7 @@ def test_a_file_without_a_block_has_no_backend(load: Loader) -> None:
 @pytest.mark.parametrize(
     ("type_", "hint"),
     [
-        *(("AzureRM", "did you mean azurerm? "), ("gcp", "did you mean gcs? "), ("mysql", "")),
+        *(("HTTP", "did you mean http? "), ("gcp", "did you mean gcs? "), ("mysql", "")),
         ("", ""),
     ],
 )
@@ -154,6 +154,12 @@ def test_a_lock_file_alone_asks_for_a_terraform_that_knows_it(
 ) -> None:
     found = load("s3", {**S3, "use_lockfile": block}, TF_CLI_ARGS_init=given)
     assert found.required_version == version
+
+
+def test_a_secret_is_warned_of_in_the_file_and_not_on_the_command_line(load: Loader) -> None:
+    given = "-backend-config=secret_key=s"
+    [warning] = load("s3", {**S3, "access_key": "a"}, TF_CLI_ARGS_init=given).warnings
+    assert warning.startswith("cdktf.json: terraform.backend.s3.access_key: is a secret ")
 
 
 def test_without_a_terraform_the_rest_is_checked_and_that_is_warned_of(

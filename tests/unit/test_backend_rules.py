@@ -126,12 +126,12 @@ def test_no_bucket_is_made_for_another_type(load: Loader) -> None:
 # --- apart: the others -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("type_", FILES)
-def test_other_stacks_that_would_share_a_place_are_warned_of(load: Loader, type_: str) -> None:
-    shared = [f"cdktf.json: terraform.backend.{type_}: tap-dev, tap-prod {APART}"]
-    block = FILES[type_]
-    assert warnings(load(type_, block)) == shared
-    assert warnings(load(type_, block, among=("dev",))) == []
+def test_other_stacks_that_would_share_a_place_are_warned_of(load: Loader) -> None:
+    assert {type_: warnings(load(type_, block)) for type_, block in FILES.items()} == {
+        type_: [f"cdktf.json: terraform.backend.{type_}: tap-dev, tap-prod {APART}"]
+        for type_ in FILES
+    }
+    assert [warnings(load(type_, FILES[type_], among=("dev",))) for type_ in FILES] == [[]] * 10
 
 
 def test_the_stack_s_name_anywhere_keeps_others_apart(load: Loader) -> None:

@@ -52,11 +52,9 @@ def test_each_argument_is_read_whatever_it_holds(given: list[tuple[str, str]], f
     assert texts(f"-lock=false {value} -input=false") == given
 
 
-@pytest.mark.parametrize(
-    "value", ["", "-backend-configs=key=a", "-backend=key=a", "-backend-config=", "-backend-config"]
-)
-def test_what_sets_no_argument_of_the_backend_is_ignored(value: str) -> None:
-    assert texts(value) == []
+def test_what_sets_no_argument_of_the_backend_is_ignored() -> None:
+    flags = ("", "-backend-configs=key=a", "-backend=key=a", "-backend-config=", "-backend-config")
+    assert [texts(value) for value in flags] == [[]] * 5
 
 
 def test_an_argument_of_the_command_line_is_text_and_tells_its_place() -> None:
@@ -91,28 +89,31 @@ def test_a_quote_that_is_not_closed_is_refused(variable: str) -> None:
 # --- values in Terraform's language ------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        *(('"a"', "a"), ("5", 5), ("true", True), ("null", None), ('["a", "b"]', ["a", "b"])),
-        *(('{a = "b"}', {"a": "b"}), ('{"a" = {b: ["c"]}}', {"a": {"b": ["c"]}})),
-        *(('"${a.b}"', "${a.b}"), ('"a\\n\\"b\\""', 'a\n"b"')),
-    ],
-)
-def test_a_literal_is_read(text: str, value: object) -> None:
-    assert value_of_expression(text) == value
+def test_a_literal_is_read() -> None:
+    literals: dict[str, object] = {
+        '"a"': "a",
+        "5": 5,
+        "true": True,
+        "null": None,
+        '["a", "b"]': ["a", "b"],
+        '{a = "b"}': {"a": "b"},
+        '{"a" = {b: ["c"]}}': {"a": {"b": ["c"]}},
+        '"${a.b}"': "${a.b}",
+        '"a\\n\\"b\\""': 'a\n"b"',
+    }
+    assert {text: value_of_expression(text) for text in literals} == literals
 
 
-@pytest.mark.parametrize("text", ["", '["a"', '"a', "a b"])
-def test_what_is_no_literal_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"\S"):
-        value_of_expression(text)
+def test_what_is_no_literal_is_refused() -> None:
+    for text in ("", '["a"', '"a', "a b"):
+        with pytest.raises(ValueError, match=r"\S"):
+            value_of_expression(text)
 
 
-@pytest.mark.parametrize("text", ["var.x", "foo()", '["a", b]', "{a = {b = [c]}}", "1 + 1"])
-def test_what_is_not_in_quotes_is_no_value(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no value; strings stand in quotes$"):
-        value_of_expression(text)
+def test_what_is_not_in_quotes_is_no_value() -> None:
+    for text in ("var.x", "foo()", '["a", b]', "{a = {b = [c]}}", "1 + 1"):
+        with pytest.raises(ValueError, match=r"is no value; strings stand in quotes$"):
+            value_of_expression(text)
 
 
 def test_the_parser_is_not_imported_before_it_is_needed() -> None:
@@ -215,12 +216,12 @@ def test_a_file_that_cannot_be_understood_is_refused_in_one_line(
     assert "Expected" not in text  # all that the parser would have taken instead
 
 
-@pytest.mark.parametrize("text", ['""', '["ab"]', '[["a", "b"]]', "5", "null"])
-def test_a_file_in_json_that_holds_no_object_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "a.json").write_text(text)
-    assert refusal("a.json", tmp_path) == (
-        f"{PLACE}a.json: cannot be understood: it holds no object; {LINES}"
-    )
+def test_a_file_in_json_that_holds_no_object_is_refused(tmp_path: Path) -> None:
+    for text in ('""', '["ab"]', '[["a", "b"]]', "5", "null"):
+        (tmp_path / "a.json").write_text(text)
+        assert refusal("a.json", tmp_path) == (
+            f"{PLACE}a.json: cannot be understood: it holds no object; {LINES}"
+        )
 
 
 @pytest.mark.parametrize(

@@ -129,9 +129,9 @@ def test_a_terraform_that_is_too_old_for_the_lockfile_is_told_of(machine: Machin
 
 def test_a_fault_in_cdktf_json_does_not_hide_the_others(machine: Machine) -> None:
     machine.settings["batch_size"] = 11
-    machine.backend = {"s3": {**S3, "bucket": 1}}
+    machine.backend = {"s3": {**S3, "bucket": 1, "encrypt": "yes"}}
     machine.account.answers["GetCallerIdentity"] = refusal("ExpiredToken")
-    assert subjects(machine(), Level.ERROR) == ["backend", "settings", "credentials"]
+    assert subjects(machine(), Level.ERROR) == ["backend", "backend", "settings", "credentials"]
 
 
 def test_with_cdktf_json_wrong_only_the_account_is_looked_at(machine: Machine) -> None:
