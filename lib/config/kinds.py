@@ -71,7 +71,7 @@ def exact(least: str, most: str, digits: int) -> Kind:
             isinstance(value, Decimal)
             and value.is_finite()
             and (not value or Decimal(least) <= value.copy_abs() <= Decimal(most))
-            and len("".join(map(str, value.as_tuple().digits)).strip("0")) <= digits
+            and len("".join(map(str, value.as_tuple().digits)).rstrip("0")) <= digits
         )
 
     return Kind(
