@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import pytest
 from hypothesis import strategies as st
 
 from price_alerts.domain.conditions import Condition, Distance, Terms
@@ -27,6 +28,12 @@ def histories(records: int = 48) -> st.SearchStrategy[History]:
     """
     size = (records + 1) * RECORD_BYTES
     return st.binary(min_size=size, max_size=size).map(written_from)
+
+
+def shards(count: int, in_all: int) -> list[Any]:
+    """Number the shards of a test; those beyond ``count`` are played at night alone."""
+    night = pytest.mark.deep
+    return [pytest.param(n, marks=() if n < count else night) for n in range(in_all)]
 
 
 def random_history(random: Random, records: int = 48) -> History:

@@ -18,7 +18,7 @@ from price_alerts.domain.rules import Rule, Trigger
 from price_alerts.domain.state import State
 from price_alerts.domain.ticks import Tick
 from tests.engine_driver import Driver
-from tests.histories import play, random_history, rule_of, tick_of
+from tests.histories import play, random_history, rule_of, shards, tick_of
 from tests.history_writer import History
 from tests.oracle import Oracle
 from tests.unit.rule_builders import path, rule, tick
@@ -80,7 +80,7 @@ def assert_agreement(history: History, random: Random, threshold: Decimal | None
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize("shard", range(1))
+@pytest.mark.parametrize("shard", shards(1, 4))
 def test_however_ticks_are_swapped_the_same_comes_true(shard: int) -> None:
     random = Random(f"late {shard}")
     late = 0

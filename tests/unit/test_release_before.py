@@ -22,6 +22,7 @@ import pytest
 
 from lib.client import rule_actions
 from price_alerts.adapters import items
+from tests.histories import shards
 from tests.simulation.boundary import printing_nothing
 from tests.simulation.cases import KINDS, Case, case_of
 from tests.simulation.equipment import ENVIRONMENT, Equipment, begin_cold, equipped
@@ -29,7 +30,7 @@ from tests.simulation.judge import Trouble, judged
 from tests.simulation.world import play
 
 RELEASE_BEFORE = Path(__file__).parents[1] / "data" / "release-before.zip"
-SEEDS = 30
+SEEDS = 30  # in a shard
 
 
 def is_of_the_function(name: str) -> bool:
@@ -106,8 +107,8 @@ def former_command_line() -> Iterator[None]:
         yield
 
 
-def cases(kind: str) -> Iterator[Case]:
-    for seed in range(SEEDS):
+def cases(kind: str, shard: int) -> Iterator[Case]:
+    for seed in range(shard * SEEDS, (shard + 1) * SEEDS):
         case = replace(case_of(seed, kind), containers=2 + seed % 3)
         prices = {tick.price for sent in case.messages for tick in sent.ticks}
         if all(Decimal("1E-18") <= price < 10**18 for price in prices):
@@ -115,9 +116,10 @@ def cases(kind: str) -> Iterator[Case]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_update_loses_nothing(mixed: MixedEquipment, kind: str) -> None:
+@pytest.mark.parametrize("shard", shards(1, 2))
+def test_an_update_loses_nothing(mixed: MixedEquipment, kind: str, shard: int) -> None:
     mixed.is_former = lambda _number: True
-    for case in cases(kind):
+    for case in cases(kind, shard):
         mixed.invocations_before_update = 1 + case.seed % 5
         with former_command_line():
             found = list(judged(play(case, mixed)))
@@ -125,11 +127,12 @@ def test_an_update_loses_nothing(mixed: MixedEquipment, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shard", shards(1, 2))
 def test_the_release_before_leaves_symbols_alone_that_this_one_has_moved(
-    mixed: MixedEquipment, kind: str
+    mixed: MixedEquipment, kind: str, shard: int
 ) -> None:
     mixed.is_former = lambda number: bool(number % 2)
-    for case in cases(kind):
+    for case in cases(kind, shard):
         mixed.invocations_before_update = 10**9
         found = {each.trouble for each in judged(play(case, mixed))}
         # What stays in the dead-letter queue after two redrives has not fired yet; and what was

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.histories import shards
 from tests.simulation import __main__ as command
 from tests.simulation.cases import KINDS, case_of
 from tests.simulation.equipment import Equipment, equipped
@@ -22,7 +23,7 @@ from tests.simulation.strikes import Fault, Plan
 from tests.simulation.world import Mistakes, play
 
 PROJECT = Path(__file__).parents[2]
-SLICE_SEEDS = 20
+SLICE_SEEDS = 20  # in a shard
 
 
 @pytest.fixture
@@ -44,12 +45,13 @@ def findings_with(
 
 @pytest.mark.no_cover
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shard", shards(1, 10))
 def test_nothing_is_lost_or_doubled_in_a_slice_of_histories(
-    equipment: Equipment, kind: str
+    equipment: Equipment, kind: str, shard: int
 ) -> None:
     failed = [
         verdict.line
-        for seed in range(SLICE_SEEDS)
+        for seed in range(shard * SLICE_SEEDS, (shard + 1) * SLICE_SEEDS)
         for verdict in [verdict_of(seed, equipment, kind)]
         if verdict.findings
     ]
