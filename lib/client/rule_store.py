@@ -27,7 +27,13 @@ from price_alerts.adapters.items import (
     rule_partitions,
     symbol_in,
 )
-from price_alerts.adapters.store import Store, new_nonce
+from price_alerts.adapters.store import (
+    MAX_ACTIONS_PER_TRANSACTION,
+    PASSING_REASONS,
+    Store,
+    cancellation_reasons,
+    new_nonce,
+)
 from price_alerts.adapters.symbol_index import read_all
 from price_alerts.domain.portions import portions
 from price_alerts.domain.progress import NOTHING_YET, Status
@@ -45,10 +51,7 @@ _CEILINGS_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, *(1.6,) * 20)
 _MAX_ATTEMPTS = 200
 # Long enough for a price that waits for a change of rules to get its turn.
 _TURN_SECONDS = (0.02, 0.04)
-_MAX_ACTIONS_PER_TRANSACTION = 100  # DynamoDB, TransactWriteItems
-_MAX_RULES_PER_TRANSACTION = (_MAX_ACTIONS_PER_TRANSACTION - 1) // MAX_ACTIONS_PER_RULE
-# Why a transaction is cancelled that may succeed when it is tried again.
-_PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+_MAX_RULES_PER_TRANSACTION = (MAX_ACTIONS_PER_TRANSACTION - 1) // MAX_ACTIONS_PER_RULE
 # All lines on which a rule can have watches.
 _LINES = lines_of(dict.fromkeys(EXTREMES, ()))
 
@@ -337,13 +340,12 @@ class RuleStore:
             except ClientError as error:
                 if error.response["Error"]["Code"] != "TransactionCanceledException":
                     raise
-                answers: Any = error.response["CancellationReasons"]
-                *reasons, reason_of_state = [answer["Code"] for answer in answers]
+                *reasons, reason_of_state = cancellation_reasons(error)
                 if "ConditionalCheckFailed" in reasons:
                     return None
                 if reason_of_state == "ConditionalCheckFailed":
                     continue  # a price has come since: read where the symbol is now
-                if _PASSING_REASONS.isdisjoint([*reasons, reason_of_state]):
+                if PASSING_REASONS.isdisjoint([*reasons, reason_of_state]):
                     raise
                 self._sleep(random.uniform(*_TURN_SECONDS))  # noqa: S311  # no secret
             else:

@@ -1,4 +1,4 @@
-"""What stands in the settings ``subscriptions`` and ``shapes``."""
+"""What is in the settings ``subscriptions`` and ``shapes``."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ from lib.config.relations import faults_of
 DEFAULT_ENVIRONMENT = "dev"
 TAKEN = {STATE_ENVIRONMENT: "keeps the state", CI_ENVIRONMENT: "lets CI deploy"}
 ENVIRONMENT_NAME = text(r"[a-z][a-z0-9-]{0,15}", "be a letter and up to 15 more of a-z 0-9 -")
-# Flags of CDKTF itself that may stand in the context beside our own keys.
+# Flags of CDKTF itself that may be in the context next to our own keys.
 CDKTF_FLAGS = ("allowSepCharsInLogicalIds", "excludeStackIdFromLogicalIds")
 
 _REGION = text(REGION, "look like us-east-1")

@@ -13,7 +13,12 @@ from lib.stacks.ci_actions import KEEP_KEY
 Statement = dict[str, Any]
 
 _TABLE_ACTIONS = (
-    *("BatchGetItem", "BatchWriteItem", "ConditionCheckItem", "PutItem", "Query", "UpdateItem"),
+    "BatchGetItem",
+    "BatchWriteItem",
+    "ConditionCheckItem",
+    "PutItem",
+    "Query",
+    "UpdateItem",
 )
 
 

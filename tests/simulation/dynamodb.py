@@ -395,6 +395,16 @@ class Database:
         return {}
 
 
+def finished(steps: Steps, wait: Callable[[int], object]) -> dict[str, Any]:
+    """Take a call to its end, waiting for so many microseconds at each step; returns its answer."""
+    while True:
+        try:
+            wait(next(steps))
+        except StopIteration as end:
+            answer: dict[str, Any] = end.value
+            return answer
+
+
 def _refuse_twice(keys: Sequence[Key]) -> None:
     if len(set(keys)) < len(keys):
         raise invalid("Transaction request cannot include multiple operations on one item")

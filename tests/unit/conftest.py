@@ -97,9 +97,16 @@ def _closed_sockets(request: pytest.FixtureRequest) -> object:
 
 
 @pytest.fixture
-def aws() -> Iterator[None]:
+def moto() -> Iterator[None]:
     """An AWS account in this process; boto3 keeps its session, for the models take long to load."""
-    with mock_aws(config={"core": {"reset_boto3_session": False}}), quick_dynamodb():
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
+        yield
+
+
+@pytest.fixture
+def aws(moto: None) -> Iterator[None]:
+    """The same, with the simulation's DynamoDB."""
+    with quick_dynamodb():
         yield
 
 

@@ -20,7 +20,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
 from botocore.compat import HTTPHeaders
 
-from tests.simulation.dynamodb import Database
+from tests.simulation.dynamodb import Database, finished
 from tests.simulation.errors import AwsError
 
 if TYPE_CHECKING:
@@ -140,17 +140,12 @@ class Tables:
                 return {"Table": self._described[self._database(params).table_name]}
         answer = self._database(params).call(operation, params)
         if isinstance(answer, Generator):
-            return self._finished(answer)
+            return finished(answer, self._wait)
         done: dict[str, Any] = answer
         return done
 
-    def _finished(self, steps: Generator[int, None, dict[str, Any]]) -> dict[str, Any]:
-        while True:
-            try:
-                self._microseconds += next(steps)
-            except StopIteration as end:
-                answer: dict[str, Any] = end.value
-                return answer
+    def _wait(self, microseconds: int) -> None:
+        self._microseconds += microseconds
 
     def _database(self, params: Mapping[str, Any]) -> Database:
         name = params.get("TableName") or next(_names_in(params), "")

@@ -57,7 +57,7 @@ def on_the_command_line(*arguments: str) -> str:
         ("qa", ("dev", "prod"), "tap-qa, tap-dev, tap-prod, tap-state"),
     ],
 )
-def test_s3_stacks_that_would_share_a_place_are_refused_the_one_at_hand_first(
+def test_s3_stacks_that_would_share_a_place_are_rejected_the_one_at_hand_first(
     load: Loader, name: str, among: tuple[str, ...], stacks: str
 ) -> None:
     assert refusal(load, "s3", SHARED, name, among) == (
@@ -165,7 +165,7 @@ def test_workspaces_keep_the_stacks_of_hashicorp_s_own_backends_apart(load: Load
 # --- the arguments of others -------------------------------------------------------------
 
 
-def test_each_argument_with_a_template_is_refused_once(load: Loader, tmp_path: Path) -> None:
+def test_each_argument_with_a_template_is_rejected_once(load: Loader, tmp_path: Path) -> None:
     file = tmp_path / "a.tfbackend"
     file.write_text('b = {a = ["${b}"]}\nc = "{stack}"\n')
     given = f"'-backend-config=prefix=${{a}}' -backend-config=x=of-{{stack}} -backend-config={file}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import runpy
 import sys
@@ -24,11 +25,11 @@ from tools.docs import cdktf_schema
 from tools.docs.cdktf_schema import FILE, document_schema, render
 
 PROJECT = Path(__file__).parents[2]
+jsonschema = importlib.import_module("jsonschema")  # it has no types
 SETTINGS = settings_of(Settings)
 
 
 def is_valid(schema: dict[str, Any], value: object) -> bool:
-    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
     return bool(jsonschema.Draft7Validator(schema).is_valid(value))
 
 
@@ -254,7 +255,6 @@ def test_the_file_is_the_one_that_the_settings_make() -> None:
 
 
 def test_it_is_a_schema_and_the_project_s_own_file_names_it_and_is_valid() -> None:
-    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
     jsonschema.Draft7Validator.check_schema(document_schema())
     document = json.loads((PROJECT / "cdktf.json").read_text("utf-8"))
     assert PROJECT / document["$schema"] == FILE

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from moto import mock_aws
 
 from price_alerts.adapters.items import rule_item
 from price_alerts.adapters.store import Store
@@ -66,10 +65,8 @@ class LostAnswers:
 
 
 @pytest.fixture
-def aws() -> Iterator[None]:
+def aws(moto: None) -> None:
     """What botocore tries again only moto sees twice."""
-    with mock_aws(config={"core": {"reset_boto3_session": False}}):
-        yield
 
 
 @pytest.fixture

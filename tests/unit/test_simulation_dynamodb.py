@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from random import Random
@@ -12,10 +12,9 @@ import boto3
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from tests.simulation.cases import Case, case_of
-from tests.simulation.dynamodb import Database
+from tests.simulation.dynamodb import Database, finished
 from tests.simulation.equipment import TABLE, equipped
 from tests.simulation.errors import AwsError
 from tests.simulation.plain import is_resource, read_answer, written
@@ -31,10 +30,9 @@ _serialize = TypeSerializer().serialize
 
 
 @pytest.fixture
-def client() -> Iterator[Any]:
-    with mock_aws(config={"core": {"reset_boto3_session": False}}):
-        create_table(TABLE)
-        yield boto3.client("dynamodb")
+def client(moto: None) -> Any:
+    create_table(TABLE)
+    return boto3.client("dynamodb")
 
 
 def database_of() -> Database:
@@ -46,13 +44,8 @@ def answer_of(database: Database, operation: str, params: Mapping[str, Any]) -> 
     """Ask the simulated DynamoDB; returns what it answers, or the code of its refusal."""
     try:
         answer = database.call(operation, params)
-        if isinstance(answer, Iterator):
-            while True:
-                try:
-                    next(answer)
-                except StopIteration as end:
-                    answer = end.value
-                    break
+        if isinstance(answer, Generator):
+            answer = finished(answer, lambda microseconds: None)
     except AwsError as error:
         return _refusal(error.code, error.more)
     return _comparable(answer)

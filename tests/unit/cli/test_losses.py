@@ -4,7 +4,7 @@ import json
 import runpy
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,6 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
-from moto import mock_aws
 
 from lib.client.status import QueueStatus, TableStatus
 from lib.client.target import Target
@@ -52,10 +51,8 @@ def told(holdings: Holdings) -> list[str]:
 
 
 @pytest.fixture
-def aws() -> Iterator[None]:
+def aws(moto: None) -> None:
     """The simulated DynamoDB knows nothing of a table's settings."""
-    with mock_aws(config={"core": {"reset_boto3_session": False}}):
-        yield
 
 
 # --- what is told ------------------------------------------------------------------------

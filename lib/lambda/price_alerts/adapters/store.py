@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 _MAX_ITEMS_PER_BATCH = 25  # DynamoDB, BatchWriteItem
-_MAX_ACTIONS_PER_TRANSACTION = 100  # DynamoDB, TransactWriteItems
+MAX_ACTIONS_PER_TRANSACTION = 100  # DynamoDB, TransactWriteItems
 _PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4)  # after which what DynamoDB left over is written again
 # Why a transaction is cancelled that may succeed when it is tried again.
-_PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 # What other code kept here of the recent ticks; it must not outlive a change that it did not see.
 _FORMER = ("past",)
 _DESERIALIZER = TypeDeserializer()
@@ -286,7 +286,7 @@ class Store:
         name = self._table.name
         key, condition = state_key(symbol), "attribute_not_exists(pk)"
         check = {"TableName": name, "Key": key, "ConditionExpression": condition}
-        for portion in portions(items, _MAX_ACTIONS_PER_TRANSACTION - 1):
+        for portion in portions(items, MAX_ACTIONS_PER_TRANSACTION - 1):
             puts = [{"Put": {"TableName": name, "Item": item}} for item in portion]
             if not self._transacted([{"ConditionCheck": check}, *puts]):
                 return False
@@ -299,12 +299,11 @@ class Store:
             try:
                 self._client.transact_write_items(TransactItems=actions)
             except ClientError as error:
-                answers: Any = error.response.get("CancellationReasons", ())
-                reasons = {answer["Code"] for answer in answers}
+                reasons = cancellation_reasons(error)
                 if "ConditionalCheckFailed" in reasons:
                     return False
                 pause_seconds = next(pauses_seconds, None)
-                if pause_seconds is None or reasons.isdisjoint(_PASSING_REASONS):
+                if pause_seconds is None or PASSING_REASONS.isdisjoint(reasons):
                     raise
                 time.sleep(pause_seconds)
             else:
@@ -327,6 +326,12 @@ class Store:
 def new_nonce() -> str:
     """Return something that no other write of a state has."""
     return uuid.uuid4().hex[:8]
+
+
+def cancellation_reasons(error: ClientError) -> list[str]:
+    """Return why a transaction was cancelled, for each action; nothing if it was not."""
+    answers: Any = error.response.get("CancellationReasons", ())
+    return [answer["Code"] for answer in answers]
 
 
 def _is(update: dict[str, Any], name: str, value: object) -> str:
