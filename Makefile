@@ -56,6 +56,12 @@ deep: setup ## run the tests that take minutes: new random histories, scanners, 
 .PHONY: check
 check: lint test ## run all that CI runs
 
+.PHONY: release
+release: setup ## check a version, tag it and write its notes (VERSION=1.0.0)
+	@$(venv)/python -m tools.release --check $(VERSION)
+	@$(MAKE) --no-print-directory check
+	@$(venv)/python -m tools.release $(VERSION)
+
 .PHONY: lint
 lint: setup ## ruff, mypy and import-linter
 	@$(venv)/ruff check .

@@ -10,7 +10,7 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 PAGES = [
-    *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
     *sorted((PROJECT / "docs").glob("*.md")),
 ]
 
@@ -41,6 +41,10 @@ def dead_links(page: Path) -> list[str]:
     dead = []
     for link in links_in(page.read_text("utf-8")):
         file, _, anchor = link.partition("#")
+        # GitHub's page of a workflow, as seen from a page at the project's root.
+        file = re.sub(
+            r"^\.\./\.\./actions/(workflows/[\w-]+\.yml)(/badge\.svg)?$", r".github/\1", file
+        )
         target = (page.parent / file).resolve() if file else page
         if not target.exists() or (anchor and anchor not in anchors_of(target.read_text("utf-8"))):
             dead.append(link)
