@@ -53,6 +53,10 @@ runtime: setup ## run the function's tests on Lambda's Python, if installed
 deep: setup ## run the tests that take minutes: new random histories, scanners, soak, successor
 	@$(pytest) -m deep
 
+.PHONY: mutation
+mutation: setup ## plant the mistakes of docs/mutants.csv, and list which of them the tests find
+	@PYTHONPATH=.:lib/lambda $(venv)/python -m tests.mutation $(ARGS)
+
 .PHONY: check
 check: lint test ## run all that CI runs
 
@@ -158,7 +162,7 @@ node_modules/installed: package-lock.json | .venv/installed
 	@touch $@
 
 # What has a virtual environment of its own (lib/local/virtual_environment.py).
-beside := emulator checkov auditors workflows fuzzer successor terraform terraform-1-6 terraform-1-9 terraform-1-10
+beside := emulator checkov auditors workflows fuzzer mutation successor terraform terraform-1-6 terraform-1-9 terraform-1-10
 
 # The lock names no index: each installation uses the one that its pip is set up for.
 .PHONY: lock

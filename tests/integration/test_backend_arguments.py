@@ -1,4 +1,7 @@
-"""What real Terraforms say to the arguments that we judge, from the oldest to the newest."""
+"""What real Terraforms say to the arguments that we judge, from the oldest to the recent.
+
+With every change the one on the path and one that does not know ``use_lockfile``; all every night.
+"""
 
 from __future__ import annotations
 
@@ -93,14 +96,20 @@ class Binary:
         return " ".join(done.stdout.split())
 
 
-@pytest.fixture(scope="module", params=TERRAFORMS, ids=str)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(version, marks=[] if version in ("1.9.8", "path") else [pytest.mark.deep])
+        for version in TERRAFORMS
+    ],
+)
 def binary(request: pytest.FixtureRequest) -> Binary:
     return find_binary(request.param)
 
 
 @pytest.fixture(scope="module")
-def newest() -> Binary:
-    return find_binary("1.15.5")
+def recent() -> Binary:
+    return find_binary("path" if shutil.which("terraform") else "1.15.5")
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +154,7 @@ def ours(block: Mapping[str, Any], terraform: Terraform) -> list[Fault]:
     return check_s3("s3", arguments, terraform, {})
 
 
+@pytest.mark.deep
 def test_each_package_carries_the_terraform_that_it_is_taken_for() -> None:
     for version, package in TERRAFORMS.items():
         if package and not (version == "1.6.6" and sys.version_info >= (3, 12)):
@@ -224,16 +234,16 @@ def test_terraform_itself_says_at_init_what_we_leave_to_it(binary: Binary, tmp_p
     assert [text for _, text in LEFT_TO_TERRAFORM.values() if text not in said] == []
 
 
-def test_what_terraform_calls_missing_we_call_missing(newest: Binary, tmp_path: Path) -> None:
+def test_what_terraform_calls_missing_we_call_missing(recent: Binary, tmp_path: Path) -> None:
     block = {name: value for name, value in BLOCK.items() if name not in ("bucket", "key")}
-    required = re.findall(r'attribute "(\w+)" is required', newest.init(tmp_path, block))
-    assert [fault.text for fault in ours(block, newest.terraform) if not fault.is_warning] == [
+    required = re.findall(r'attribute "(\w+)" is required', recent.init(tmp_path, block))
+    assert [fault.text for fault in ours(block, recent.terraform) if not fault.is_warning] == [
         f"{name} is missing; add it" for name in required
     ]
 
 
 def test_what_terraform_takes_but_not_as_it_was_meant_we_refuse(
-    newest: Binary, tmp_path: Path
+    recent: Binary, tmp_path: Path
 ) -> None:
     change: Mapping[str, Any] = {
         "bucket": "${var.bucket}",
@@ -243,13 +253,13 @@ def test_what_terraform_takes_but_not_as_it_was_meant_we_refuse(
         "use_lockfile": "false",
     }
     block = {**BLOCK, **change}
-    assert "connection refused" in newest.init(tmp_path, block)
-    faults = [fault.place for fault in ours(block, newest.terraform) if not fault.is_warning]
+    assert "connection refused" in recent.init(tmp_path, block)
+    faults = [fault.place for fault in ours(block, recent.terraform) if not fault.is_warning]
     places = {"s3.endpoints": "s3.endpoints.dynamo"}
     assert sorted(faults) == sorted(places.get(f"s3.{name}", f"s3.{name}") for name in change)
 
 
-def test_what_we_take_terraform_takes_as_well(newest: Binary, tmp_path: Path) -> None:
+def test_what_we_take_terraform_takes_as_well(recent: Binary, tmp_path: Path) -> None:
     block = {
         **BLOCK,
         "encrypt": True,
@@ -260,8 +270,8 @@ def test_what_we_take_terraform_takes_as_well(newest: Binary, tmp_path: Path) ->
         "profile": None,
         "//": "a comment",
     }
-    assert [fault for fault in ours(block, newest.terraform) if not fault.is_warning] == []
-    assert "connection refused" in newest.init(tmp_path, block)
+    assert [fault for fault in ours(block, recent.terraform) if not fault.is_warning] == []
+    assert "connection refused" in recent.init(tmp_path, block)
 
 
 # The failure of a predecessor, in both of its ways.
@@ -300,11 +310,11 @@ def test_the_old_terraform_alone_says_so_only_at_deployment(old: Binary, tmp_pat
 
 
 def test_the_old_terraform_refuses_a_stack_that_was_synthesized_for_a_lockfile(
-    old: Binary, old_laptop: Laptop, toolchain: Toolchain, tmp_path: Path
+    old: Binary, recent: Binary, old_laptop: Laptop, tmp_path: Path
 ) -> None:
     old_laptop.write_backend("s3", {**STATE, "use_lockfile": True})
     exit_code, output = old_laptop.make(
-        "synth", "dev", variables={"TERRAFORM_BINARY_NAME": find_binary("1.15.5").command}
+        "synth", "dev", variables={"TERRAFORM_BINARY_NAME": recent.command}
     )
     assert exit_code == 0, output
     stack = old_laptop.folder / "cdktf.out" / "stacks" / "tap-dev" / "cdk.tf.json"

@@ -1,4 +1,8 @@
-"""The state in S3, from nothing, with each way of locking it: what the README says to type."""
+"""The state in S3, from nothing, with each way of locking it: what docs/state.md says to type.
+
+With a lockfile it is tried with every change; with a lock table, and from there to a lockfile,
+every night.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,12 @@ from tests.integration.laptop import Laptop, said
 
 BUCKET = "tap-state-of-alerts"
 LOCK_TABLE = "tap-locks"
+LOCKING: Mapping[str, Mapping[str, Any]] = {
+    "table": {"dynamodb_table": LOCK_TABLE},
+    "lockfile": {"use_lockfile": True},
+}
 LOCKED = "Error acquiring the state lock"
+NOT_LOCKED = "nothing locks the state"
 BLOCK: Mapping[str, Any] = {
     "bucket": BUCKET,
     "key": "tap/{stack}.tfstate",
@@ -29,8 +38,15 @@ BLOCK: Mapping[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module", params=["lockfile", pytest.param("table", marks=pytest.mark.deep)])
+def lock(request: pytest.FixtureRequest) -> str:
+    """What locks the state."""
+    found: str = request.param
+    return found
+
+
 @pytest.fixture(scope="module")
-def account(ministack: Path) -> Iterator[Emulator]:
+def account(lock: str, ministack: Path) -> Iterator[Emulator]:
     """An account of its own, in which there is nothing yet."""
     with running_emulator(ministack, "us-east-1") as emulator:
         yield emulator
@@ -97,52 +113,36 @@ def deploy_on_both(first: Laptop, second: Laptop) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Story:
-    """A machine, and what it printed, by step."""
+    """Two machines, and what they printed, by step."""
 
     laptop: Laptop
+    other: Laptop
     printed: Mapping[str, str]
 
 
 @pytest.fixture(scope="module")
 def story(
-    tmp_path_factory: pytest.TempPathFactory, toolchain: Toolchain, account: Emulator
+    lock: str, tmp_path_factory: pytest.TempPathFactory, toolchain: Toolchain, account: Emulator
 ) -> Story:
-    """From a local state to one in S3 with a lock table, and on to a lockfile."""
+    """From a local state to one in S3, and two who deploy at once."""
     folder = tmp_path_factory.mktemp("state")
     first, second = (clone(folder / name, toolchain, account) for name in ("first", "second"))
     printed = {}
 
     made(first, "deploy", "dev")
     for laptop in (first, second):
-        laptop.write_backend("s3", {**BLOCK, "dynamodb_table": LOCK_TABLE})
+        laptop.write_backend("s3", {**BLOCK, **LOCKING[lock]})
     printed["not moved"] = first.make("deploy", "dev")[1]
     printed["no bucket"] = first.make("migrate", "dev")[1]
     printed["bucket"] = made(first, "migrate", "state")
     printed["bucket again"] = made(second, "migrate", "state")
     printed["moved"] = made(first, "migrate", "dev")
     printed["nothing to move"] = second.make("migrate", "prod")[1]
-    printed["next"] = made(first, "deploy", "dev")
-
     for laptop in (first, second):
         laptop.write_setting("dlq_retention_seconds", 1_209_000)
-    printed["table"], printed["refused by table"] = deploy_on_both(first, second)
-
-    first.write_backend("s3", {**BLOCK, "dynamodb_table": LOCK_TABLE, "use_lockfile": True})
-    first.forget()
-    printed["both"] = made(first, "deploy", "dev")
-
-    for laptop in (first, second):
-        laptop.write_backend("s3", {**BLOCK, "use_lockfile": True})
-        laptop.write_setting("dlq_retention_seconds", 1_208_000)
-        laptop.forget()
-    printed["lockfile"], printed["refused by lockfile"] = deploy_on_both(first, second)
-    printed["table gone"] = made(first, "deploy", "state")
+    printed["first"], printed["refused"] = deploy_on_both(first, second)
     printed["elsewhere"] = made(second, "deploy", "dev")
-
-    second.write_backend("s3", BLOCK)
-    second.forget()
-    printed["unlocked"] = made(second, "deploy", "dev")
-    return Story(first, printed)
+    return Story(first, second, printed)
 
 
 def test_the_bucket_keeps_its_own_state(story: Story, account: Emulator) -> None:
@@ -229,73 +229,75 @@ def test_a_stale_local_state_never_overwrites_the_one_in_the_bucket(
     assert after == kept
 
 
-@pytest.mark.parametrize(
-    ("lock", "cause"),
-    [("table", "ConditionalCheckFailedException"), ("lockfile", "PreconditionFailed")],
-)
-def test_a_deployment_is_refused_while_another_one_holds_the_lock(
-    story: Story, lock: str, cause: str
-) -> None:
-    assert LOCKED in story.printed[f"refused by {lock}"]
-    assert cause in story.printed[f"refused by {lock}"]
+CAUSES = {"table": "ConditionalCheckFailedException", "lockfile": "PreconditionFailed"}
 
 
-@pytest.mark.parametrize("lock", ["table", "lockfile"])
-def test_a_lock_that_is_held_is_told_of_before_a_deployment(story: Story, lock: str) -> None:
+def test_a_deployment_is_refused_while_another_one_holds_the_lock(story: Story, lock: str) -> None:
+    assert LOCKED in story.printed["refused"]
+    assert CAUSES[lock] in story.printed["refused"]
+
+
+def test_a_lock_that_is_held_is_told_of_before_a_deployment(story: Story) -> None:
     assert re.search(
         r"^error    state lock   is held by \S+ since 20\S+: wait until that deployment has ended; "
         r"if none is running, make synth ENV=dev && .* force-unlock \S+$",
-        story.printed[f"refused by {lock}"],
+        story.printed["refused"],
         re.MULTILINE,
     )
 
 
-@pytest.mark.parametrize(
-    ("step", "line"),
-    [
-        ("not moved", "error    backend      terraform.tap-dev.tfstate: holds resources"),
-        ("next", "ok       state        bucket tap-state-of-alerts can be reached"),
-        ("next", "ok       state lock   free, in table tap-locks"),
-        ("both", "ok       state lock   free"),
-        ("table gone", "ok       state lock   free"),
-        ("unlocked", "warning  backend"),
-    ],
-)
-def test_each_deployment_begins_with_how_its_state_is(story: Story, step: str, line: str) -> None:
-    assert line in story.printed[step]
+def test_each_deployment_begins_with_how_its_state_is(story: Story, lock: str) -> None:
+    where = {"table": ", in table tap-locks", "lockfile": ""}[lock]
+    assert (
+        "error    backend      terraform.tap-dev.tfstate: holds resources"
+        in (story.printed["not moved"])
+    )
+    assert (
+        "ok       state        bucket tap-state-of-alerts can be reached" in story.printed["first"]
+    )
+    assert f"ok       state lock   free{where}" in story.printed["first"]
 
 
-@pytest.mark.parametrize("step", ["next", "both", "elsewhere", "unlocked"])
+@pytest.mark.parametrize("step", ["first", "elsewhere"])
 def test_each_deployment_ends_with_what_to_try(story: Story, step: str) -> None:
     lines = story.printed[step].splitlines()
     assert lines[-8].endswith("is deployed. What to try:")
     assert lines[-1] == "To destroy it all again: make destroy ENV=dev"
 
 
-def test_with_the_bucket_there_is_nothing_to_try(story: Story) -> None:
-    assert "What to try" not in story.printed["table gone"]
+@pytest.mark.parametrize("step", ["bucket", "moved", "first", "elsewhere"])
+def test_a_state_that_something_locks_is_not_warned_of(story: Story, step: str) -> None:
+    assert NOT_LOCKED not in story.printed[step]
 
 
-@pytest.mark.parametrize(
-    ("step", "is_warned_of"),
-    [("bucket", False), ("table", False), ("both", False), ("lockfile", False), ("unlocked", True)],
-)
-def test_only_a_state_that_nothing_locks_is_warned_of(
-    story: Story, step: str, is_warned_of: bool
-) -> None:
-    assert ("nothing locks the state" in story.printed[step]) == is_warned_of
+def test_on_another_machine_it_goes_on_from_the_same_state(story: Story) -> None:
+    assert changed_by(story.printed["elsewhere"]) == {FORGOTTEN}
 
 
-@pytest.mark.parametrize("step", ["next", "both", "elsewhere", "unlocked"])
-def test_after_a_move_with_another_lock_or_on_another_machine_it_goes_on_from_the_same_state(
-    story: Story, step: str
-) -> None:
-    assert changed_by(story.printed[step]) == {FORGOTTEN}
+@pytest.mark.parametrize("lock", ["table"], indirect=True)
+@pytest.mark.deep
+def test_a_lock_table_makes_way_for_a_lockfile(story: Story, account: Emulator) -> None:
+    first, second = story.laptop, story.other
+    first.write_backend("s3", {**BLOCK, **LOCKING["table"], **LOCKING["lockfile"]})
+    first.forget()
+    both = made(first, "deploy", "dev")
+    for laptop in (first, second):
+        laptop.write_backend("s3", {**BLOCK, **LOCKING["lockfile"]})
+        laptop.write_setting("dlq_retention_seconds", 1_208_000)
+        laptop.forget()
+    _, refused = deploy_on_both(first, second)
+    table_gone = made(first, "deploy", "state")
+    second.write_backend("s3", BLOCK)
+    second.forget()
+    unlocked = made(second, "deploy", "dev")
 
-
-def test_the_lock_table_goes_when_it_is_no_longer_named(story: Story, account: Emulator) -> None:
-    assert (
-        "Apply complete! Resources: 0 added, 0 changed, 1 destroyed"
-        in (story.printed["table gone"])
-    )
+    assert CAUSES["lockfile"] in refused
+    assert "Apply complete! Resources: 0 added, 0 changed, 1 destroyed" in table_gone
+    assert "What to try" not in table_gone
     assert LOCK_TABLE not in account.client("dynamodb").list_tables()["TableNames"]
+    assert [changed_by(printed) for printed in (both, unlocked)] == [{FORGOTTEN}] * 2
+    assert [NOT_LOCKED in printed for printed in (both, table_gone, unlocked)] == [
+        False,
+        False,
+        True,
+    ]

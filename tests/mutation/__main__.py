@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from coverage import CoverageData
 
+from lib.local.virtual_environment import virtual_environment
 from tests.mutation.places import find
 
 _PROJECT = Path(__file__).parents[2]
@@ -173,13 +174,25 @@ def copies(source: Path, folder: Path, count: int) -> Iterator[Path]:
         yield copy
 
 
+def draw() -> None:
+    """Write the sample of cosmic-ray's mutants."""
+    python = virtual_environment("mutation") / "python"
+    with _LIST.open("w", encoding="utf-8") as file:
+        command = [python, "-m", "tests.mutation.sample"]
+        subprocess.run(command, cwd=_PROJECT, stdout=file, check=True)
+
+
 def main() -> None:
     """Write into ``docs/mutants.csv`` which mutants the tests kill."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tree", type=Path, default=_PROJECT, help="whose tests (default: these)")
     parser.add_argument("--column", default="killed", help="where to write it (default: killed)")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--draw", action="store_true", help="draw a new sample, and run nothing")
     arguments = parser.parse_args()
+    if arguments.draw:
+        draw()
+        return
     folder = _PROJECT / ".cache" / f"mutation-{arguments.column}"
     folder.mkdir(parents=True, exist_ok=True)
     trees: SimpleQueue[Path] = SimpleQueue()
