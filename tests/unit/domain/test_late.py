@@ -290,7 +290,9 @@ def test_in_whatever_order_ticks_come_the_same_fires(
             each: place + random.random() * (kept_ticks + 1) for place, each in enumerate(path)
         }
         firings = [
-            firing for each in sorted(path, key=places.get) for firing in driver.ticks([each])
+            firing
+            for each in sorted(path, key=places.__getitem__)
+            for firing in driver.ticks([each])
         ]
         assert driver.dropped == []
         assert len({firing.firing_id for firing in firings}) == len(firings)

@@ -99,6 +99,10 @@ def test_watches_that_are_too_many_for_a_commit_wait_for_the_next(
     assert play(WATCHES, limit, rules, "99", prices) == expected
 
 
+def test_rules_take_room_for_three_entries_each(play: Play) -> None:
+    assert play(ENTRIES, 6, "abc crosses 100", "99", "101") == "101 ab | 101 c"
+
+
 def test_a_step_that_is_not_finished_knows_how_far_it_has_come(
     driver: Driver, commits: list[State], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -201,10 +201,10 @@ def test_a_number_has_34_digits_and_the_size_of_a_price(number: str, expected: b
             )
         ),
         *(
-            ("timestamp", json.dumps(value), BAD_TIMESTAMP)
-            for value in (
-                *(True, [], {}, "", "now", "20261122", "2026-11-22", "2026-11-22T15:04:05"),
-                *("2026-11-22T25:00:00Z", "2026-02-30T00:00:00Z"),
+            ("timestamp", literal, BAD_TIMESTAMP)
+            for literal in (
+                *("true", "[]", "{}", '""', '"now"', '"20261122"', '"2026-11-22"'),
+                *('"2026-11-22T15:04:05"', '"2026-11-22T25:00:00Z"', '"2026-02-30T00:00:00Z"'),
             )
         ),
         *(
