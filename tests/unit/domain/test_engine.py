@@ -88,6 +88,11 @@ def test_an_outbox_has_parts_that_do_no_more_than_a_limit_each() -> None:
     assert [len(part.rule_ids) for part in outbox.parts(1)] == [1] * 6
 
 
+def test_only_a_state_that_was_written_and_not_lost_is_stored() -> None:
+    states = [NEW, State("AAPL", 1), State("AAPL", 1, is_lost=True)]
+    assert [state.is_stored for state in states] == [False, True, False]
+
+
 def test_a_rule_that_re_arms_is_a_change() -> None:
     disarmed = Progress(disarmed=Side.HIGH, last_fired_at_microseconds=1, last_firing_id="f")
     watched = rule("crosses_up 100 rearm 2", progress=disarmed)

@@ -115,6 +115,7 @@ def test_a_rule_that_fires_once_does_so_however_late_a_tick_is() -> None:
     "example",
     [
         pytest.param("100@0 101@2 | 250@1 -> 100-250", id="a detour"),
+        pytest.param("100@0 250@2 -> 100-250 | 240@1", id="what has fired fires once"),
         pytest.param(
             "140@0 150@2 | threshold:100 90@4 | 150@3 -> 150-150 | 150@1",
             id="a new threshold is new at the first tick after the change",
@@ -229,6 +230,13 @@ def test_a_rule_that_fired_once_and_would_not_fire_on_the_detour_stays_triggered
 )
 def test_a_window_that_is_needed_meanwhile_has_late_ticks(example: str) -> None:
     assert played_late(example, driven(), rule("rises 5 within 1m")) == example
+
+
+def test_a_window_can_begin_with_the_first_tick_that_is_kept() -> None:
+    only = tick(100)
+    windows = {"rise-1m": ((1, Decimal(100)),)}
+    recent = Recent((Mark(only.position, only.price),))
+    assert recent.with_windows(windows, only.position).windows == windows
 
 
 def test_a_window_is_dropped_with_its_last_active_rule_whatever_late_ticks_still_need() -> None:
