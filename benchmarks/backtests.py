@@ -107,7 +107,7 @@ def _looped(rules: Sequence[Rule], prices: Sequence[Decimal]) -> float:
     def loop() -> None:
         for before, now in pairwise(prices):
             for rule in rules:
-                rule.terms.comes_true(before, now)
+                rule.terms.triggers(before, now)
 
     return stopwatch(loop) / (len(prices) - 1)
 

@@ -12,6 +12,9 @@ from price_alerts.domain.late import evaluate_late, late_ticks
 from price_alerts.domain.rules import Rule, high_price_rule
 from price_alerts.domain.state import Firing, State
 from price_alerts.domain.ticks import Position, Tick
+from tests.histories import rule_of, tick_of
+from tests.history_writer import Event
+from tests.oracle import Fired, Spec
 
 Cut = Callable[[list[Tick]], Iterable[list[Tick]]]
 
@@ -33,7 +36,7 @@ class Driver:
     on_commit
         Called with each state as it would be stored.
     kept_ticks
-        So many of the last ones a late one may be put among.
+        How many recent ticks are kept for late ones.
     """
 
     def __init__(
@@ -60,23 +63,37 @@ class Driver:
             self._symbols[rule.rule_id] = rule.symbol
             self._book(rule.symbol).add(rule, self._since(rule.symbol))
         for symbol in {rule.symbol for rule in rules}:
-            self._tell_state(symbol)
+            self._update_state(symbol)
 
     def pause(self, rule_id: str) -> None:
         self._book(self._symbols[rule_id]).pause(rule_id)
-        self._tell_state(self._symbols[rule_id])
+        self._update_state(self._symbols[rule_id])
 
     def resume(self, rule_id: str) -> None:
         symbol = self._symbols[rule_id]
         self._book(symbol).resume(rule_id, self._since(symbol))
-        self._tell_state(self._symbols[rule_id])
+        self._update_state(self._symbols[rule_id])
 
     def remove(self, rule_id: str) -> None:
         self._book(self._symbols[rule_id]).remove(rule_id)
-        self._tell_state(self._symbols[rule_id])
+        self._update_state(self._symbols[rule_id])
+
+    def perform(self, event: Event) -> list[Fired]:
+        """Do to the engine what a history does to the oracle."""
+        match event:
+            case ("add", Spec() as spec):
+                self.add(rule_of(spec))
+            case ("ticks", list(ticks)):
+                return [
+                    (each.rule_id, each.timestamp_microseconds, each.previous_price, each.price)
+                    for each in self.ticks(map(tick_of, ticks))
+                ]
+            case (change, str(rule_id)):
+                getattr(self, change)(rule_id)
+        return []
 
     def ticks(self, ticks: Iterable[Tick]) -> list[Firing]:
-        """Take ticks batch after batch, each in as many commits as it takes."""
+        """Apply ticks batch by batch, each in as many commits as it needs."""
         return [
             firing
             for batch in self._cut(list(ticks))
@@ -93,7 +110,7 @@ class Driver:
         return self._deliver(before, state)
 
     def commit_late(self, symbol: str, ticks: Sequence[Tick]) -> list[Firing]:
-        """Put late ticks in their places, as far as one commit goes."""
+        """Apply late ticks in their places, as far as one commit goes."""
         before, book = self._state(symbol), self._book(symbol)
         state = evaluate_late(before, ticks, book, 0, kept_ticks=self._kept_ticks)
         return self._deliver(before, state)
@@ -136,5 +153,5 @@ class Driver:
         state = self._state(symbol)
         return None if state.step else state.position
 
-    def _tell_state(self, symbol: str) -> None:
+    def _update_state(self, symbol: str) -> None:
         self.states[symbol] = self._book(symbol).changed(self._state(symbol))

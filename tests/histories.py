@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def histories(records: int = 48) -> st.SearchStrategy[History]:
-    """Draw histories of at most so many changes and runs of ticks.
+    """Draw histories of at most ``records`` changes and runs of ticks.
 
     One is a list of ``("add", spec)``, ``("pause", rule_id)``, ``("resume", rule_id)``,
     ``("remove", rule_id)`` and ``("ticks", [(symbol, price, timestamp_microseconds), ...])``.
@@ -55,7 +55,7 @@ def cuttings(ticks: Sequence[T]) -> st.SearchStrategy[list[list[T]]]:
 
 
 def fits(event: Event, oracle: Oracle) -> bool:
-    """Tell whether a change can be made; a history does not know which rules have triggered."""
+    """Return whether a change can be made; a history does not know which rules have triggered."""
     match event:
         case ("add", Spec() as spec):
             return oracle.status(spec.rule_id) is None
@@ -68,20 +68,23 @@ def fits(event: Event, oracle: Oracle) -> bool:
     return True
 
 
+def perform(event: Event, oracle: Oracle) -> list[Fired]:
+    """Play an event to the oracle; returns what fires at it."""
+    match event:
+        case ("add", Spec() as spec):
+            oracle.add(spec)
+        case ("ticks", list(ticks)):
+            return [each for tick in ticks for each in oracle.tick(*tick)]
+        case (change, str(rule_id)):
+            getattr(oracle, change)(rule_id)
+    return []
+
+
 def play(history: History, oracle: Oracle) -> Iterator[tuple[Event, list[Fired]]]:
     """Play a history to the oracle; yields each event that fits, with all that fired at it."""
     for event in history:
-        if not fits(event, oracle):
-            continue
-        fired: list[Fired] = []
-        match event:
-            case ("add", Spec() as spec):
-                oracle.add(spec)
-            case ("ticks", list(ticks)):
-                fired = [each for tick in ticks for each in oracle.tick(*tick)]
-            case (change, str(rule_id)):
-                getattr(oracle, change)(rule_id)
-        yield event, fired
+        if fits(event, oracle):
+            yield event, perform(event, oracle)
 
 
 def rule_of(spec: Spec) -> Rule:

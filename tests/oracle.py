@@ -1,7 +1,7 @@
 """A second evaluator, slow and plain, written from docs/semantics.md and from nothing else.
 
-It shares no line with the function: where both say the same, both have understood the page.
-It looks at every rule at every tick. Numbers are whole units of 10^-130, finer than any price,
+It shares no line with the function: where both agree, both have understood the page. It looks
+at every rule at every tick. Numbers are whole units of 10^-130, finer than any price,
 level or share of one can be, so that nothing is rounded.
 """
 
@@ -25,8 +25,8 @@ _HOUR, _DAY = 60 * 60, 24 * 60 * 60
 _WINDOW_SECONDS = {"1m": 60, "5m": 5 * 60, "15m": 15 * 60, "1h": _HOUR, "4h": 4 * _HOUR}
 _WINDOW_SECONDS |= {"1d": _DAY, "7d": 7 * _DAY}
 
-# The page's tables, row by row: p is the price before, c what is measured now. What happens
-# needs a price before; what is so can be so at the first price already.
+# The page's tables, row by row: p is the price before, c what is measured now. Events need a
+# price before; states can hold at the first price already.
 _HAPPENS: dict[str, Callable[[int, int, int, int], bool]] = {
     "crosses_up": lambda p, c, level, _: p < level <= c,
     "crosses_down": lambda p, c, level, _: p > level >= c,
@@ -34,7 +34,7 @@ _HAPPENS: dict[str, Callable[[int, int, int, int], bool]] = {
     "enters": lambda p, c, lo, hi: (p < lo or p > hi) and lo <= c <= hi,
     "exits": lambda p, c, lo, hi: lo <= p <= hi and (c < lo or c > hi),
 }
-_IS_SO: dict[str, Callable[[int, int, int], bool]] = {
+_HOLDS: dict[str, Callable[[int, int, int], bool]] = {
     "above": lambda c, level, _: c > level,
     "below": lambda c, level, _: c < level,
     "inside": lambda c, lo, hi: lo <= c <= hi,
@@ -42,8 +42,8 @@ _IS_SO: dict[str, Callable[[int, int, int], bool]] = {
     "rises": lambda c, n, _: c >= n,
     "falls": lambda c, n, _: c >= n,
 }
-# `up` tells whether the firing was one upwards, or above HI. Of each level there is what lies R
-# below it and what lies R above it.
+# `up`: whether the firing was upwards, or above HI. Each level comes with what is R below it and
+# what is R above it.
 _IS_BACK: dict[str, Callable[[int, bool, _Around, _Around], bool]] = {
     "crosses_up": lambda c, up, level, _: c <= level.minus_r,
     "above": lambda c, up, level, _: c <= level.minus_r,
@@ -61,7 +61,7 @@ _IS_BACK: dict[str, Callable[[int, bool, _Around, _Around], bool]] = {
 
 @dataclass(frozen=True)
 class Spec:
-    """A rule as somebody writes it; for a move, ``levels`` holds its size."""
+    """A rule as written; for a move, ``levels`` holds its size."""
 
     rule_id: str
     symbol: str
@@ -80,7 +80,7 @@ class Spec:
 class _Rule:
     spec: Spec
     status: str = "active"
-    was_so: bool = False  # at the last tick; what is unknown counts as not so
+    held: bool = False  # at the last tick; unknown counts as no
     disarmed: str | None = None  # by a firing that was "up" or "down"
     last_fired_at: int | None = None
 
@@ -99,17 +99,14 @@ class _Around:
 
 
 class Oracle:
-    """Evaluates ticks one by one; between two of them, rules may change.
-
-    Ticks of a symbol must come in the order in which they count, none of them twice.
-    """
+    """Evaluates ticks one by one, in order and none of them twice; rules may change in between."""
 
     def __init__(self, high_price_threshold: Decimal | None = None) -> None:
         self._threshold = high_price_threshold
         self._high_price: dict[str, _Rule] = {}  # by symbol
         self._rules: dict[str, _Rule] = {}
         self._last: dict[str, _Tick] = {}
-        # By symbol, then by condition and window: the ticks that count since it is kept.
+        # By symbol, then by condition and window: the ticks since it is kept.
         self._windows: dict[str, dict[tuple[str, str], list[_Tick]]] = {}
 
     def add(self, spec: Spec) -> None:
@@ -135,11 +132,11 @@ class Oracle:
             self._high_price.clear()
 
     def status(self, rule_id: str) -> str | None:
-        """Tell whether a rule is active, paused or triggered; ``None`` if there is none."""
+        """Return whether a rule is active, paused or triggered; ``None`` if there is none."""
         return self._rules[rule_id].status if rule_id in self._rules else None
 
     def tick(self, symbol: str, price: Decimal, timestamp_microseconds: int) -> list[Fired]:
-        """Take the next tick of a symbol and tell what fires at it, in the order of the ids."""
+        """Apply the next tick of a symbol; returns what fires, in the order of the ids."""
         before = self._last.get(symbol)
         now = _Tick(price, _units(price), timestamp_microseconds)
         for ticks in self._windows.get(symbol, {}).values():
@@ -182,19 +179,19 @@ class Oracle:
         self._windows[symbol] = {name: kept[name] for name in kept if name in needed}
 
     def _step(self, rule: _Rule, before: _Tick | None, now: _Tick) -> bool:
-        """Take a rule past a tick; tells whether it fires."""
+        """Apply a tick to a rule; returns whether it fires."""
         spec = rule.spec
         low, high = _units(spec.levels[0]), _units(spec.levels[-1])
         c = now.units if spec.window is None else self._move(spec, spec.window, now)
         if spec.condition in _HAPPENS:
             happens = _HAPPENS[spec.condition]
-            comes_true = before is not None and happens(before.units, c, low, high)
+            triggers = before is not None and happens(before.units, c, low, high)
         else:
-            is_so = _IS_SO[spec.condition](c, low, high)
-            comes_true = is_so and not rule.was_so
-            rule.was_so = is_so
+            holds = _HOLDS[spec.condition](c, low, high)
+            triggers = holds and not rule.held
+            rule.held = holds
 
-        fires = comes_true and not rule.disarmed and _may_fire(rule, now.timestamp)
+        fires = triggers and not rule.disarmed and _may_fire(rule, now.timestamp)
         if fires:
             rule.last_fired_at = now.timestamp
             if spec.trigger == "once":
@@ -210,7 +207,7 @@ class Oracle:
         return fires
 
     def _move(self, spec: Spec, window: str, now: _Tick) -> int:
-        """Measure a move within its window: in units of the price, or of a percent."""
+        """Return a move within its window: in units of the price, or of a percent."""
         bucket = _WINDOW_SECONDS[window] * _SECOND // _BUCKETS
         first = now.timestamp // bucket - _BUCKETS
         kept = self._windows[spec.symbol][spec.condition, window]
@@ -230,7 +227,7 @@ def _may_fire(rule: _Rule, timestamp: int) -> bool:
 
 
 def _around(spec: Spec, level: int) -> _Around:
-    """Tell what lies R below a level and R above it."""
+    """Return what is R below a level and R above it."""
     assert spec.rearm is not None
     if spec.rearm_is_percent and not spec.is_percent:
         r = _units(spec.rearm) * level // (100 * _UNITS)

@@ -104,7 +104,7 @@ class Levels:
                 (self._down, at, above, level),
                 (self._down, at - 1, level, below),
             ):
-                if terms.comes_true(before, now) or terms.is_back(now):
+                if terms.triggers(before, now) or terms.is_back(now):
                     counts[cell] += change
 
 

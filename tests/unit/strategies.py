@@ -1,4 +1,4 @@
-"""Hypothesis strategies for what stands in the table."""
+"""Hypothesis strategies for what is in the table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from price_alerts.domain.windows import EXTREMES, lines_of
 from tests.unit.doubles import NOW
 
 _SMALLEST = Decimal("1E-18")
-_CHANNELS = {Condition.ENTERS, Condition.EXITS, Condition.INSIDE, Condition.OUTSIDE}
+_RANGES = {Condition.ENTERS, Condition.EXITS, Condition.INSIDE, Condition.OUTSIDE}
 _MOVES = {Condition.RISES, Condition.FALLS}
 
 _moments = st.integers(0, 2 * NOW)
@@ -30,7 +30,7 @@ _sizes = st.builds(
     st.integers(1, 10**34 - 1),
     st.integers(-30, -4),
 )
-# A place at which a rule re-arms can have more digits than the table's numbers.
+# A level at which a rule re-arms can have more digits than a price.
 _places = st.builds(
     lambda digits, exponent: Decimal(f"{digits}E{exponent}"),
     st.integers(-(10**160), 10**160),
@@ -39,7 +39,7 @@ _places = st.builds(
 _prices = _sizes | _sizes.map(Decimal.copy_negate) | st.just(Decimal(0))
 _levels = st.decimals(2, 99, places=18)
 _lines = st.sampled_from(lines_of(dict.fromkeys(EXTREMES, ())))
-# SQS names a message by a UUID; other senders of records may name it as they like.
+# SQS names a message by a UUID; other senders of records may use any name.
 message_ids = st.uuids().map(str) | st.text(max_size=10) | st.uuids().map(lambda each: each.hex)
 _sent_at = st.integers(0, NOW // 1_000).map(lambda milliseconds: milliseconds * 1_000)
 positions = st.builds(
@@ -50,7 +50,7 @@ positions = st.builds(
 @st.composite
 def _terms(draw: st.DrawFn) -> Terms:
     condition = draw(st.sampled_from(Condition))
-    count = 2 if condition in _CHANNELS else 1
+    count = 2 if condition in _RANGES else 1
     levels = draw(st.lists(_levels, min_size=count, max_size=count, unique=True))
     is_percent = condition in _MOVES and draw(st.booleans())
     return Terms(
@@ -124,7 +124,7 @@ _ends = st.none() | _prices | _places
 _bands = st.dictionaries(_lines, st.builds(Band, _ends, _ends))
 _steps = st.builds(
     Step,
-    # What a price comes to in percent, from the lowest one to the highest, has 57 digits.
+    # The percentage from the lowest price to the highest has 57 digits.
     before=st.dictionaries(_lines, _prices | st.decimals(0, 10**38, places=18), max_size=3),
     line=_lines,
     after_key=st.none() | st.text(min_size=1, max_size=10),

@@ -112,7 +112,7 @@ def _firing_table(terms: Terms, around: dict[str, str]) -> str:
     befores: dict[str, Decimal | None] = {"unknown" if terms.is_state else "none": None}
     befores |= {f"{number}{unit}, {words}": Decimal(number) for number, words in around.items()}
     rows = [
-        [before, *(_FIRES if terms.comes_true(value, Decimal(now)) else _NOT for now in around)]
+        [before, *(_FIRES if terms.triggers(value, Decimal(now)) else _NOT for now in around)]
         for before, value in befores.items()
     ]
     return f"`{_written(terms)}`\n\n" + _table(

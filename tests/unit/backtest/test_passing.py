@@ -50,7 +50,7 @@ def concerns(each: Terms, before: Decimal, now: Decimal) -> bool:
     """Tell, as the engine does, whether a step meets a rule and may change it."""
     low, high = sorted((before, now))
     meets = before != now and any(low <= level <= high for level in each.watched_levels)
-    return meets and (each.comes_true(before, now) or each.is_back(now))
+    return meets and (each.triggers(before, now) or each.is_back(now))
 
 
 def found(levels: Levels, way: Sequence[Decimal]) -> list[int]:

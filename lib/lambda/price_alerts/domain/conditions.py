@@ -1,4 +1,4 @@
-"""Terms: what must happen to a price for a rule to come true. Pure."""
+"""Conditions: what must happen to a price for a rule to fire. Pure."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ WINDOWS_SECONDS = {
     "7d": 604_800,
 }
 
-# A share of a level has up to 128 decimals, and a level 31 digits before the point.
+# A percentage of a level has up to 128 decimals, and a level 31 digits before the point.
 _EXACT = Context(prec=200)
 
 
 class RuleError(ValueError):
-    """A rule that cannot be; the text is one line that says what would be right."""
+    """An invalid rule; the text is one line that says what would be valid."""
 
 
 class Condition(StrEnum):
-    """What a rule watches a price for."""
+    """The kind of event that a rule watches for."""
 
     CROSSES_UP = "crosses_up"
     CROSSES_DOWN = "crosses_down"
@@ -44,17 +44,17 @@ class Condition(StrEnum):
 
     @property
     def word(self) -> str:
-        """The condition as it is typed: ``crosses-up``."""
+        """The condition as typed: ``crosses-up``."""
         return self.replace("_", "-")
 
     @property
     def phrase(self) -> str:
-        """The condition as it is told: ``crosses up``."""
+        """The condition in a sentence: ``crosses up``."""
         return self.replace("_", " ")
 
 
 class Side(StrEnum):
-    """Where a firing took the price, and from where it must go back."""
+    """The side to which a firing took the price, and from which it must come back."""
 
     HIGH = "high"
     LOW = "low"
@@ -62,19 +62,12 @@ class Side(StrEnum):
 
 _RANGES = {Condition.ENTERS, Condition.EXITS, Condition.INSIDE, Condition.OUTSIDE}
 _MOVES = {Condition.RISES, Condition.FALLS}
-# They tell what is so; the others tell what happens, for which a price before is needed.
-_STATES = {
-    Condition.ABOVE,
-    Condition.BELOW,
-    Condition.INSIDE,
-    Condition.OUTSIDE,
-    Condition.RISES,
-    Condition.FALLS,
-}
+# They can hold at a first price; the others are events, which need a price before.
+_STATES = _MOVES | {Condition.ABOVE, Condition.BELOW, Condition.INSIDE, Condition.OUTSIDE}
 
 
 class Distance(NamedTuple):
-    """How far: in units of the price, or in percent."""
+    """A distance in units of the price, or in percent."""
 
     value: Decimal
     is_percent: bool = False
@@ -85,27 +78,19 @@ class Distance(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What must happen to a price: the part of a rule that never changes.
+    """What must happen to a price; raises `RuleError` if the parts do not fit together.
 
     Attributes
     ----------
-    condition
-        The kind of event.
     levels
-        One level, or for a range the lower and the upper one; for ``rises`` and ``falls``
-        the size of the move.
+        One level, or the lower and the upper one of a range; for ``rises`` and ``falls`` the
+        size of the move.
     is_percent
         Whether the size of a move is in percent.
     window
         The time within which a move counts, a key of `WINDOWS_SECONDS`; ``None`` for levels.
     rearm
-        How far the price must go back after a firing before the next one; ``None`` for not
-        at all.
-
-    Raises
-    ------
-    RuleError
-        If the parts do not go together.
+        How far the price must go back after a firing before the next one, if at all.
     """
 
     condition: Condition
@@ -115,7 +100,7 @@ class Terms:
     rearm: Distance | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be watched."""
+        """Reject what cannot be watched."""
         _check_levels(self)
         _check_move(self)
         if self.rearm:
@@ -123,41 +108,38 @@ class Terms:
 
     @property
     def is_move(self) -> bool:
-        """Whether it is the price's move within a window that counts."""
+        """Whether the price's move within a window counts, not the price."""
         return self.condition in _MOVES
 
     @property
     def is_state(self) -> bool:
-        """Whether it can be so at the first price already, with none before."""
+        """Whether the condition can hold at the very first price."""
         return self.condition in _STATES
 
     @property
     def metric(self) -> str:
-        """Name the line of numbers on which the levels stand."""
+        """The name of the line that the levels are on."""
         if not self.is_move:
             return "price"
         return f"{self.extremes}-percent" if self.is_percent else self.extremes
 
     @property
     def extremes(self) -> str:
-        """Name the lowest or highest prices that a move is measured from, ``rise-1h`` say."""
+        """The name of the window that a move is measured in, such as ``rise-1h``."""
         return f"{'rise' if self.condition is Condition.RISES else 'fall'}-{self.window}"
 
     @property
     def levels_in_words(self) -> list[str]:
-        """The levels exactly, as in ``200`` or ``5%``."""
+        """The exact levels, as in ``200`` or ``5%``."""
         return [str(Distance(level, self.is_percent)) for level in self.levels]
 
     @property
     def watched_levels(self) -> tuple[Decimal, ...]:
         """All numbers at which something can happen to the rule, ascending."""
-        levels = set(self.levels)
-        if self.rearm:
-            levels.update(self.rearm_levels(self.rearm).values())
-        return tuple(sorted(levels))
+        return tuple(sorted({*self.levels, *self.rearm_levels.values()}))
 
     def holds(self, value: Decimal) -> bool:
-        """Tell whether a state is so at this number; for an event, whether it is past the level."""
+        """Return whether a state holds at this number, or an event's level is passed."""
         low, high = self.levels[0], self.levels[-1]
         match self.condition:
             case Condition.ABOVE:
@@ -173,16 +155,10 @@ class Terms:
             case _:
                 return value >= low
 
-    def comes_true(self, before: Decimal | None, now: Decimal) -> bool:
-        """Tell whether the step from one number to the next makes it come true.
+    def triggers(self, before: Decimal | None, now: Decimal) -> bool:
+        """Return whether the step from one number to the next triggers the condition.
 
-        Parameters
-        ----------
-        before
-            The number before, ``None`` if there was none or if it does not count: a state is
-            then taken to have been not so, and an event waits.
-        now
-            The number now.
+        Without a number before, a state counts as one that did not hold, and an event waits.
         """
         if before is None:
             return self.is_state and self.holds(now)
@@ -192,14 +168,14 @@ class Terms:
         return self.holds(now) and not self.holds(before)
 
     def is_back(self, now: Decimal) -> bool:
-        """Tell whether the price is far enough back from some side."""
-        return self.rearm is not None and any(
+        """Return whether the price is far enough back from some side."""
+        return any(
             now <= level if side is Side.HIGH else now >= level
-            for side, level in self.rearm_levels(self.rearm).items()
+            for side, level in self.rearm_levels.items()
         )
 
     def side(self, before: Decimal | None, now: Decimal) -> Side:
-        """Tell where a firing has taken the price: from there it must come back to re-arm."""
+        """Return where a firing took the price: it must come back from there to re-arm."""
         match self.condition:
             case Condition.CROSSES:
                 is_high = before is not None and now > before
@@ -212,21 +188,22 @@ class Terms:
         return Side.HIGH if is_high else Side.LOW
 
     def rearms(self, side: Side, now: Decimal) -> bool:
-        """Tell whether the price has gone back far enough since a firing on that side."""
-        if self.rearm is None:
-            return True
-        back = self.rearm_levels(self.rearm)
+        """Return whether the price has gone back far enough since a firing on that side."""
         if self.condition in (Condition.ENTERS, Condition.INSIDE):  # out again, on either side
-            return now <= back[Side.HIGH] or now >= back[Side.LOW]
-        return now <= back[side] if side is Side.HIGH else now >= back[side]
+            return self.is_back(now)
+        back = self.rearm_levels[side]
+        return now <= back if side is Side.HIGH else now >= back
 
-    def rearm_levels(self, rearm: Distance) -> dict[Side, Decimal]:
-        """Return where a price is back far enough, by the side of the firing."""
+    @property
+    def rearm_levels(self) -> dict[Side, Decimal]:
+        """Where a price is far enough back, by the side of the firing."""
+        if not self.rearm:
+            return {}
         low, high = self.levels[0], self.levels[-1]
-        if self.condition in (Condition.EXITS, Condition.OUTSIDE):  # back means in
+        if self.condition in (Condition.EXITS, Condition.OUTSIDE):  # back means inside
             low, high = high, low
-        down_to = _EXACT.subtract(low, self.margin(low, rearm))
-        up_to = _EXACT.add(high, self.margin(high, rearm))
+        down_to = _EXACT.subtract(low, self._margin(low, self.rearm))
+        up_to = _EXACT.add(high, self._margin(high, self.rearm))
         match self.condition:
             case Condition.CROSSES_UP | Condition.ABOVE | Condition.RISES | Condition.FALLS:
                 return {Side.HIGH: down_to}
@@ -235,8 +212,7 @@ class Terms:
             case _:
                 return {Side.HIGH: down_to, Side.LOW: up_to}
 
-    def margin(self, level: Decimal, rearm: Distance) -> Decimal:
-        """Return how far back from a level the price must go."""
+    def _margin(self, level: Decimal, rearm: Distance) -> Decimal:
         if self.is_percent or not rearm.is_percent:  # a move in percent is measured in percent
             return rearm.value
         return _EXACT.multiply(level, rearm.value).scaleb(-2, _EXACT)
@@ -254,16 +230,14 @@ def _check_levels(terms: Terms) -> None:
 
 
 def _check_move(terms: Terms) -> None:
+    word = terms.condition.word
     if not terms.is_move:
         if terms.window is not None or terms.is_percent:
-            raise RuleError(f"{terms.condition.word} takes a price, no percentage and no window")
-        return
-    if terms.window not in WINDOWS_SECONDS:
-        raise RuleError(
-            f"{terms.condition.word} needs a window: within {' '.join(WINDOWS_SECONDS)}"
-        )
-    if terms.levels[0] <= 0:
-        raise RuleError(f"{terms.condition.word} takes an amount or a percentage greater than 0")
+            raise RuleError(f"{word} takes a price, no percentage and no window")
+    elif terms.window not in WINDOWS_SECONDS:
+        raise RuleError(f"{word} needs a window: within {' '.join(WINDOWS_SECONDS)}")
+    elif terms.levels[0] <= 0:
+        raise RuleError(f"{word} takes an amount or a percentage greater than 0")
 
 
 def _check_rearm(terms: Terms, rearm: Distance) -> None:
@@ -275,10 +249,9 @@ def _check_rearm(terms: Terms, rearm: Distance) -> None:
         raise RuleError("rearm of a move in percent is in percent too, as in 1%")
     if is_share and terms.levels[0] <= 0:
         raise RuleError("rearm in percent needs levels above 0: write an amount")
-    if terms.is_move and terms.margin(terms.levels[0], rearm) >= terms.levels[0]:
+    back, low, high = terms.rearm_levels, terms.levels[0], terms.levels[-1]
+    if terms.is_move and back[Side.HIGH] <= 0:
         raise RuleError(f"rearm must be less than the move, {terms.levels_in_words[0]}")
-    back = terms.rearm_levels(rearm)
-    low, high = terms.levels[0], terms.levels[-1]
     is_inward = terms.condition in (Condition.EXITS, Condition.OUTSIDE)
     if is_inward and not (low <= back[Side.HIGH] and back[Side.LOW] <= high):
         raise RuleError("rearm must not be more than the width of the range")

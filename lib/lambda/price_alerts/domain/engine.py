@@ -1,8 +1,7 @@
-"""The engine: moves a symbol's state along its ticks and says what fires. Pure.
+"""The engine: applies ticks to a symbol's state and decides what fires. Pure.
 
-A tick's price moves along a line on which the rules' levels are marked; only the watches in the
-stretch that it moved over are looked at. The same holds for moves within a window, each kind on
-a line of its own.
+Prices move along a line on which the rules' levels are watched; only the watches in the stretch
+that a tick moved over are looked at. Moves within a window have lines of their own.
 """
 
 from __future__ import annotations
@@ -20,22 +19,21 @@ from price_alerts.domain.rules import Rule, Trigger
 from price_alerts.domain.state import Firing, Outbox, State, Step, Threshold
 from price_alerts.domain.ticks import Position, Tick
 from price_alerts.domain.watches import ANYWHERE, NEW, Index, Line, Watch, pages, watches_of
-from price_alerts.domain.windows import PRICE, begun, lines_of, metrics_of, numbers_of, pushed
+from price_alerts.domain.windows import PRICE, lines_of, metrics_of, numbers_of, pushed, started
 
 # An outbox of this size fits into an item of 400 KB, whatever the names and numbers in it.
 MAX_CHANGES_PER_COMMIT = 500
 MAX_ENTRIES_PER_COMMIT = 2_000  # firings, changes, and what recent ticks did to the changed rules
 _FEWEST_ENTRIES = 3  # of a rule that fires
-# Watches that a path moves over and that it does not concern cost time: so many, and the next
-# commit keeps what is done.
+# Watches that nothing comes of cost time, too: after so many, a commit saves the progress.
 MAX_WATCHES_PER_COMMIT = 5_000
-# Containers of before and after a deployment can run side by side for as long as an invocation.
+# During a deployment, old and new containers run side by side for as long as an invocation.
 _TAKING_TURNS_MICROSECONDS = 15 * 60 * 1_000_000
 
 Numbers = Mapping[str, Decimal]
 
 
-def evaluate(  # noqa: PLR0913  # what a walk needs, each from somebody else
+def evaluate(  # noqa: PLR0913  # each from another source
     state: State,
     ticks: Sequence[Tick],
     index: Index,
@@ -44,41 +42,37 @@ def evaluate(  # noqa: PLR0913  # what a walk needs, each from somebody else
     *,
     kept_ticks: int = 0,
 ) -> State:
-    """Move a state along new ticks of its symbol.
+    """Return the state after new ticks of its symbol.
 
     Parameters
     ----------
     state
-        Where the symbol stands; its outbox is empty.
+        The state before; its outbox is empty.
     ticks
-        Ticks that the state has not seen, in the order of their positions; at least one, unless
-        the state has a step to finish.
-    index
-        The symbol's watches and rules.
+        New ticks in order; at least one, unless the state has a step to finish.
     high_price
         The stack's own rule, if there is one.
     fired_at_microseconds
         The present, for the firings' records.
     kept_ticks
-        So many of the last ticks are remembered, for late ones.
+        How many of the last ticks are kept, for late ones.
 
     Returns
     -------
     State
-        The next version, whose outbox holds what fired. Where that is full, the state stands at
-        an earlier tick than the last, perhaps with a step to finish: the rest is for the next
-        call.
+        The next version, whose outbox holds what fired. If that is full, the state is at an
+        earlier tick than the last, perhaps with a step to finish: call again for the rest.
     """
     walk = _Walk(state, index, high_price, fired_at_microseconds, kept_ticks)
     if walk.finish_step():
         for tick in ticks:
-            if not walk.take(tick):
+            if not walk.apply(tick):
                 break
     return walk.result()
 
 
 class _Met(NamedTuple):
-    """A rule that a step may concern, and the watch at which the step met it."""
+    """A rule that a step may concern, and the watch that the step met."""
 
     rule_id: str
     line: str
@@ -86,7 +80,7 @@ class _Met(NamedTuple):
 
 
 class _Walk:
-    """A walk along a symbol's ticks, from one commit to the next."""
+    """A symbol's way from one commit to the next."""
 
     def __init__(
         self,
@@ -103,7 +97,7 @@ class _Walk:
 
         self._tick = state.last_tick
         self._previous_price: Decimal | None = None
-        self._windows = begun(self._tick, state.windows)
+        self._windows = started(state.windows, self._tick)
         self._numbers = numbers_of(self._tick, self._windows)
         # Adding a rule stores a state: a symbol without one has no rules.
         self._bands = state.bands if state.version or state.is_lost else {PRICE: ANYWHERE}
@@ -120,15 +114,13 @@ class _Walk:
         self._has_triggered = False
 
         self._kept_ticks = kept_ticks
-        self._taken: list[Tick] = []
+        self._applied: list[Tick] = []
         self._recent = state.recent or Recent.starting(self._tick, self._windows)
         positions = [mark.position for mark in self._recent.marks]
         self._positions = deque(positions, maxlen=kept_ticks + 1)
-        self._own = self._recent.own
-        self._own_since = self._recent.own_since
-        self._rules_since = self._recent.rules_since
         if self._bands is None and not self._step:
-            self._rules_since = self._tick.position if self._tick else NOWHERE
+            since = self._tick.position if self._tick else NOWHERE
+            self._recent = replace(self._recent, rules_since=since)
         self._threshold, self._threshold_before = state.threshold, state.threshold_before
 
     @property
@@ -138,28 +130,23 @@ class _Walk:
         return min(MAX_CHANGES_PER_COMMIT - used, entries // _FEWEST_ENTRIES)
 
     @property
-    def _is_fresh(self) -> bool:
-        return not (self._firings or self._changes or self._checked or self._spent or self._passed)
-
-    @property
-    def _base(self) -> Position:
-        """The tick after which a late one can be put."""
-        return self._positions[0]
+    def _has_decided(self) -> bool:
+        return bool(self._firings or self._changes or self._checked or self._spent)
 
     def finish_step(self) -> bool:
-        """Go on with a step that was left unfinished; tells whether none is left."""
+        """Continue an unfinished step; returns whether it is finished now."""
         step, tick = self._step, self._tick
         if step and tick:
             self._previous_price = step.before.get(PRICE)
             met, self._step = self._meet(step.before, self._numbers, step.line, step.after_key)
-            self._apply(met, step.before, tick)
+            self._advance_all(met, step.before, tick)
             if not self._step:
-                self._lines.clear()  # one that was entered behind a watch has lost sight of it
+                self._lines.clear()  # a line that was entered after a watch does not know it
                 self._settle(self._numbers, self._numbers)
         return self._step is None
 
-    def take(self, tick: Tick) -> bool:
-        """Move on to a tick; tells whether the next one can be taken, too."""
+    def apply(self, tick: Tick) -> bool:
+        """Apply a tick; returns whether there is room for the next one."""
         timestamp = tick.position.timestamp_microseconds
         windows = {
             name: pushed(name, queue, tick.price, timestamp)
@@ -167,21 +154,21 @@ class _Walk:
         }
         before, now = self._numbers, numbers_of(tick, windows)
         met: list[_Met] = []
-        is_fresh = self._is_fresh
+        is_first = not (self._has_decided or self._passed)
         loud = [name for name in now if not self._is_quiet(name, before.get(name), now[name])]
         if loud:
             met, self._step = self._meet(before, now)
-            if self._step and not is_fresh:
+            if self._step and not is_first:
                 self._step = None
                 return False  # the next commit may have room for all of it
         self._previous_price = before.get(PRICE)
         last, self._tick, self._windows, self._numbers = self._tick, tick, windows, now
         if self._kept_ticks:
-            self._taken.append(tick)
+            self._applied.append(tick)
             self._positions.append(tick.position)
         if self._high_price or self._threshold is not None:
             self._check_high_price(last, tick)
-        self._apply(met, before, tick)
+        self._advance_all(met, before, tick)
         if self._step:
             self._bands = None
             return False
@@ -210,11 +197,7 @@ class _Walk:
         )
 
     def _is_needed(self, window: str) -> bool:
-        """Return whether an active rule has a watch on one of a window's lines.
-
-        Where one may have gone, its neighbours are read: rules that triggered before, and whose
-        watches are left for late ticks, need no window.
-        """
+        """Return whether an active rule has a watch on one of a window's lines."""
         watched = [
             line for line in metrics_of(window) if self._bands and self._bands[line] != ANYWHERE
         ]
@@ -223,6 +206,7 @@ class _Walk:
         return any(self._has_active_rule(line) for line in watched)
 
     def _has_active_rule(self, line: str) -> bool:
+        # Rules that triggered before, and whose watches are left for late ticks, need no window.
         for page in pages(self._index, line):
             unread = {watch.rule_id for watch in page} - self._rules.keys()
             self._rules.update(self._index.rules(sorted(unread)))
@@ -231,7 +215,7 @@ class _Walk:
         return False
 
     def _outbox(self, version: int) -> Outbox | None:
-        if not (self._firings or self._changes or self._checked or self._spent):
+        if not self._has_decided:
             return None
         return Outbox(
             version,
@@ -246,17 +230,12 @@ class _Walk:
         )
 
     def _recent_ticks(self, names: Sequence[str]) -> Recent:
-        """Remember the last ticks, and since when there are the windows that are named."""
-        recent = replace(
-            self._recent,
-            own=self._own,
-            own_since=self._own_since,
-            rules_since=self._rules_since,
-        )
+        """Return the recent ticks with the named windows."""
+        recent = self._recent
         if self._start.recent and (tick := self._start.last_tick):
-            asked = {name: () for name, queue in self._start.windows.items() if not queue}
-            recent = recent.beginning(begun(tick, asked), tick.position)
-        return recent.with_ticks(self._taken).shortened(self._kept_ticks, names)
+            new = {name: () for name, queue in self._start.windows.items() if not queue}
+            recent = recent.with_windows(started(new, tick), tick.position)
+        return recent.with_ticks(self._applied).shortened(self._kept_ticks, names)
 
     def _is_quiet(self, name: str, before: Decimal | None, now: Decimal) -> bool:
         line = self._line(name, now if before is None else before)
@@ -269,7 +248,7 @@ class _Walk:
         return self._lines[name]
 
     def _settle(self, names: Iterable[str], now: Numbers) -> None:
-        """Find the bands anew on the lines on which something may have happened."""
+        """Find the bands again on lines on which something may have happened."""
         for name in names:
             self._line(name, now[name]).settle(now[name], self._counts)
         self._bands = {name: self._lines[name].band for name in now}
@@ -277,9 +256,9 @@ class _Walk:
     def _meet(
         self, before: Numbers, now: Numbers, first_line: str = PRICE, after_key: str | None = None
     ) -> tuple[list[_Met], Step | None]:
-        """Find the rules that a step may concern, as far as there is room, and what is left.
+        """Return the rules that a step may concern, as far as there is room, and the rest.
 
-        Each portion begins with the new rules: some may have come since the last one.
+        New rules come first in each commit: some may have been added since the last one.
         """
         met, rest = self._reached(before, now, first_line, after_key)
         unread = [each.rule_id for each in met if each.rule_id not in self._rules]
@@ -289,7 +268,7 @@ class _Walk:
         for place, (rule_id, line, _) in enumerate(met):
             rule = self._rules.get(rule_id)
             room -= _FEWEST_ENTRIES - 1 + (rule.progress.entries if rule else 0)
-            if room >= 0 or not place or line == NEW:  # nothing has happened to new rules yet
+            if room >= 0 or not place or line == NEW:  # new rules have no trail yet
                 continue
             last = met[place - 1]
             if last.line == line:
@@ -320,8 +299,7 @@ class _Walk:
                         met.setdefault(watch.rule_id, _Met(watch.rule_id, name, key))
         return list(met.values()), None
 
-    def _apply(self, met: Sequence[_Met], before: Numbers, tick: Tick) -> None:
-        """Let a step, which has been taken, do what it does to the rules that it met."""
+    def _advance_all(self, met: Sequence[_Met], before: Numbers, tick: Tick) -> None:
         for rule_id, line, _ in met:
             if line == NEW:
                 self._checked[rule_id] = None
@@ -347,15 +325,15 @@ class _Walk:
             self._spend(after)
 
     def _spend(self, rule: Rule) -> None:
-        """Let a rule that has triggered leave the index, once no late tick can change that."""
-        if not rule.progress.trail.after(self._base).changes:
+        """Remove a triggered rule from the index, once no late tick can change that."""
+        if not rule.progress.trail.after(self._positions[0]).changes:
             self._spent[rule.rule_id] = rule
 
     def _with_trail(self, rule: Rule, progress: Progress, position: Position) -> Progress:
         if not self._kept_ticks:
             return progress
         before = rule.progress
-        trail = before.trail.after(self._base)
+        trail = before.trail.after(self._positions[0])
         fires = progress.last_firing_id != before.last_firing_id
         return replace(
             progress,
@@ -370,23 +348,23 @@ class _Walk:
         level = rule.terms.levels[0] if rule else None
         if level != self._threshold and not self._is_turn_of(level, tick):
             until_microseconds = tick.position.timestamp_microseconds
-            self._threshold_before = (
-                Threshold(self._threshold, until_microseconds) if last else None
-            )
-            self._threshold, before = level, None
-            self._own_since = last.position if last else None
-        if rule and rule.terms.comes_true(before, tick.price):
+            former = Threshold(self._threshold, until_microseconds) if last else None
+            self._threshold_before, self._threshold, before = former, level, None
+            own_since = last.position if last else None
+            self._recent = replace(self._recent, own_since=own_since)
+        if rule and rule.terms.triggers(before, tick.price):
             self._fire(rule, tick)
             if self._kept_ticks:
-                named = Announced(tick.position, tick.position)
-                self._own = self._own._replace(announced=(*self._own.announced, named))
+                announced = Announced(tick.position, tick.position)
+                own = Trail(announced=(*self._recent.own.announced, announced))
+                self._recent = replace(self._recent, own=own)
 
     def _is_turn_of(self, level: Decimal | None, tick: Tick) -> bool:
-        """Return whether a container of before a change of the threshold still has its turn."""
-        known = self._threshold_before
-        if known is None or known.level != level:
+        """Return whether this is an old container's threshold, shortly after a change."""
+        former = self._threshold_before
+        if former is None or former.level != level:
             return False
-        since_microseconds = tick.position.timestamp_microseconds - known.until_microseconds
+        since_microseconds = tick.position.timestamp_microseconds - former.until_microseconds
         return since_microseconds < _TAKING_TURNS_MICROSECONDS
 
     def _fire(self, rule: Rule, tick: Tick) -> None:
@@ -402,32 +380,20 @@ class _Walk:
 
 
 def advanced(rule: Rule, before: Decimal | None, now: Decimal, tick: Tick) -> Progress | None:
-    """Take an active rule past a tick.
+    """Return a rule's progress after a tick, without a trail; ``None`` if nothing changes.
 
-    Parameters
-    ----------
-    rule
-        The rule.
-    before, now
-        Where its metric was before the tick, ``None`` if that is unknown, and where it is now.
-    tick
-        The tick.
-
-    Returns
-    -------
-    Progress or None
-        The rule's new progress, without a trail; ``None`` if nothing changes. The rule fires if
-        that names another firing.
+    The rule fires if that has another `last_firing_id`. ``before`` and ``now`` are the numbers on
+    its line before the tick, if known, and at it.
     """
     terms, progress = rule.terms, rule.progress
     firing_id = _firing_id(rule, tick)
     if progress.status is not Status.ACTIVE or progress.last_firing_id == firing_id:
-        return None  # it is on another line as well and has fired there
+        return None  # it was new, and has fired as such
     if progress.disarmed:
         is_back = terms.rearms(progress.disarmed, now)
         return replace(progress, disarmed=None, trail=NO_TRAIL) if is_back else None
     timestamp = tick.position.timestamp_microseconds
-    if not terms.comes_true(before, now) or not rule.may_fire_at(timestamp):
+    if not terms.triggers(before, now) or not rule.may_fire_at(timestamp):
         return None
     return Progress(
         status=Status.TRIGGERED if rule.trigger is Trigger.ONCE else Status.ACTIVE,
@@ -454,12 +420,9 @@ def firing_of(
 
 
 def _concerns(watch: Watch, before: Decimal, now: Decimal) -> bool:
-    """Tell whether a step may change the watch's rule, and this is the first that it meets of it.
-
-    A step may meet several watches of a rule, in different portions.
-    """
+    """Return whether a step may change the watch's rule, and meets this watch of it first."""
     terms = watch.terms
-    if terms is None or not (terms.comes_true(before, now) or terms.is_back(now)):
+    if terms is None or not (terms.triggers(before, now) or terms.is_back(now)):
         return False
     low, high = sorted((before, now))
     met = [level for level in terms.watched_levels if low <= level <= high]
@@ -467,7 +430,6 @@ def _concerns(watch: Watch, before: Decimal, now: Decimal) -> bool:
 
 
 def _firing_id(rule: Rule, tick: Tick) -> str:
-    # Derived: whoever repeats a delivery writes the very same item, and a rule fires only once
-    # at a tick.
+    # Derived: a repeated delivery writes the very same item, and a rule fires once at a tick.
     name = "\n".join(map(str, (tick.symbol, rule.rule_id, *tick.position.name)))
     return hashlib.sha256(name.encode()).hexdigest()[:32]

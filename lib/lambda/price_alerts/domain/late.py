@@ -1,7 +1,7 @@
-"""Late ticks: put among the recent ones, as if they had come in order. Pure.
+"""Late ticks: applied in order, among the recent ones. Pure.
 
-The way of the recent ticks is walked again, with the late ones in their places. Each rule goes
-along it for itself, from what it was at its beginning.
+Each rule replays the recent ticks, with the late ones in their places, from its progress before
+them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
 from price_alerts.domain import engine
@@ -25,7 +25,7 @@ from price_alerts.domain.windows import numbers_of
 
 
 def late_ticks(state: State, ticks: Sequence[Tick]) -> list[Tick]:
-    """Return those of some ticks that belong among the recent ones and are not there yet."""
+    """Return those ticks that belong among the recent ones and are not there yet."""
     recent, position = state.recent, state.position
     if recent is None or position is None:
         return []
@@ -45,11 +45,11 @@ def evaluate_late(
     *,
     kept_ticks: int,
 ) -> State:
-    """Put late ticks in their places.
+    """Apply late ticks in their places.
 
-    A rule that fires more often on the way with them than was announced fires so many times
-    more. What was announced and would not fire on that way cannot be taken back: it stands for
-    the next firing that was not announced.
+    A rule that fires more often in the replay than was published fires as many more times. What
+    was published cannot be taken back: if it would not fire in the replay, it stands for the next
+    firing that was not published.
 
     Parameters
     ----------
@@ -61,43 +61,40 @@ def evaluate_late(
     Returns
     -------
     State
-        The next version. Where more rules change than a commit can hold, it has the changes of
-        some of them, and the ticks are late still: the rest is for the next call.
+        The next version. If more rules change than fit into a commit, it has the changes of some
+        of them, and the ticks are still late: call again for the rest.
     """
     before = state.recent or Recent.starting(state.last_tick, state.windows)
-    recent = before.with_late_ticks(late)
-    way = _way(state.symbol, recent)
-    rules = _rules_along(index, before, [*_way(state.symbol, before), *way])
-    walked = [_walked(rule, way, fired_at_microseconds) for rule in rules]
-    changed = [each for each in walked if each.is_changed]
+    recent = before.with_ticks(late)
+    path = _path(state.symbol, recent)
+    rules = _rules_along(index, before, [*_path(state.symbol, before), *path])
+    replays = [_replayed(rule, path, fired_at_microseconds) for rule in rules]
+    changed = [each for each in replays if each.is_changed]
     fitting = _fitting(changed)
-    own = _walked_own(state.threshold, before, way, fired_at_microseconds)
+    own = _replayed_own(state.threshold, before, path, fired_at_microseconds)
     outbox = None
     if fitting or own:
-        walkers = fitting if own is None else [own, *fitting]
-        firings = [firing for each in walkers for firing in each.firings]
+        firings = [firing for each in (own, *fitting) if each for firing in each.firings]
         outbox = Outbox(
             state.version + 1,
             firings=tuple(sorted(firings, key=lambda firing: firing.position)),
             changes={each.rule.rule_id: each.progress for each in fitting},
         )
+    state = replace(state, version=state.version + 1, outbox=outbox)
     own_trail = own.progress.trail if own else before.own
     if len(changed) > len(fitting):
-        unplaced = replace(before, own=own_trail)
-        return replace(state, version=state.version + 1, outbox=outbox, recent=unplaced)
+        return replace(state, recent=replace(before, own=own_trail))
     *_, end = recent.along()
     bands = state.bands
     if bands is not None and (fitting or state.windows):
-        is_active = {each.rule.rule_id: each.progress.status is Status.ACTIVE for each in walked}
+        is_active = {each.rule.rule_id: each.progress.status is Status.ACTIVE for each in replays}
         bands = {
             line: band_around(index, line, number, is_active)
-            for line, number in way[-1].numbers.items()
+            for line, number in path[-1].numbers.items()
             if line in bands
         }
     return replace(
         state,
-        version=state.version + 1,
-        outbox=outbox,
         windows={name: end.get(name, queue) for name, queue in state.windows.items()},
         bands=bands,
         recent=replace(recent, own=own_trail).shortened(kept_ticks, list(state.windows)),
@@ -105,7 +102,7 @@ def evaluate_late(
 
 
 class _Place(NamedTuple):
-    """A place on the way: a tick, ``None`` before the first one, and the numbers there."""
+    """A tick, ``None`` before the first one, and the numbers on each line then."""
 
     tick: Tick | None
     numbers: Mapping[str, Decimal]
@@ -115,8 +112,8 @@ class _Place(NamedTuple):
         return self.tick.position if self.tick else NOWHERE
 
 
-class _Walked(NamedTuple):
-    """A rule at the end of the way, and the firings that were not announced yet."""
+class _Replay(NamedTuple):
+    """A rule with its progress after the replay, and the firings that are not yet published."""
 
     rule: Rule
     progress: Progress
@@ -124,7 +121,7 @@ class _Walked(NamedTuple):
     is_changed: bool
 
 
-def _way(symbol: str, recent: Recent) -> list[_Place]:
+def _path(symbol: str, recent: Recent) -> list[_Place]:
     places = []
     for (position, price), windows in zip(recent.marks, recent.along(), strict=True):
         tick = None if position == NOWHERE else Tick(symbol, price, position)
@@ -133,10 +130,10 @@ def _way(symbol: str, recent: Recent) -> list[_Place]:
 
 
 def _rules_along(index: Index, recent: Recent, places: Sequence[_Place]) -> list[Rule]:
-    """Return the rules that a way may concern, in the order of their ids.
+    """Return the rules that a path may concern, in the order of their ids.
 
-    These are the rules with a watch somewhere along it, and those that were new on it: they look
-    at its first tick wherever that is.
+    These are the rules with a watch along it, and those that were added or resumed on it: a new
+    rule looks at its first tick, wherever that is.
     """
     reached: dict[str, list[Decimal]] = {}
     for place in places:
@@ -147,22 +144,19 @@ def _rules_along(index: Index, recent: Recent, places: Sequence[_Place]) -> list
         for line, numbers in reached.items()
         for watch in stretch(index, line, min(numbers), max(numbers))
     }
-    rules = dict(index.rules(list(rule_ids)))
+    rules = list(index.rules(list(rule_ids)).values())
     if recent.rules_since is not None:
-        rules |= {
-            rule.rule_id: rule
+        rules += [
+            rule
             for rule in index.all_rules()
-            if (rule.since or NOWHERE) >= recent.base
-        }
-    return [
-        rules[rule_id]
-        for rule_id in sorted(rules)
-        if rules[rule_id].progress.status is not Status.PAUSED
-    ]
+            if (rule.since or NOWHERE) >= recent.base and rule.rule_id not in rule_ids
+        ]
+    active = [rule for rule in rules if rule.progress.status is not Status.PAUSED]
+    return sorted(active, key=lambda rule: rule.rule_id)
 
 
-def _fitting(changed: Sequence[_Walked]) -> Sequence[_Walked]:
-    """Return as many rules as one outbox has room for, with their firings; one at least."""
+def _fitting(changed: Sequence[_Replay]) -> Sequence[_Replay]:
+    """Return as many replays as fit into one outbox, with their firings; at least one."""
     most = engine.MAX_CHANGES_PER_COMMIT
     firings = entries = 0
     for count, each in enumerate(changed[:most]):
@@ -173,14 +167,14 @@ def _fitting(changed: Sequence[_Walked]) -> Sequence[_Walked]:
     return changed[:most]
 
 
-def _walked(rule: Rule, way: Sequence[_Place], fired_at_microseconds: int) -> _Walked:
-    """Take a rule along the way, and compare with what it did and what was announced."""
-    base = way[0].position
+def _replayed(rule: Rule, path: Sequence[_Place], fired_at_microseconds: int) -> _Replay:
+    """Replay a path for a rule, and compare with what it did and what was published."""
+    base = path[0].position
     metric = rule.terms.metric
     progress = rule.progress.at(base)
     changes: list[tuple[Position, Progress]] = []
     firings: list[Firing] = []
-    for last, place in pairwise(way):
+    for last, place in pairwise(path):
         tick, now = place.tick, place.numbers.get(metric)
         if tick is None or now is None or not rule.takes_part_at(tick.position):
             continue
@@ -196,22 +190,19 @@ def _walked(rule: Rule, way: Sequence[_Place], fired_at_microseconds: int) -> _W
         changes.append((tick.position, progress))
         progress = after
     if rule.progress.status is Status.TRIGGERED and not firings:
-        # It was announced, and fires once: that stands for whenever it would fire.
-        return _Walked(rule, rule.progress, [], is_changed=False)
+        # It fires once, and that was published: it stands for whenever it would fire.
+        return _Replay(rule, rule.progress, [], is_changed=False)
     trail = rule.progress.trail.after(base)
     announced, new = _compared(firings, trail.announced)
     progress = replace(progress, trail=Trail(tuple(changes), announced))
     is_changed = progress != replace(rule.progress, trail=trail)
-    return _Walked(rule, progress, new, is_changed)
+    return _Replay(rule, progress, new, is_changed)
 
 
-def _walked_own(
-    threshold: Decimal | None,
-    recent: Recent,
-    way: Sequence[_Place],
-    fired_at_microseconds: int,
-) -> _Walked | None:
-    """Take the stack's own rule along the way; ``None`` if there is nothing new of it."""
+def _replayed_own(
+    threshold: Decimal | None, recent: Recent, path: Sequence[_Place], fired_at_microseconds: int
+) -> _Replay | None:
+    """Replay a path for the stack's own rule; ``None`` if nothing changes."""
     if threshold is None:
         return None
     rule = replace(
@@ -219,18 +210,18 @@ def _walked_own(
         since=recent.own_since,
         progress=Progress(trail=Trail(announced=recent.own.announced)),
     )
-    walked = _walked(rule, way, fired_at_microseconds)
-    trail = Trail(announced=walked.progress.trail.announced)
+    replay = _replayed(rule, path, fired_at_microseconds)
+    trail = Trail(announced=replay.progress.trail.announced)
     if trail == recent.own:
         return None
-    return walked._replace(progress=replace(walked.progress, trail=trail))
+    return replay._replace(progress=replace(replay.progress, trail=trail))
 
 
 def _compared(
     firings: Sequence[Firing], announced: Sequence[Announced]
 ) -> tuple[tuple[Announced, ...], list[Firing]]:
-    """Find the firings that were not announced, and what each announcement stands for now."""
-    taken = [each for each in announced if each.at == NOWHERE]
+    """Return what each published firing stands for now, and the firings not yet published."""
+    forgotten = [each for each in announced if each.at == NOWHERE]
     names = [each.name for each in announced if each.at != NOWHERE]
     unnamed = []
     stands_for: list[Announced] = []
@@ -240,22 +231,22 @@ def _compared(
             stands_for.append(Announced(firing.position, firing.position))
         else:
             unnamed.append(firing)
-    # What would not fire on this way stands for the next firings that nobody knows of.
+    # What would not fire in the replay stands for the next firings that were not published.
     stands_for += [
-        Announced(name, firing.position) for name, firing in zip(names, unnamed, strict=False)
+        Announced(name, firing.position if firing else None)
+        for name, firing in zip_longest(names, unnamed[: len(names)])
     ]
-    stands_for += [Announced(name, None) for name in names[len(unnamed) :]]
-    used = [each.name for each in (*taken, *stands_for)]
+    used = [each.name for each in (*forgotten, *stands_for)]
     new = unnamed[len(names) :]
     stands_for += [Announced(firing.position, firing.position) for firing in new]
-    return in_order((*taken, *stands_for)), [
+    return in_order((*forgotten, *stands_for)), [
         _renamed(each, used.count(each.position)) for each in new
     ]
 
 
-def _renamed(firing: Firing, taken: int) -> Firing:
-    """Give a firing another id if an announcement has its name already."""
-    if not taken:
+def _renamed(firing: Firing, times_used: int) -> Firing:
+    """Return a firing with another id if published ones have the name of its tick already."""
+    if not times_used:
         return firing
-    name = hashlib.sha256(f"{firing.firing_id}\n{taken}".encode()).hexdigest()[:32]
+    name = hashlib.sha256(f"{firing.firing_id}\n{times_used}".encode()).hexdigest()[:32]
     return firing._replace(firing_id=name)

@@ -1,4 +1,4 @@
-"""Notices: a firing in words. Pure."""
+"""Notices: firings in words. Pure."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _VERBS = {
     Condition.FALLS: "fell by {} within {}",
 }
 
-# A template may repeat its placeholders: ten texts must fit into one request to SNS.
+# A template can repeat its placeholders: ten texts must fit into one request to SNS.
 _MAX_TEXT_CHARACTERS = 1_000
 
 
 class Notice(NamedTuple):
-    """A firing, with what is told of it; whose it is and what for, from its rule."""
+    """A firing with the text of its alert, and its rule's owner and note."""
 
     firing: Firing
     owner: str
@@ -38,18 +38,10 @@ class Notice(NamedTuple):
 
 
 def notice(firing: Firing, rule: Rule | None) -> Notice:
-    """Word a firing.
-
-    Parameters
-    ----------
-    firing
-        What came true.
-    rule
-        Its rule, with owner, note and message template; ``None`` if it is gone meanwhile.
-    """
+    """Return the notice of a firing; its rule may have been removed since."""
     if rule is None:
         return Notice(firing, "", "", _sentence(firing, ""))
-    # A template that comes to nothing would be refused by SNS.
+    # SNS rejects an empty text.
     text = _filled(rule.message, firing, rule.note).strip() or _sentence(firing, rule.note)
     return Notice(firing, rule.owner, rule.note, text[:_MAX_TEXT_CHARACTERS])
 
@@ -71,8 +63,8 @@ def _sentence(firing: Firing, note: str) -> str:
     terms, moment = firing.terms, format_moment(firing.timestamp_microseconds)
     what = _VERBS[terms.condition].format(" to ".join(terms.levels_in_words), terms.window)
     before = "" if firing.previous_price is None else f", {_text(firing.previous_price)} before"
-    told = f"{firing.symbol} {what}: {_text(firing.price)} at {moment}{before}."
-    return f"{told} {note}" if note else told
+    sentence = f"{firing.symbol} {what}: {_text(firing.price)} at {moment}{before}."
+    return f"{sentence} {note}" if note else sentence
 
 
 def _text(number: Decimal) -> str:

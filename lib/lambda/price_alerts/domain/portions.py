@@ -1,4 +1,4 @@
-"""Portions: services take so many things in a request and no more. Pure."""
+"""Portions: services limit how many things a request holds. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def portions(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield the items, up to so many at once; read as they are asked for."""
+    """Yield the items, at most `size` at once; read lazily."""
     waiting = iter(items)
     while portion := list(islice(waiting, size)):
         yield portion

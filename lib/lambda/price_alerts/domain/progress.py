@@ -1,4 +1,4 @@
-"""Progress: what ticks have done to a rule, and what of that a late tick may still change. Pure."""
+"""Progress: what ticks did to a rule, and what of it a late tick can still change. Pure."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Status(StrEnum):
 
 
 class Announced(NamedTuple):
-    """A firing that was announced.
+    """A firing that was published.
 
     Attributes
     ----------
     name
-        The tick that the announcement names.
+        The tick that the alert names.
     at
-        The tick whose firing it stands for. A late tick can move that: ``None`` if the rule does
-        not fire for it any more, `NOWHERE` if it stands for one that is no longer remembered.
+        The tick whose firing it stands for. A late tick can move that: ``None`` if the rule no
+        longer fires for it, `NOWHERE` if it stands for a firing that is no longer remembered.
     """
 
     name: Position
@@ -38,21 +38,13 @@ class Announced(NamedTuple):
 
 
 class Trail(NamedTuple):
-    """What the recent ticks of its symbol did to a rule, in order.
-
-    Attributes
-    ----------
-    changes
-        The ticks that changed the rule, each with the rule's progress before.
-    announced
-        The firings that were announced.
-    """
+    """What recent ticks did to a rule: its changes, each with the progress before, and firings."""
 
     changes: tuple[tuple[Position, Progress], ...] = ()
     announced: tuple[Announced, ...] = ()
 
     def after(self, base: Position) -> Trail:
-        """Forget what a tick and those before it did."""
+        """Return the trail without what this tick and those before it did."""
         return Trail(
             tuple(change for change in self.changes if change[0] > base),
             tuple(kept for each in self.announced for kept in (_after(each, base),) if kept),
@@ -68,14 +60,12 @@ class Progress:
 
     Attributes
     ----------
-    status
-        Whether the rule is watched.
     disarmed
-        The side of a firing that the price has not come back from; ``None``: it can fire.
-    last_fired_at_microseconds, last_firing_id
-        The time of the tick that fired last, and that firing's id.
+        The side of a firing that the price has not come back from; ``None`` if it can fire.
+    last_fired_at_microseconds
+        The time of the tick that fired last.
     trail
-        What the recent ticks did, in case a late one comes before them.
+        What recent ticks did, in case a late one comes before them.
     """
 
     status: Status = Status.ACTIVE
@@ -86,7 +76,7 @@ class Progress:
 
     @property
     def entries(self) -> int:
-        """How much room it takes, in entries of a trail."""
+        """How much room it needs, in entries of a trail."""
         return 1 + max(len(self.trail.changes), len(self.trail.announced))
 
     def at(self, base: Position) -> Progress:
@@ -101,7 +91,7 @@ NOTHING_YET = Progress()
 
 
 def in_order(announced: Iterable[Announced]) -> tuple[Announced, ...]:
-    """Sort announcements by their names."""
+    """Return published firings sorted by the ticks that they name."""
     return tuple(sorted(announced, key=lambda each: (each.name, each.at or NOWHERE)))
 
 

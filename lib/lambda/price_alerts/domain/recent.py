@@ -1,10 +1,11 @@
-"""Recent ticks: a symbol's last ones, so that a late tick can be put among them. Pure."""
+"""Recent ticks of a symbol, among which a late tick can be applied. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import islice
 from typing import NamedTuple
 
 from price_alerts.domain.progress import NO_TRAIL, NOWHERE, Trail
@@ -13,7 +14,7 @@ from price_alerts.domain.windows import Queue, pushed
 
 
 class Mark(NamedTuple):
-    """A tick that was applied; the one at `NOWHERE` is before all of them, at no price."""
+    """A tick that was applied; the one at `NOWHERE` comes before all ticks and has no price."""
 
     position: Position
     price: Decimal
@@ -26,17 +27,17 @@ class Recent:
     Attributes
     ----------
     marks
-        The ticks in order. A late tick can be put after the first of them, the base.
+        The ticks in order. A late tick can come after the first of them, the base.
     windows
-        The windows as they were after the base.
+        The windows after the base.
     begun
-        The windows that began later: each with the tick that it began with.
+        The windows that started later, each with its first tick.
     own
         What the ticks did to the stack's own rule.
     own_since
-        The tick after which the stack's own rule took effect; ``None``: it was there at the base.
+        The tick after which the stack's own rule took effect, unless it did before the base.
     rules_since
-        The last tick after which the symbol's rules changed; ``None``: not since the base.
+        The last tick after which the symbol's rules changed, if any since the base.
     """
 
     marks: tuple[Mark, ...]
@@ -48,13 +49,13 @@ class Recent:
 
     @classmethod
     def starting(cls, tick: Tick | None, windows: Mapping[str, Queue]) -> Recent:
-        """Remember nothing but where a symbol is."""
+        """Return what is recent when ticks start to be kept: the last one."""
         mark = Mark(tick.position, tick.price) if tick else Mark(NOWHERE, Decimal(0))
         return cls((mark,), dict(windows))
 
     @property
     def base(self) -> Position:
-        """The position of the first tick that is remembered."""
+        """The position of the first tick that is kept."""
         return self.marks[0].position
 
     @property
@@ -63,17 +64,12 @@ class Recent:
         return {mark.position.name for mark in self.marks}
 
     def with_ticks(self, ticks: Iterable[Tick]) -> Recent:
-        """Add ticks that follow."""
-        marks = (*self.marks, *(Mark(tick.position, tick.price) for tick in ticks))
-        return replace(self, marks=marks)
+        """Return these with more ticks, each in its place."""
+        added = [Mark(tick.position, tick.price) for tick in ticks]
+        return replace(self, marks=tuple(sorted([*self.marks, *added])))
 
-    def with_late_ticks(self, ticks: Iterable[Tick]) -> Recent:
-        """Add ticks, each in its place."""
-        recent = self.with_ticks(ticks)
-        return replace(recent, marks=tuple(sorted(recent.marks, key=_position_of)))
-
-    def beginning(self, windows: Mapping[str, Queue], position: Position) -> Recent:
-        """Add windows that begin with a tick."""
+    def with_windows(self, windows: Mapping[str, Queue], position: Position) -> Recent:
+        """Return these with windows that start at a tick."""
         if position == self.base:
             return replace(self, windows={**self.windows, **windows})
         return replace(self, begun={**self.begun, **dict.fromkeys(windows, position)})
@@ -82,37 +78,27 @@ class Recent:
         """Yield the windows after each of the ticks."""
         windows = self.windows
         yield windows
-        for mark in self.marks[1:]:
-            windows = self._next(windows, mark)
+        for position, price in self.marks[1:]:
+            new = {name: () for name, start in self.begun.items() if start == position}
+            windows = {
+                name: pushed(name, queue, price, position.timestamp_microseconds)
+                for name, queue in {**new, **windows}.items()
+            }
             yield windows
 
     def shortened(self, kept_ticks: int, names: Sequence[str]) -> Recent:
-        """Forget what is more than ``kept_ticks`` ticks ago, and the windows that are not named."""
+        """Return the last ``kept_ticks`` ticks after a new base, and the named windows."""
         windows = {name: queue for name, queue in self.windows.items() if name in names}
         begun = {name: position for name, position in self.begun.items() if name in names}
-        recent = replace(self, windows=windows, begun=begun)
         first = max(0, len(self.marks) - kept_ticks - 1)
-        for mark in self.marks[1 : first + 1]:
-            windows = recent._next(windows, mark)
         base = self.marks[first].position
+        along = replace(self, windows=windows, begun=begun).along()
         own_since, rules_since = self.own_since, self.rules_since
         return Recent(
             marks=self.marks[first:],
-            windows=windows,
+            windows=next(islice(along, first, None)),
             begun={name: position for name, position in begun.items() if position > base},
             own=self.own.after(base),
             own_since=own_since if own_since is not None and own_since > base else None,
             rules_since=rules_since if rules_since is not None and rules_since >= base else None,
         )
-
-    def _next(self, windows: Mapping[str, Queue], mark: Mark) -> dict[str, Queue]:
-        position, price = mark
-        begin = {name: () for name, started in self.begun.items() if started == position}
-        return {
-            name: pushed(name, queue, price, position.timestamp_microseconds)
-            for name, queue in (begin | dict(windows)).items()
-        }
-
-
-def _position_of(mark: Mark) -> Position:
-    return mark.position

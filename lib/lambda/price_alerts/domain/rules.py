@@ -1,4 +1,4 @@
-"""Rules: what somebody wants to hear about, and what has come of it. Pure."""
+"""Rules: when to publish an alert, and the progress of each. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from price_alerts.domain.ticks import InvalidMessage, Position, check_symbol
 
 PLACEHOLDERS = ("symbol", "price", "previous_price", "condition", "level", "timestamp", "note")
 
-HIGH_PRICE_RULE_ID = "high-price-threshold"  # the stack's own; nobody else's rule may have it
+HIGH_PRICE_RULE_ID = "high-price-threshold"  # reserved for the stack's own rule
 
 _RULE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAX_CHARACTERS = {"owner": 64, "note": 256, "message": 512}
@@ -29,38 +29,23 @@ class Trigger(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What somebody wants to hear about a symbol, and what has come of it.
+    """An alert rule of a symbol; raises `RuleError` if the parts do not fit together.
 
     Attributes
     ----------
-    rule_id
-        1 to 64 characters of ``A-Z a-z 0-9 . _ -``, no other rule's.
-    symbol
-        As in a tick.
-    terms
-        What must happen to the price.
-    trigger
-        Whether it fires once, or every time.
     cooldown_seconds
-        For how long after a firing there is no second one, by the ticks' own times.
+        How long after a firing there is no other, by the ticks' own times.
     expires_at_microseconds
-        From when on it fires no more; ``None`` for never.
+        When it stops firing; ``None`` for never.
     owner, note
-        Whose it is and what for; passed on with each firing.
+        Included in each alert.
     message
-        A template for the announcement's text; empty for the usual sentence.
+        A template for the alert's text; empty for the usual sentence.
     since
-        The symbol's last tick when the rule was added or resumed, which it took no part in;
-        ``None`` if there was none.
+        The symbol's last tick when the rule was added or resumed: the rule applies from the next
+        one on.
     revision
         The version of the symbol's state that changed the rule last.
-    progress
-        The part of it that ticks change.
-
-    Raises
-    ------
-    RuleError
-        If the parts do not go together.
     """
 
     rule_id: str
@@ -77,7 +62,7 @@ class Rule:
     progress: Progress = NOTHING_YET
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be kept or announced."""
+        """Reject what cannot be stored or published."""
         check_rule_id(self.rule_id)
         try:
             check_symbol(self.symbol)
@@ -96,7 +81,7 @@ class Rule:
         return self.since is None or position > self.since
 
     def may_fire_at(self, timestamp_microseconds: int) -> bool:
-        """Tell whether a tick of this time comes before the expiry and after the cooldown."""
+        """Return whether this time is before the expiry and after the cooldown."""
         expires_at = self.expires_at_microseconds
         if expires_at is not None and timestamp_microseconds >= expires_at:
             return False
@@ -105,13 +90,13 @@ class Rule:
 
 
 def check_rule_id(rule_id: str) -> None:
-    """Raise a `RuleError` if this is no id of a rule."""
+    """Raise a `RuleError` if this is not the id of a rule."""
     if not _RULE_ID.fullmatch(rule_id):
         raise RuleError("an id is 1 to 64 characters of A-Z a-z 0-9 . _ -")
 
 
 def high_price_rule(threshold: Decimal) -> Rule:
-    """Build the stack's own rule, which applies to every symbol and fires every time."""
+    """Return the stack's own rule, which applies to every symbol and fires every time."""
     return Rule(
         rule_id=HIGH_PRICE_RULE_ID,
         symbol="ANY",
@@ -124,35 +109,24 @@ def high_price_rule(threshold: Decimal) -> Rule:
 def _check_template(template: str) -> None:
     try:
         fields = [part[1:] for part in Formatter().parse(template) if part[1] is not None]
+        is_valid = all(field in [(name, "", None) for name in PLACEHOLDERS] for field in fields)
     except ValueError:
-        fields = [("", "", None)]
-    if any(
-        name not in PLACEHOLDERS or form or conversion is not None
-        for name, form, conversion in fields
-    ):
+        is_valid = False
+    if not is_valid:
         raise RuleError(f"message takes the placeholders {{{'} {'.join(PLACEHOLDERS)}}}")
 
 
 def paused(rule: Rule) -> Rule:
-    """Return the rule as it is when it is paused: out of the index, else unchanged.
-
-    Raises
-    ------
-    RuleError
-        If it is not active.
-    """
+    """Return the rule, paused; raises a `RuleError` if it is not active."""
     if rule.progress.status is not Status.ACTIVE:
         raise RuleError(f"{rule.rule_id} is {rule.progress.status}, and only an active rule pauses")
     return replace(rule, progress=replace(rule.progress, status=Status.PAUSED))
 
 
 def resumed(rule: Rule) -> Rule:
-    """Return the rule as it is when it is resumed: like one newly added, but for its cooldown.
+    """Return the rule, like one newly added, with its cooldown still running.
 
-    Raises
-    ------
-    RuleError
-        If it is active already.
+    Raises a `RuleError` if it is active already.
     """
     if rule.progress.status is Status.ACTIVE:
         raise RuleError(f"{rule.rule_id} is active already")

@@ -1,9 +1,9 @@
 """Shapes: what feeds emit, as rows of a table, and where each row has its prices. Pure.
 
 A row says how to recognise a JSON object, where its items are, and which fields of an item are
-symbol, price, timestamp and sequence. A path names fields one below the other, ``k.c``; where
-there is a list, it leads to each of its entries. A row without fields is an envelope: what it
-holds is looked at again, and a text is read as JSON first.
+symbol, price, timestamp and sequence. A path names nested fields, ``k.c``, and leads through a
+list to each of its entries. A row without fields is an envelope: its content is matched again,
+and text in it is first decoded as JSON.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-_MAX_DEPTH = 6  # of envelopes in each other
+_MAX_DEPTH = 6  # of nested envelopes
 _NO_OBJECT = "must be a JSON object"
 _ABSENT = object()
 _WHOLE = re.compile(r"[0-9]{1,30}")
@@ -23,10 +23,8 @@ class Shape(NamedTuple):
 
     Attributes
     ----------
-    name
-        What it is called in errors.
     when
-        Fields that an object of this shape has, each with the values it may have; none for any
+        The fields of an object of this shape, each with its possible values; no values mean any
         value but ``null``.
     items
         The path to what holds the prices; empty for the object itself.
@@ -49,7 +47,7 @@ class Shape(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """The fields of one price, or of one bar, as they were written."""
+    """The fields of one price or one bar, as written."""
 
     symbol: Any
     prices: Sequence[Any]
@@ -58,121 +56,94 @@ class Entry(NamedTuple):
 
 
 class Unshaped(NamedTuple):
-    """What has no entry in it, and why."""
+    """Something without a price, and the reason."""
 
     reason: str
 
 
-def _bar(
-    name: str, when: Mapping[str, Sequence[Any]], prices: str, symbol: str, timestamp: str
-) -> Shape:
-    return Shape(name, when, symbol=symbol, prices=prices.split(), timestamp=timestamp)
+def _feed(name: str, when: Mapping[str, Sequence[Any]], fields: str = "", items: str = "") -> Shape:
+    """Return a shape; `fields` are symbol, price (or open,high,low,close), timestamp, sequence."""
+    symbol, prices, timestamp, sequence, *_ = [*fields.split(), "", "", "", ""]
+    return Shape(name, when, items, symbol, prices.split(","), timestamp, sequence)
+
+
+def _control(name: str, when: Mapping[str, Sequence[Any]]) -> Shape:
+    return Shape(name, when, is_skipped=True)
 
 
 _ANY: tuple[Any, ...] = ()
-# The first that fits counts. Looked up 2026-11-28 in each feed's own documentation.
-_PLAIN = Shape(
-    "plain", {"symbol": _ANY, "price": _ANY}, "", "symbol", ("price",), "timestamp", "sequence"
-)
+_PLAIN = _feed("plain", {"symbol": _ANY, "price": _ANY}, "symbol price timestamp sequence")
+# The first match wins. Looked up 2026-11-28 in each feed's own documentation.
 SHAPES = (
-    Shape(
-        "ccxt trade",
-        {"info": _ANY, "symbol": _ANY, "price": _ANY},
-        "",
-        "symbol",
-        ("price",),
-        "timestamp",
-        "id",
-    ),
+    _feed("ccxt trade", {"info": _ANY, "symbol": _ANY, "price": _ANY}, "symbol price timestamp id"),
     _PLAIN,  # Twelve Data's prices, Binance's REST and TradingView's webhook are of this shape, too
-    Shape("ccxt ticker", {"symbol": _ANY, "last": _ANY}, "", "symbol", ("last",), "timestamp"),
-    _bar(
+    _feed("ccxt ticker", {"symbol": _ANY, "last": _ANY}, "symbol last timestamp"),
+    _feed(
         "bar",
         {"symbol": _ANY, "open": _ANY, "high": _ANY, "low": _ANY, "close": _ANY},
-        "open high low close",
-        symbol="symbol",
-        timestamp="timestamp",
+        "symbol open,high,low,close timestamp",
     ),
-    Shape("Binance stream", {"stream": _ANY, "data": _ANY}, "data"),
-    Shape("Binance trade", {"e": ["trade"]}, "", "s", ("p",), "T", "t"),
-    Shape("Binance aggregate trade", {"e": ["aggTrade"]}, "", "s", ("p",), "T", "a"),
-    Shape("Binance ticker", {"e": ["24hrTicker", "24hrMiniTicker"]}, "", "s", ("c",), "E"),
-    Shape("Binance open kline", {"e": ["kline"], "k.x": [False]}, is_skipped=True),
-    _bar("Binance kline", {"e": ["kline"]}, "k.o k.h k.l k.c", symbol="s", timestamp="k.t"),
-    Shape("Binance answer", {"id": _ANY, "result": [None]}, is_skipped=True),
-    Shape("Binance shutdown", {"e": ["serverShutdown"]}, is_skipped=True),
-    Shape(
+    _feed("Binance stream", {"stream": _ANY, "data": _ANY}, items="data"),
+    _feed("Binance trade", {"e": ["trade"]}, "s p T t"),
+    _feed("Binance aggregate trade", {"e": ["aggTrade"]}, "s p T a"),
+    _feed("Binance ticker", {"e": ["24hrTicker", "24hrMiniTicker"]}, "s c E"),
+    _control("Binance open kline", {"e": ["kline"], "k.x": [False]}),
+    _feed("Binance kline", {"e": ["kline"]}, "s k.o,k.h,k.l,k.c k.t"),
+    _control("Binance answer", {"id": _ANY, "result": [None]}),
+    _control("Binance shutdown", {"e": ["serverShutdown"]}),
+    _feed(
         "Coinbase Exchange",
         {"type": ["ticker", "match", "last_match"], "product_id": _ANY},
-        "",
-        "product_id",
-        ("price",),
-        "time",
-        "trade_id",
+        "product_id price time trade_id",
     ),
-    Shape("Coinbase control", {"type": ["subscriptions", "heartbeat"]}, is_skipped=True),
-    Shape(
+    _control("Coinbase control", {"type": ["subscriptions", "heartbeat"]}),
+    _feed(
         "Coinbase Advanced trades",
         {"channel": ["market_trades"]},
-        "events.trades",
-        "product_id",
-        ("price",),
-        "time",
-        "trade_id",
+        "product_id price time trade_id",
+        items="events.trades",
     ),
-    Shape(
+    _feed(
         "Coinbase Advanced ticker",
         {"channel": ["ticker", "ticker_batch"], "events": _ANY},
-        "events.tickers",
-        "product_id",
-        ("price",),
+        "product_id price",
+        items="events.tickers",
     ),
-    Shape(
+    _feed(
         "Kraken trade",
         {"channel": ["trade"], "data": _ANY},
-        "data",
-        "symbol",
-        ("price",),
-        "timestamp",
-        "trade_id",
+        "symbol price timestamp trade_id",
+        items="data",
     ),
-    Shape(
-        "Kraken ticker",
-        {"channel": ["ticker"], "data": _ANY},
-        "data",
-        "symbol",
-        ("last",),
-        "timestamp",
-    ),
-    Shape("Kraken answer", {"method": _ANY, "success": [True]}, is_skipped=True),
-    Shape(
+    _feed("Kraken ticker", {"channel": ["ticker"], "data": _ANY}, "symbol last timestamp", "data"),
+    _control("Kraken answer", {"method": _ANY, "success": [True]}),
+    _control(
         "control channel",  # Kraken's and Coinbase Advanced's
         {"channel": ["heartbeat", "heartbeats", "status", "subscriptions"]},
-        is_skipped=True,
     ),
-    Shape("Alpaca trade", {"T": ["t"]}, "", "S", ("p",), "t", "i"),
-    _bar("Alpaca bar", {"T": ["b", "d", "u"]}, "o h l c", symbol="S", timestamp="t"),
-    Shape("Alpaca control", {"T": ["success", "subscription"]}, is_skipped=True),
-    Shape("Polygon trade", {"ev": ["T"]}, "", "sym", ("p",), "t", "q"),
-    Shape("Polygon crypto trade", {"ev": ["XT"]}, "", "pair", ("p",), "t"),
-    _bar("Polygon bar", {"ev": ["A", "AM"]}, "o h l c", symbol="sym", timestamp="s"),
-    Shape("Polygon status", {"ev": ["status"]}, is_skipped=True),
-    Shape("Finnhub", {"type": ["trade"], "data": _ANY}, "data", "s", ("p",), "t"),
-    Shape("Finnhub ping", {"type": ["ping"]}, is_skipped=True),
-    Shape("Twelve Data control", {"event": ["subscribe-status", "heartbeat"]}, is_skipped=True),
-    Shape("yfinance", {"id": _ANY, "price": _ANY, "time": _ANY}, "", "id", ("price",), "time"),
-    Shape("SNS", {"Type": ["Notification"], "TopicArn": _ANY, "Message": _ANY}, "Message"),
-    Shape("EventBridge", {"detail-type": _ANY, "source": _ANY, "detail": _ANY}, "detail"),
+    _feed("Alpaca trade", {"T": ["t"]}, "S p t i"),
+    _feed("Alpaca bar", {"T": ["b", "d", "u"]}, "S o,h,l,c t"),
+    _control("Alpaca control", {"T": ["success", "subscription"]}),
+    _feed("Polygon trade", {"ev": ["T"]}, "sym p t q"),
+    _feed("Polygon crypto trade", {"ev": ["XT"]}, "pair p t"),
+    _feed("Polygon bar", {"ev": ["A", "AM"]}, "sym o,h,l,c s"),
+    _control("Polygon status", {"ev": ["status"]}),
+    _feed("Finnhub", {"type": ["trade"], "data": _ANY}, "s p t", "data"),
+    _control("Finnhub ping", {"type": ["ping"]}),
+    _control("Twelve Data control", {"event": ["subscribe-status", "heartbeat"]}),
+    _feed("yfinance", {"id": _ANY, "price": _ANY, "time": _ANY}, "id price time"),
+    _feed("SNS", {"Type": ["Notification"], "TopicArn": _ANY, "Message": _ANY}, items="Message"),
+    _feed("EventBridge", {"detail-type": _ANY, "source": _ANY, "detail": _ANY}, items="detail"),
 )
 
 
 def shapes_with(own: Mapping[str, Mapping[str, Any]]) -> tuple[Shape, ...]:
-    """Return shapes of one's own, as docs/messages.md has them, and after them those built in.
+    """Return the user's shapes, written as in docs/messages.md, followed by the built-in ones.
 
     Raises
     ------
     AttributeError, KeyError, TypeError
-        If there is something else.
+        If they are written differently.
     """
     return (*(_own_shape(name, fields) for name, fields in own.items()), *SHAPES)
 
@@ -196,23 +167,6 @@ def _values(wanted: Any) -> Sequence[Any]:
     return wanted if isinstance(wanted, list) else [wanted]
 
 
-def entries_of(
-    document: Any, shapes: Sequence[Shape], read: Callable[[str], Any]
-) -> Iterator[Entry | Unshaped | None]:
-    """Yield what each price of a document is, in its order; ``None`` for what has none.
-
-    Parameters
-    ----------
-    document
-        Decoded JSON.
-    shapes
-        Those to be tried, in their order.
-    read
-        Decodes JSON that is a text in an envelope; may raise ``ValueError`` with a reason.
-    """
-    yield from _entries(document, shapes, read, 0)
-
-
 def shape_of(document: Mapping[str, Any], shapes: Sequence[Shape] = SHAPES) -> Shape | None:
     """Return the first shape that an object has."""
     for shape in shapes:
@@ -224,15 +178,26 @@ def shape_of(document: Mapping[str, Any], shapes: Sequence[Shape] = SHAPES) -> S
     return None
 
 
-def _entries(
-    document: Any, shapes: Sequence[Shape], read: Callable[[str], Any], depth: int
+def entries_of(
+    document: Any, shapes: Sequence[Shape], read: Callable[[str], Any], depth: int = 0
 ) -> Iterator[Entry | Unshaped | None]:
+    """Yield the prices of decoded JSON in their order; ``None`` for what has none.
+
+    Parameters
+    ----------
+    shapes
+        The shapes to try, in this order.
+    read
+        Decodes JSON that is text in an envelope; may raise ``ValueError`` with a reason.
+    depth
+        How many envelopes the document is in.
+    """
     if depth > _MAX_DEPTH:
         yield Unshaped("nested too deeply")
     elif isinstance(document, list):
         for each in document:
             content = Unshaped(_NO_OBJECT) if isinstance(each, list) else each
-            yield from _entries(content, shapes, read, depth)
+            yield from entries_of(content, shapes, read, depth)
     elif isinstance(document, dict):
         shape = shape_of(document, shapes) or _PLAIN
         if shape.is_skipped:
@@ -242,7 +207,7 @@ def _entries(
                 yield _entry(item, shape)
         else:
             for content in _found(document, shape.items):
-                yield from _entries(_opened(content, shape, read), shapes, read, depth + 1)
+                yield from entries_of(_opened(content, shape, read), shapes, read, depth + 1)
     elif isinstance(document, Unshaped):
         yield document
     else:
@@ -254,7 +219,7 @@ def _entry(item: Any, shape: Shape) -> Entry | Unshaped:
         return Unshaped(_NO_OBJECT)
     sequence = _value(item, shape.sequence)
     if shape is not _PLAIN and not (isinstance(sequence, str) and _WHOLE.fullmatch(sequence)):
-        sequence = None  # an id that does not count
+        sequence = None  # an id that does not count up
     return Entry(
         _value(item, shape.symbol),
         [_value(item, path) for path in shape.prices],

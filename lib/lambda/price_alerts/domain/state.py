@@ -1,4 +1,4 @@
-"""What is remembered of a symbol between ticks, and what is still to be delivered. Pure."""
+"""The state of a symbol between ticks, and what is still to be delivered. Pure."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ from price_alerts.domain.windows import Queue
 
 
 class Firing(NamedTuple):
-    """One time that a rule came true.
-
-    ``position`` is the tick's; ``fired_at`` is when that was decided.
-    """
+    """One firing of a rule, at the tick with this position, decided at ``fired_at``."""
 
     firing_id: str
     rule_id: str
@@ -39,20 +36,18 @@ class Firing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """What was decided and is not yet delivered.
+    """What a version of a state decided, to be delivered.
 
     Attributes
     ----------
-    version
-        The state's version that decided it.
     firings
-        What is to be recorded and announced, in order.
+        To be recorded and published, in order.
     changes
-        What the rules have come to, by their ids.
+        The progress of rules, by their ids.
     checked_rule_ids
-        The new rules that have now seen a tick.
+        New rules that have now seen a tick.
     spent
-        Watches of rules that have triggered, each a line and a key: to be deleted.
+        Watches of triggered rules, to be deleted: each a line and a key.
     """
 
     version: int
@@ -62,7 +57,7 @@ class Outbox:
     spent: tuple[tuple[str, str], ...] = ()
 
     def parts(self, limit: int) -> Iterator[Outbox]:
-        """Split what it does to stored rules, so that none does more than `limit` of anything."""
+        """Yield parts that do at most `limit` things of a kind to stored rules."""
         if max(len(self.changes), len(self.spent) + len(self.checked_rule_ids)) <= limit:
             yield self
             return
@@ -75,7 +70,7 @@ class Outbox:
 
     @property
     def rule_ids(self) -> set[str]:
-        """The rules that it concerns."""
+        """The ids of the rules that it concerns."""
         return {
             *(firing.rule_id for firing in self.firings),
             *self.changes,
@@ -92,14 +87,14 @@ class Lease(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A tick that moved over more watches than one commit can take, and how far that has come.
+    """The progress of a tick that moved over more watches than fit into one commit.
 
     Attributes
     ----------
     before
-        What each line's number was before the tick.
+        Each line's number before the tick.
     line
-        The line that is being worked on; those before it are done.
+        The current line; those before it are done.
     after_key
         The last watch on it that is done.
     """
@@ -110,15 +105,7 @@ class Step(NamedTuple):
 
 
 class Threshold(NamedTuple):
-    """The stack's own threshold before the present one.
-
-    Attributes
-    ----------
-    level
-        The threshold.
-    until_microseconds
-        The time of the first tick that was held against the present one.
-    """
+    """The stack's own threshold until the time of a tick."""
 
     level: Decimal | None
     until_microseconds: int
@@ -130,27 +117,22 @@ class State:
 
     Attributes
     ----------
-    symbol
-        The symbol.
     version
-        Counts the writes; 0 is a symbol that was never stored.
+        Counts the writes; 0 if the symbol was never stored.
     price, position
-        The last tick that counted, ``None`` before the first.
+        Those of the last tick.
     threshold
-        The level at which the stack's own rule was checked last: a changed one is a new rule,
-        unknown before.
+        The level of the stack's own rule at the last tick: a different one is a new rule.
     threshold_before
-        The level before that, since old and new containers take turns during a deployment.
+        The level before that, since old and new containers alternate during a deployment.
     windows
-        The windows that rules need, by their names in `EXTREMES`; empty ones begin now.
+        The windows that rules need, by their names in `EXTREMES`; empty ones start now.
     bands
-        The quiet bands by line; ``None`` after a change of rules, when they must be found again.
+        The quiet bands by line; ``None`` after a change of rules: find them again.
     step
-        The tick that is not yet done, if there is one.
+        The unfinished tick, if there is one.
     recent
-        The recent ticks, among which a late one may be put; ``None`` if they are not remembered.
-    outbox, lease
-        What is to be delivered, and who does it.
+        The recent ticks, if late ones are applied.
     nonce
         Different for each write, in case a table that was set back counts to the same version.
     is_lost
@@ -174,12 +156,12 @@ class State:
 
     @property
     def is_stored(self) -> bool:
-        """Whether there is an item of it that a write must replace."""
+        """Whether a write must replace an item."""
         return self.version > 0 and not self.is_lost
 
     @property
     def last_tick(self) -> Tick | None:
-        """The last tick that counted."""
+        """The last tick in order."""
         if self.price is None or self.position is None:
             return None
         return Tick(self.symbol, self.price, self.position)

@@ -1,4 +1,4 @@
-"""Ticks: what a message may hold, and the order in which ticks count."""
+"""Ticks: what a message may hold, and the order of ticks. Pure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from price_alerts.domain.shapes import SHAPES, Entry, Shape, Unshaped, entries_o
 MAX_BODY_BYTES = 256 * 1024
 MAX_TICKS_PER_MESSAGE = 500
 _TICKS = f"a message must hold 1 to {MAX_TICKS_PER_MESSAGE} ticks"
-# A hundred fields a tick; as many numbers as fit into a body would take the time of many ticks.
+# A hundred fields a tick: parsing as many numbers as fit into a body would take too long.
 MAX_COMMAS = 50_000
-# Of a number, a price or a level: what a feed's double may be, and all of it exactly. DynamoDB's
-# numbers have 38 digits. Source: Amazon DynamoDB Developer Guide, "Data types".
+# A price or a level is any double of a feed, exactly. DynamoDB's numbers have 38 digits.
+# Source: Amazon DynamoDB Developer Guide, "Data types".
 MAX_DIGITS = 34
 _LEAST, _MOST = Decimal("1e-30"), Decimal("1e30")
 NUMBER_LIMITS = f"0 or between 1e-30 and 1e30 in size, with at most {MAX_DIGITS} significant digits"
@@ -26,7 +26,7 @@ MAX_CLOCK_SKEW_MICROSECONDS = 60 * 1_000_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# An epoch's unit is known by its size: seconds to the year 5138, milliseconds from 1973 on.
+# The size of an epoch tells its unit: seconds up to the year 5138, milliseconds from 1973 on.
 _EPOCHS = (
     (10**11, Decimal(1_000_000)),
     (10**14, Decimal(1_000)),
@@ -36,33 +36,29 @@ _EPOCHS = (
 _EPOCH_IN_TEXT = re.compile(r"[0-9]{9,}(\.[0-9]+)?")  # 20240102 is a date
 _EPOCH_UNITS = "an epoch in seconds, milliseconds, microseconds or nanoseconds"
 MAX_SYMBOL_CHARACTERS = 64
-_SYMBOLS = f"1 to {MAX_SYMBOL_CHARACTERS} printable characters, with no blank at either end"
-_SEQUENCE_DIGITS = 30
-_SEQUENCE = re.compile(rf"[0-9]{{1,{_SEQUENCE_DIGITS}}}")
+_SEQUENCE = re.compile(r"[0-9]{1,30}")
 _MAX_NUMBER_CHARACTERS = 100
 _EXACT, _WIDE = Context(prec=MAX_DIGITS), Context(prec=2 * _MAX_NUMBER_CHARACTERS)
 
-# RFC 8259, section 6. Decimal() alone would take "1_0", " 1 ", "NaN" and non-ASCII digits.
+# RFC 8259, section 6. Decimal() alone would accept "1_0", " 1 ", "NaN" and non-ASCII digits.
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 class InvalidMessage(ValueError):
-    """What is no valid tick; the text is the reason and quotes nothing of the message."""
+    """An invalid tick; the text is the reason, and quotes nothing of the message."""
 
 
 class Position(NamedTuple):
-    """Where a tick stands among all ticks of its symbol; compares in that order.
+    """Where a tick is among all ticks of its symbol; positions compare in that order.
 
     Attributes
     ----------
-    timestamp_microseconds
-        Its time.
     sequence
-        The feed's own number of it, a trade's id say; 0 if it has none.
+        The feed's own number, such as a trade's id; 0 if it has none.
     sent_at_microseconds
-        When its message was sent first; 0 if nobody knows.
+        When its message was first sent; 0 if unknown.
     message_id
-        The id under which its message was sent first.
+        The id under which its message was first sent.
     ordinal
         Its place in its message.
     """
@@ -75,7 +71,7 @@ class Position(NamedTuple):
 
     @property
     def name(self) -> tuple[int, str, int]:
-        """What tells it from all others, whatever is known of its order."""
+        """The part that identifies the tick, whatever is known of its order."""
         return self.timestamp_microseconds, self.message_id, self.ordinal
 
 
@@ -88,14 +84,14 @@ class Tick(NamedTuple):
 
 
 class Content(NamedTuple):
-    """The ticks of a message, and what is wrong with the others, or with all of it."""
+    """The ticks of a message, and the faults of the others, or of the whole message."""
 
     ticks: tuple[Tick, ...]
     faults: tuple[str, ...] = ()
 
 
 class NumberLiteral(str):
-    """A JSON number as it was written: converted only where a number is wanted, never via float."""
+    """A JSON number as written: converted only where a number is expected, never via float."""
 
     __slots__ = ()
 
@@ -107,25 +103,24 @@ def parse_message(
     now_microseconds: int,
     shapes: Sequence[Shape] = SHAPES,
 ) -> Content:
-    """Read the ticks of one message; one that is wrong does not hold back its neighbours.
+    """Read the ticks of one message; an invalid one does not affect its neighbours.
 
     Parameters
     ----------
     body
-        A JSON object, or an array of them, with ``symbol``, ``price`` and optionally
-        ``timestamp`` and ``sequence``, or as one of the shapes; 1 to 500 in all. Other fields are
-        ignored.
+        A JSON object, or an array of them, of one of the shapes; 1 to 500 in all.
     message_id
         SQS's identifier of the message; part of every tick's position.
     sent_at_microseconds
-        When the message was sent, for ticks without a timestamp; ``None`` stands for now.
+        When the message was sent, for ticks without a timestamp; ``None`` means now.
     now_microseconds
-        The present, against which timestamps from the future are refused.
-    shapes
-        What feeds emit.
+        The present: timestamps in the future are rejected.
     """
     try:
-        entries = _entries(_decode(body), shapes)
+        document = _decode(body)
+        if document == []:
+            raise InvalidMessage(_TICKS)
+        entries = list(islice(entries_of(document, shapes, _decode), MAX_TICKS_PER_MESSAGE + 1))
     except InvalidMessage as reason:
         return Content((), (str(reason),))
     default_timestamp = now_microseconds if sent_at_microseconds is None else sent_at_microseconds
@@ -133,11 +128,12 @@ def parse_message(
     faults = []
     ordinal = 0
     for entry in entries:
+        prices: Sequence[Decimal] = ()
         try:
-            symbol, prices, timestamp, sequence = _fields(entry, now_microseconds)
+            if entry is not None:
+                symbol, prices, timestamp, sequence = _fields(entry, now_microseconds)
         except InvalidMessage as reason:
             faults.append(f"tick {ordinal}: {reason}")
-            prices = ()
         for place, price in enumerate(prices):
             position = Position(
                 default_timestamp if timestamp is None else timestamp,
@@ -154,13 +150,7 @@ def parse_message(
 
 
 def parse_price(value: Any) -> Decimal:
-    """Read a price from a JSON number's text.
-
-    Raises
-    ------
-    InvalidMessage
-        If it is none, is too large or too small, or has more than 34 significant digits.
-    """
+    """Read a price from a JSON number's text; raises `InvalidMessage`."""
     number = _decimal(value) if isinstance(value, str) else None
     if number is None:
         raise InvalidMessage("price must be a JSON number, or a string that holds one")
@@ -170,35 +160,32 @@ def parse_price(value: Any) -> Decimal:
 
 
 def parse_symbol(value: Any) -> str:
-    """Read a symbol, with small letters made capital.
-
-    Raises
-    ------
-    InvalidMessage
-        If it is not 1 to 64 printable characters.
-    """
+    """Read a symbol and convert it to upper case; raises `InvalidMessage`."""
     symbol = value.upper() if type(value) is str else ""  # a number's literal is a str, too
     if not (
         1 <= len(symbol) <= MAX_SYMBOL_CHARACTERS
         and symbol.isprintable()
         and symbol == symbol.strip()
     ):
-        raise InvalidMessage(f"symbol must be {_SYMBOLS}")
+        raise InvalidMessage(
+            f"symbol must be 1 to {MAX_SYMBOL_CHARACTERS} printable characters, "
+            "with no blank at either end"
+        )
     return symbol
 
 
 def parse_timestamp(value: Any) -> int:
-    """Read a timestamp as microseconds since 1970; what is finer is cut off.
+    """Return a timestamp in microseconds since 1970, rounded down.
 
     Parameters
     ----------
     value
-        ISO 8601 with a zone; or an epoch, as a `NumberLiteral` or as a text.
+        ISO 8601 with a zone; or an epoch, as a `NumberLiteral` or as text.
 
     Raises
     ------
     InvalidMessage
-        If it is neither, or is before 1970.
+        If it is neither, or before 1970.
     """
     if isinstance(value, NumberLiteral) or (
         isinstance(value, str) and _EPOCH_IN_TEXT.fullmatch(value)
@@ -228,34 +215,26 @@ def is_number(number: Decimal) -> bool:
 
 
 def check_symbol(symbol: str) -> None:
-    """Refuse, with an `InvalidMessage`, what is not a symbol as `parse_symbol` returns it."""
+    """Raise an `InvalidMessage` if this is not a symbol as `parse_symbol` returns it."""
     if parse_symbol(symbol) != symbol:
         raise InvalidMessage("symbol must have capital letters")
 
 
 def format_timestamp(timestamp_microseconds: int) -> str:
-    """Write a time as ISO 8601 in UTC, of fixed width, so that text sorts as time does."""
+    """Write a time as ISO 8601 in UTC, with a fixed width, so that text sorts as time does."""
     moment = _EPOCH + timestamp_microseconds * _MICROSECOND
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def format_moment(timestamp_microseconds: int) -> str:
-    """Write a time for people: with a fraction of a second only if it has one."""
+    """Write a time for people, without a fraction of a second if it is zero."""
     return format_timestamp(timestamp_microseconds).replace(".000000", "")
 
 
-def _entries(document: Any, shapes: Sequence[Shape]) -> list[Entry | Unshaped | None]:
-    if document == []:
-        raise InvalidMessage(_TICKS)
-    return list(islice(entries_of(document, shapes, _decode), MAX_TICKS_PER_MESSAGE + 1))
-
-
 def _fields(
-    entry: Entry | Unshaped | None, now_microseconds: int
+    entry: Entry | Unshaped, now_microseconds: int
 ) -> tuple[str, Sequence[Decimal], int | None, int]:
-    """Read symbol, prices, timestamp and sequence; nothing has no price."""
-    if entry is None:
-        return "", (), None, 0
+    """Return symbol, prices, timestamp and sequence."""
     if isinstance(entry, Unshaped):
         raise InvalidMessage(entry.reason)
     if entry.symbol is None:
@@ -268,7 +247,9 @@ def _fields(
         if timestamp > now_microseconds + MAX_CLOCK_SKEW_MICROSECONDS:
             raise InvalidMessage("timestamp is more than 60 s in the future")
     if entry.sequence is not None:
-        sequence = _sequence(entry.sequence)
+        if not (isinstance(entry.sequence, str) and _SEQUENCE.fullmatch(entry.sequence)):
+            raise InvalidMessage("sequence must be a whole number of up to 30 digits")
+        sequence = int(entry.sequence)
     prices = [parse_price(price) for price in entry.prices]
     if len(prices) > 1:
         prices = list(bar_path(*prices))
@@ -278,15 +259,9 @@ def _fields(
 def bar_path(
     first: Decimal, high: Decimal, low: Decimal, last: Decimal
 ) -> tuple[Decimal, Decimal, Decimal, Decimal]:
-    """Return a bar's prices along the shorter path: by way of the low first if it rose."""
+    """Return a bar's prices along the shorter path: low before high if it rose."""
     # first-low + high-last against high-first + last-low: the difference is 2 (first-last).
     return (first, low, high, last) if first <= last else (first, high, low, last)
-
-
-def _sequence(value: Any) -> int:
-    if isinstance(value, str) and _SEQUENCE.fullmatch(value):
-        return int(value)
-    raise InvalidMessage(f"sequence must be a whole number of up to {_SEQUENCE_DIGITS} digits")
 
 
 def _microseconds(epoch: Decimal | None) -> int:
@@ -316,7 +291,7 @@ def _decode(body: Any) -> Any:
             raise InvalidMessage(f"the body must not hold more than {MAX_COMMAS} commas")
         document = _DECODER.decode(body)
         if "\\u" in body:
-            _refuse_lone_surrogates(document)
+            json.dumps(document, ensure_ascii=False).encode()  # a lone surrogate cannot be encoded
     except InvalidMessage:
         raise
     except UnicodeEncodeError:
@@ -328,18 +303,6 @@ def _decode(body: Any) -> Any:
     return document
 
 
-def _refuse_lone_surrogates(value: Any) -> None:
-    if isinstance(value, str):
-        value.encode()
-    elif isinstance(value, list):
-        for item in value:
-            _refuse_lone_surrogates(item)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            key.encode()
-            _refuse_lone_surrogates(item)
-
-
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
@@ -347,7 +310,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _refuse_constant(_name: str) -> NoReturn:
+def _reject_constant(_name: str) -> NoReturn:
     raise InvalidMessage("NaN and Infinity are not JSON")
 
 
@@ -355,5 +318,5 @@ _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique,
     parse_float=NumberLiteral,
     parse_int=NumberLiteral,
-    parse_constant=_refuse_constant,
+    parse_constant=_reject_constant,
 )

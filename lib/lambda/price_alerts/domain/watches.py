@@ -1,7 +1,7 @@
-"""Watches: the index in which the engine finds a rule by the levels that a price moves over. Pure.
+"""Watches: the index in which the engine finds rules by the levels that a price moves over. Pure.
 
-A line is a sorted row of watches: one of prices for each symbol, and one for every kind of move
-that somebody watches. Only the stretch of a line that a price moved over is ever read.
+A line is a sorted row of watches. A symbol has one line of prices, and one for each kind of move
+that a rule watches. Only the stretch of a line that a price moved over is ever read.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import chain, takewhile
 from typing import NamedTuple, Protocol
 
 from price_alerts.domain.conditions import Terms
 from price_alerts.domain.rules import Rule
 
-# The line of rules that were added or resumed and have seen no tick since; no levels on it.
+# The line of rules that have seen no tick since they were added or resumed; it has no levels.
 NEW = "new"
 
-# For exponents of three digits: those of levels, and of where rules re-arm, are -130 to 70.
+# Makes exponents three digits long: those of levels, and of where rules re-arm, are -130 to 70.
 _EXPONENT_BIAS = 200
 _FIRST_PAGE, _NEXT_PAGES = 16, 128
 _LOWEST = " "  # before all keys
@@ -26,10 +27,10 @@ _INFINITY = Decimal("Infinity")
 
 
 class Watch(NamedTuple):
-    """A place on a line where a rule can come true or re-arm.
+    """A place on a line where a rule can trigger or re-arm.
 
-    ``key`` is the level's `level_key`, then ``#`` and the rule's id. ``terms`` are the rule's;
-    ``None`` if the watch cannot be read: it is passed over.
+    ``key`` is the level's `level_key`, then ``#`` and the rule's id. ``terms`` are the rule's, or
+    ``None`` if the watch cannot be read: it is skipped.
     """
 
     key: str
@@ -38,12 +39,12 @@ class Watch(NamedTuple):
 
     @property
     def level(self) -> Decimal:
-        """The number at which the watch stands."""
+        """The number that the watch is at."""
         return level_of(self.key)
 
 
 class Index(Protocol):
-    """Where the engine finds watches and rules of one symbol."""
+    """The watches and rules of one symbol."""
 
     def watches(self, line: str, start: str, *, upward: bool, limit: int) -> Sequence[Watch]:
         """Return up to `limit` watches after `start`; a short result means the end of the line."""
@@ -52,17 +53,14 @@ class Index(Protocol):
         """Return up to `limit` ids of rules that have seen no tick yet."""
 
     def rules(self, rule_ids: Sequence[str]) -> Mapping[str, Rule]:
-        """Return rules by their ids, without those that are gone."""
+        """Return rules by their ids, without those that were removed."""
 
     def all_rules(self) -> Iterable[Rule]:
         """Return all rules of the symbol."""
 
 
 class Band(NamedTuple):
-    """The nearest watched levels around a number; ``None``: there is none on that side.
-
-    Nothing can happen while the number stays strictly between them.
-    """
+    """The nearest watched levels around a number: strictly between them, nothing can happen."""
 
     below: Decimal | None
     above: Decimal | None
@@ -74,9 +72,9 @@ ANYWHERE = Band(None, None)
 def level_key(level: Decimal) -> str:
     """Write a number so that text sorts as numbers do: 200 as ``2022``, 200.5 as ``2022005``.
 
-    The exponent is biased to have three digits, and the significant digits follow. Zero is ``0``.
-    Numbers below it have a hyphen before the complement of all digits, and a tilde after it:
-    -200 is ``-7977~``, -200.5 is ``-7977994~``.
+    Three digits of the biased exponent, then the significant digits. Zero is ``0``. A negative
+    number is a hyphen, the complement of all digits and a tilde: -200 is ``-7977~``, -200.5 is
+    ``-7977994~``.
     """
     if not level:
         return "0"
@@ -108,27 +106,23 @@ def watches_of(rule: Rule) -> list[Watch]:
 
 
 def stretch(index: Index, line: str, low: Decimal, high: Decimal) -> Iterator[Watch]:
-    """Yield the watches between two levels of a line, both included, ascending."""
+    """Return the watches between two levels of a line, both included, ascending."""
     end = _past(high)
-    for page in pages(index, line, level_key(low)):
-        for watch in page:
-            if watch.key > end:
-                return
-            yield watch
+    watches = chain.from_iterable(pages(index, line, level_key(low)))
+    return takewhile(lambda watch: watch.key <= end, watches)
 
 
 def pages(index: Index, line: str, start: str = _LOWEST) -> Iterator[Sequence[Watch]]:
-    """Yield the watches of a line after a key, ascending, as many at a time as one read returns."""
-    found = index.watches(line, start, upward=True, limit=_NEXT_PAGES)
-    while found:
+    """Yield the watches of a line after a key, ascending, page by page."""
+    while found := index.watches(line, start, upward=True, limit=_NEXT_PAGES):
         yield found
         if len(found) < _NEXT_PAGES:
             return
-        found = index.watches(line, found[-1].key, upward=True, limit=_NEXT_PAGES)
+        start = found[-1].key
 
 
 def band_around(index: Index, line: str, number: Decimal, is_active: Mapping[str, bool]) -> Band:
-    """Find the band around a number; watches of rules that are known not to be active are out."""
+    """Return the band around a number, ignoring watches of rules known not to be active."""
     entered = Line(line, index, number, None)
     entered.settle(
         number, lambda watch: watch.terms is not None and is_active.get(watch.rule_id, True)
@@ -137,23 +131,16 @@ def band_around(index: Index, line: str, number: Decimal, is_active: Mapping[str
 
 
 class Line:
-    """The part of a line that has been read: all watches between its two ends.
+    """The part of a line that has been read: all watches between two keys.
 
     Parameters
     ----------
     name
         The line's name: a metric of `Terms`.
-    index
-        Where more of it can be read.
     value
-        The number at which it is entered.
+        The number to start from.
     band
-        The band around ``value``, if it is known.
-
-    Attributes
-    ----------
-    below, above
-        The nearest known levels around the number that the line was last settled at.
+        The band around ``value``, if known.
     """
 
     def __init__(self, name: str, index: Index, value: Decimal, band: Band | None) -> None:
@@ -161,7 +148,7 @@ class Line:
         self._index = index
         self._watches: list[Watch] = []
         self._page = _FIRST_PAGE
-        # All watches between these two keys have been read; None is the line's own end.
+        # The part between these two keys has been read; None is the line's own end.
         self._low: str | None = level_key(value)
         self._high: str | None = self._low
         self.below = self.above = value
@@ -180,83 +167,62 @@ class Line:
         )
 
     def is_quiet(self, value: Decimal) -> bool:
-        """Tell whether nothing can happen on the way to this number."""
+        """Return whether nothing can happen on the way to this number."""
         return self.below < value < self.above
 
     def between(self, before: Decimal, now: Decimal, after_key: str | None) -> Iterator[Watch]:
-        """Yield the watches on the way from one number to another, both included, in that order.
-
-        Parameters
-        ----------
-        before, now
-            Where the way begins and ends.
-        after_key
-            The watch with this key and those before it are left out.
-        """
+        """Yield the watches from one number to another, both included, after a key on the way."""
         if before < now:
-            for watch in self._ascending(after_key or level_key(before)):
-                if watch.key > _past(now):
-                    return
-                yield watch
+            end = _past(now)
+            ascending = self._from(after_key or level_key(before), upward=True)
+            yield from takewhile(lambda watch: watch.key <= end, ascending)
         elif now < before:
-            for watch in self._descending(after_key or _past(before)):
-                if watch.key < level_key(now):
-                    return
-                yield watch
+            end = level_key(now)
+            descending = self._from(after_key or _past(before), upward=False)
+            yield from takewhile(lambda watch: watch.key >= end, descending)
 
     def settle(self, value: Decimal, counts: Callable[[Watch], bool]) -> None:
-        """Find the band around a number; watches that do not count are passed over."""
-        key = level_key(value)
-        self.above = next((w.level for w in self._ascending(key) if counts(w)), _INFINITY)
-        self.below = next(
-            (w.level for w in self._descending(_past(value)) if counts(w)), -_INFINITY
+        """Find the band around a number; watches that do not count are skipped."""
+        above = self._from(level_key(value), upward=True)
+        below = self._from(_past(value), upward=False)
+        self.above = next((watch.level for watch in above if counts(watch)), _INFINITY)
+        self.below = next((watch.level for watch in below if counts(watch)), -_INFINITY)
+
+    def _from(self, key: str, *, upward: bool) -> Iterator[Watch]:
+        """Yield the watches after a key, or before it; more of the line is read as needed."""
+        is_outside = (self._low is not None and key < self._low) or (
+            self._high is not None and key > self._high
         )
-
-    def _ascending(self, key: str) -> Iterator[Watch]:
-        self._enter(key)
-        while True:
-            position = bisect_right(self._watches, key, key=_key_of)
-            if position < len(self._watches):
-                key = self._watches[position].key
-                yield self._watches[position]
-            elif self._high is None:
-                return
-            else:
-                found = self._read(self._high, upward=True)
-                self._watches += found
-                self._high = found[-1].key if len(found) == self._page else None
-                self._page = _NEXT_PAGES
-
-    def _descending(self, key: str) -> Iterator[Watch]:
-        self._enter(key)
-        while True:
-            position = bisect_left(self._watches, key, key=_key_of)
-            if position:
-                key = self._watches[position - 1].key
-                yield self._watches[position - 1]
-            elif self._low is None:
-                return
-            else:
-                found = self._read(self._low, upward=False)
-                self._watches[:0] = reversed(found)
-                self._low = found[-1].key if len(found) == self._page else None
-                self._page = _NEXT_PAGES
-
-    def _enter(self, key: str) -> None:
-        """Begin anew at a key that lies outside of what has been read."""
-        is_inside = (self._low is None or self._low <= key) and (
-            self._high is None or key <= self._high
-        )
-        if not is_inside:
+        if is_outside:  # start again there
             self._watches = []
             self._low = self._high = key
+        while True:
+            if upward:
+                place = bisect_right(self._watches, key, key=_key_of)
+            else:
+                place = bisect_left(self._watches, key, key=_key_of) - 1
+            if 0 <= place < len(self._watches):
+                key = self._watches[place].key
+                yield self._watches[place]
+            elif (end := self._high if upward else self._low) is not None:
+                self._read(end, upward=upward)
+            else:
+                return
 
-    def _read(self, start: str, *, upward: bool) -> Sequence[Watch]:
-        return self._index.watches(self._name, start, upward=upward, limit=self._page)
+    def _read(self, start: str, *, upward: bool) -> None:
+        found = self._index.watches(self._name, start, upward=upward, limit=self._page)
+        end = found[-1].key if len(found) == self._page else None
+        self._page = _NEXT_PAGES
+        if upward:
+            self._watches += found
+            self._high = end
+        else:
+            self._watches[:0] = reversed(found)
+            self._low = end
 
 
 def _past(level: Decimal) -> str:
-    """Return a key just behind all watches at a level."""
+    """Return a key just after all watches at a level."""
     return level_key(level) + "$"  # the character after "#"
 
 

@@ -1,7 +1,7 @@
-"""Windows: where a tick stands on each line, by the lowest and highest prices before it. Pure.
+"""Windows: how far each price has moved from the lowest and highest of a time before it. Pure.
 
-The prices of a window are kept as a queue that holds only those which can still become its
-lowest (or highest): each with the bucket it fell into, the one that counts first.
+A window is a queue of the prices that can still become its lowest (or highest), each with its
+bucket. The first is the lowest (or highest) now.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from price_alerts.domain.ticks import Tick
 Queue = tuple[tuple[int, Decimal], ...]
 
 PRICE = "price"  # the line of the prices themselves
-# A window's length in buckets; the bucket that began so long ago counts, too.
+# The length of a window in buckets; the bucket that began a window ago counts, too.
 BUCKETS = 30
 EXTREMES = tuple(f"{kind}-{window}" for window in WINDOWS_SECONDS for kind in ("rise", "fall"))
 
@@ -23,24 +23,14 @@ BUCKET_MICROSECONDS = {
     name: WINDOWS_SECONDS[name.partition("-")[2]] * 1_000_000 // BUCKETS for name in EXTREMES
 }
 # A percentage has up to 65 digits before the point. No level, nor a difference of two, has more
-# than 63 after it: to round down to these changes no comparison.
+# than 63 after it: rounding down to 63 changes no comparison.
 _EXACT = Context(prec=200)
 _SMALLEST = Decimal("1e-63")
 _ZERO, _HUNDRED = Decimal(0), Decimal(100)
 
 
 def pushed(name: str, queue: Queue, price: Decimal, timestamp_microseconds: int) -> Queue:
-    """Add the next price to a window and let go of what it has left behind.
-
-    Parameters
-    ----------
-    name
-        One of `EXTREMES`: ``rise-1h`` keeps the lowest prices, ``fall-1h`` the highest.
-    queue
-        The window after the price before.
-    price, timestamp_microseconds
-        The price, not earlier than the one before.
-    """
+    """Return a window, one of `EXTREMES`, with its next price and without what is too old."""
     bucket = timestamp_microseconds // BUCKET_MICROSECONDS[name]
     is_lowest_kept = keeps_lowest(name)
     kept = [entry for entry in queue if entry[0] >= bucket - BUCKETS]
@@ -52,32 +42,29 @@ def pushed(name: str, queue: Queue, price: Decimal, timestamp_microseconds: int)
 
 
 def keeps_lowest(name: str) -> bool:
-    """Tell whether a window keeps the lowest prices; else it keeps the highest."""
+    """Return whether a window keeps the lowest prices, not the highest."""
     return name.startswith("rise")
 
 
 def metrics_of(name: str) -> tuple[str, str]:
-    """Name the two lines on which a window's moves are watched: in price, and in percent."""
+    """Return the names of a window's two lines: moves in price, and in percent."""
     return name, f"{name}-percent"
 
 
 def _moves(name: str, queue: Queue, price: Decimal) -> tuple[Decimal, Decimal]:
-    """Measure how far a price is from its window's extreme: in price, and in percent of that.
-
-    Of an extreme that is not above zero there is no percentage: that counts as no move.
-    """
+    """Return how far a price is from its window's extreme: in price, and in percent of that."""
     extreme = queue[0][1]
     move = (
         _EXACT.subtract(price, extreme) if keeps_lowest(name) else _EXACT.subtract(extreme, price)
     )
     if extreme <= 0:
-        return move, _ZERO
+        return move, _ZERO  # there is no percentage of it
     percent = _EXACT.divide(_EXACT.multiply(move, _HUNDRED), extreme)
     return move, percent.quantize(_SMALLEST, ROUND_FLOOR, _EXACT)
 
 
-def begun(tick: Tick | None, windows: Mapping[str, Queue]) -> dict[str, Queue]:
-    """Begin the windows that are newly asked for with the price before, if there is one."""
+def started(windows: Mapping[str, Queue], tick: Tick | None) -> dict[str, Queue]:
+    """Return the windows, of which new ones start with the last tick, if there is one."""
     if tick is None:
         return dict(windows)
     timestamp = tick.position.timestamp_microseconds
@@ -87,12 +74,12 @@ def begun(tick: Tick | None, windows: Mapping[str, Queue]) -> dict[str, Queue]:
 
 
 def lines_of(windows: Mapping[str, Queue]) -> list[str]:
-    """Name the lines on which something can happen, always in the same order."""
+    """Return the names of the lines, always in the same order."""
     return [PRICE, *(line for name in EXTREMES if name in windows for line in metrics_of(name))]
 
 
 def numbers_of(tick: Tick | None, windows: Mapping[str, Queue]) -> dict[str, Decimal]:
-    """Tell where a tick, with its windows, stands on each line; nowhere without a tick."""
+    """Return the number of a tick on each line; none without a tick."""
     if tick is None:
         return {}
     numbers = [tick.price]

@@ -15,11 +15,20 @@ from hypothesis import strategies as st
 
 from price_alerts.domain.shapes import SHAPES, shape_of, shapes_with
 from price_alerts.domain.ticks import Content, bar_path, parse_message, parse_timestamp
-from tests.unit.doubles import NOW, reason_of
+from tests.unit.doubles import NOW
 
-MESSAGES = yaml.safe_load((Path(__file__).parents[1] / "data/feeds/messages.yaml").read_text())
+MESSAGES = yaml.safe_load((Path(__file__).parents[2] / "data/feeds/messages.yaml").read_text())
 SENT_AT = NOW - 5_000_000
 PLAIN = {"symbol": "AAPL", "price": "1"}
+BAR = {"symbol": "X", "open": 1, "high": 4, "low": 0, "close": 2}
+SNS = {"Type": "Notification", "TopicArn": "t"}
+
+
+def wrapped(envelopes: int) -> Any:
+    body: Any = PLAIN
+    for _ in range(envelopes):
+        body = {"stream": "x", "data": body}
+    return body
 
 
 def read(body: Any, own: Any = None) -> Content:
@@ -32,7 +41,10 @@ def prices_of(content: Content) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message["shape"])
-def test_a_message_of_each_feed_is_read_as_it_is(message: Any) -> None:
+def test_a_message_of_each_feed_is_recognised_and_read_as_it_is(message: Any) -> None:
+    document = json.loads(message["body"])
+    entries = document if isinstance(document, list) else [document]
+    assert message["shape"] in {getattr(shape_of(entry), "name", None) for entry in entries}
     wanted = []
     for symbol, price, *more in message["prices"]:
         timestamp = parse_timestamp(more[0]) if more else SENT_AT
@@ -46,61 +58,42 @@ def test_there_is_a_message_of_each_shape() -> None:
     assert {message["shape"] for message in MESSAGES} == {shape.name for shape in SHAPES}
 
 
-@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message["shape"])
-def test_a_message_of_a_feed_has_the_shape_of_that_feed(message: Any) -> None:
-    document = json.loads(message["body"])
-    entries = document if isinstance(document, list) else [document]
-    assert message["shape"] in {getattr(shape_of(entry), "name", None) for entry in entries}
-
-
 def test_each_price_of_a_message_has_a_place_of_its_own() -> None:
-    bar = {"symbol": "X", "open": 1, "high": 4, "low": 0, "close": 2}
-    ticks = read([bar, PLAIN, {"T": "success"}, bar]).ticks
+    ticks = read([BAR, PLAIN, {"T": "success"}, BAR]).ticks
     assert [tick.position.ordinal for tick in ticks] == [0, 1, 2, 3, 4, 6, 7, 8, 9]
 
 
 def test_an_envelope_may_be_in_an_envelope() -> None:
     event = {"detail-type": "d", "source": "s", "detail": {"stream": "x", "data": PLAIN}}
-    sns = {"Type": "Notification", "TopicArn": "t", "Message": json.dumps([event, PLAIN])}
+    sns = {**SNS, "Message": json.dumps([event, PLAIN])}
     assert prices_of(read(sns)) == [("AAPL", "1"), ("AAPL", "1")]
 
 
-def test_what_is_wrong_in_an_envelope_is_said() -> None:
-    sns = {"Type": "Notification", "TopicArn": "t"}
-    assert reason_of(json.dumps({**sns, "Message": "AAPL 200"})) == (
-        "tick 0: Message of SNS: the body is not JSON"
-    )
-    assert reason_of(json.dumps({**sns, "Message": '{"s": 1}'})) == "tick 0: symbol is missing"
-    assert reason_of(json.dumps({**sns, "Message": "7"})) == "tick 0: must be a JSON object"
+@pytest.mark.parametrize(
+    ("body", "faults"),
+    [
+        ({**SNS, "Message": "AAPL 200"}, ("tick 0: Message of SNS: the body is not JSON",)),
+        ({**SNS, "Message": '{"s": 1}'}, ("tick 0: symbol is missing",)),
+        ({**SNS, "Message": "7"}, ("tick 0: must be a JSON object",)),
+        (wrapped(7), ("tick 0: nested too deeply",)),
+        ({"channel": "market_trades", "events": [{"type": "update"}, 7]}, ()),
+        ({"T": "b", "S": "X", "o": 1, "h": 4, "c": 2}, ("tick 0: price is missing",)),
+        ([BAR] * 126, ("a message must hold 1 to 500 ticks",)),
+    ],
+)
+def test_what_is_wrong_with_a_feeds_message_is_reported(body: Any, faults: Any) -> None:
+    assert read(body) == Content((), faults)
 
 
-def test_envelopes_without_end_are_rejected() -> None:
-    body: Any = PLAIN
-    for _ in range(50):
-        body = {"stream": "x", "data": body}
-    assert reason_of(json.dumps(body)) == "tick 0: nested too deeply"
-
-
-def test_an_envelope_that_holds_nothing_has_no_price() -> None:
-    trades = {"channel": "market_trades", "events": [{"type": "update"}, 7]}
-    assert read(trades) == Content(())
-
-
-def test_a_bar_without_a_field_gives_no_price_at_all() -> None:
-    bar = {"T": "b", "S": "X", "o": 1, "h": 4, "c": 2, "t": "2025-11-22T15:04:00Z"}
-    assert read(bar) == Content((), ("tick 0: price is missing",))
+def test_the_most_nested_envelopes_and_the_most_bars_are_read() -> None:
+    assert prices_of(read(wrapped(6))) == [("AAPL", "1")]
+    assert len(read([BAR] * 125).ticks) == 500
 
 
 def test_an_item_that_is_no_object_does_not_hold_back_its_neighbours() -> None:
     ticks, faults = read({"type": "trade", "data": [1, {"s": "X", "p": 1, "t": 1763823845250}]})
     assert [tick.symbol for tick in ticks] == ["X"]
     assert faults == ("tick 0: must be a JSON object",)
-
-
-def test_bars_count_as_four_prices_each() -> None:
-    bar = {"symbol": "X", "open": 1, "high": 4, "low": 0, "close": 2}
-    assert len(read([bar] * 125).ticks) == 500
-    assert read([bar] * 126) == Content((), ("a message must hold 1 to 500 ticks",))
 
 
 _prices = st.decimals(-1_000, 1_000, places=2)

@@ -18,43 +18,26 @@ from price_alerts.domain import engine, watches
 from price_alerts.domain.state import State
 from price_alerts.domain.ticks import Tick
 from tests.engine_driver import Cut, Driver, uncut
-from tests.histories import cuttings, histories, play, random_history, rule_of, shards, tick_of
-from tests.history_writer import Event, History
+from tests.histories import cuttings, histories, play, random_history
+from tests.history_writer import History
 from tests.oracle import Fired, Oracle
 
-HISTORIES_PER_SHARD = 100
 # Short histories are fast, long ones have more in them.
 RECORDS = (12, 12, 12, 12, 12, 12, 12, 24, 24, 48)
 
 Limits = tuple[int, int, int, int]
-LIMITS: Limits = (3, 3, 1, 2)
-# Other tests cover every line already, and tracing these takes three times as long.
-_untraced = pytest.mark.no_cover
-_heavy = [HealthCheck.too_slow, HealthCheck.data_too_large]
+AS_THEY_ARE: Limits = (500, 5_000, 16, 128)
+SMALL: Limits = (3, 3, 1, 2)
 
 
 def limit(patch: pytest.MonkeyPatch, limits: Limits) -> None:
-    """Make steps, portions and pages very small."""
+    """Make commits and pages very small."""
     changes, passed, first_page, next_pages = limits
     patch.setattr(engine, "MAX_CHANGES_PER_COMMIT", changes)
     patch.setattr(engine, "MAX_ENTRIES_PER_COMMIT", 4 * changes)
     patch.setattr(engine, "MAX_WATCHES_PER_COMMIT", passed)
     patch.setattr(watches, "_FIRST_PAGE", first_page)
     patch.setattr(watches, "_NEXT_PAGES", next_pages)
-
-
-def perform(event: Event, driver: Driver) -> list[Fired]:
-    """Do to the engine what has been done to the oracle."""
-    if event[0] == "ticks":
-        return [
-            (firing.rule_id, firing.timestamp_microseconds, firing.previous_price, firing.price)
-            for firing in driver.ticks(map(tick_of, event[1]))
-        ]
-    if event[0] == "add":
-        driver.add(rule_of(event[1]))
-    else:
-        getattr(driver, event[0])(event[1])
-    return []
 
 
 def in_order(fired: list[Fired]) -> list[Fired]:
@@ -73,7 +56,7 @@ def assert_agreement(
     threshold = next(to_come)
     oracle, driver = Oracle(threshold), Driver(cut, threshold, on_commit, kept_ticks)
     for number, (event, fired) in enumerate(play(history, oracle), 1):
-        assert in_order(perform(event, driver)) == in_order(fired)
+        assert in_order(driver.perform(event)) == in_order(fired)
         if number % 3 == 0:
             threshold = next(to_come, threshold)
             oracle.change_threshold(threshold)
@@ -102,78 +85,62 @@ def thresholds_within(history: History, random: Random) -> tuple[Decimal | None,
     return tuple(drawn)
 
 
-def run_shard(
-    seed: object,
-    *,
-    has_threshold: bool = False,
-    kept_ticks: int = 0,
-    histories: int = HISTORIES_PER_SHARD,
+def assert_agreement_on_random_histories(
+    seed: str, count: int, *, has_threshold: bool, kept_ticks: int
 ) -> None:
     """Play histories as they are, and with their ticks cut into batches."""
-    random = Random(str(seed))
-    for _ in range(histories):
+    random = Random(seed)
+    for _ in range(count):
         history = random_history(random, random.choice(RECORDS))
         thresholds = thresholds_within(history, random) if has_threshold else (None,)
         for cut in (uncut, random_cut(random)):
             assert_agreement(history, cut, thresholds, kept_ticks=kept_ticks)
 
 
-@_untraced
-@settings(max_examples=80, deadline=None, suppress_health_check=_heavy)
-@given(histories(32), st.data())
-def test_engine_and_oracle_agree_however_ticks_are_cut(
-    history: History, data: st.DataObject
-) -> None:
-    assert_agreement(history, lambda ticks: data.draw(cuttings(ticks)))
-
-
-@_untraced
-@pytest.mark.parametrize("shard", shards(4, 10))
-def test_engine_and_oracle_agree_on_random_histories(shard: int) -> None:
-    run_shard(shard, kept_ticks=shard % 2 * 16)
-
-
-@_untraced
-@pytest.mark.parametrize("shard", shards(1, 2))
-@pytest.mark.parametrize("limits", [(1, 1, 1, 1), (2, 3, 1, 2), LIMITS], ids=str)
-def test_engine_and_oracle_agree_when_steps_are_taken_in_portions(
-    monkeypatch: pytest.MonkeyPatch, limits: Limits, shard: int
-) -> None:
-    limit(monkeypatch, limits)
-    run_shard((limits, shard), kept_ticks=(1 - shard) * 3)
-
-
-@_untraced
-@pytest.mark.parametrize("shard", shards(1, 2))
-def test_engine_and_oracle_agree_on_a_threshold_that_changes(shard: int) -> None:
-    run_shard(("threshold", shard), has_threshold=True)
-
-
-@_untraced
-@pytest.mark.parametrize("limits", [(1, 2, 1, 1), LIMITS], ids=str)
-def test_engine_and_oracle_agree_on_a_threshold_beside_portions(
-    monkeypatch: pytest.MonkeyPatch, limits: Limits
+@pytest.mark.no_cover
+@pytest.mark.parametrize("has_threshold", [False, True])
+@pytest.mark.parametrize(
+    ("limits", "kept_ticks", "count"),
+    [
+        (AS_THEY_ARE, 0, 40),
+        (AS_THEY_ARE, 16, 40),
+        ((1, 1, 1, 1), 3, 20),
+        ((1, 2, 1, 1), 0, 20),
+        ((2, 3, 1, 2), 3, 20),
+        (SMALL, 3, 20),
+    ],
+    ids=str,
+)
+def test_engine_and_oracle_agree_on_random_histories(
+    monkeypatch: pytest.MonkeyPatch,
+    limits: Limits,
+    kept_ticks: int,
+    count: int,
+    has_threshold: bool,
 ) -> None:
     limit(monkeypatch, limits)
-    run_shard(("threshold", limits), has_threshold=True)
+    assert_agreement_on_random_histories(
+        f"{limits} {kept_ticks}", count, has_threshold=has_threshold, kept_ticks=kept_ticks
+    )
 
 
 @pytest.mark.deep
-@_untraced
+@pytest.mark.no_cover
 @pytest.mark.parametrize("shard", range(10))
 @pytest.mark.parametrize("has_threshold", [False, True])
 @pytest.mark.parametrize(
-    "limits", [None, (1, 1, 1, 1), (1, 2, 1, 1), (2, 3, 1, 2), LIMITS], ids=str
+    "limits", [AS_THEY_ARE, (1, 1, 1, 1), (1, 2, 1, 1), (2, 3, 1, 2), SMALL], ids=str
 )
 def test_engine_and_oracle_agree_on_histories_that_nobody_has_played(
-    monkeypatch: pytest.MonkeyPatch, limits: Limits | None, has_threshold: bool, shard: int
+    monkeypatch: pytest.MonkeyPatch, limits: Limits, has_threshold: bool, shard: int
 ) -> None:
-    if limits:
-        limit(monkeypatch, limits)
+    limit(monkeypatch, limits)
     seed = secrets.token_hex(8)
     kept_ticks = Random(seed).choice((0, 3, 16))
     try:
-        run_shard(seed, has_threshold=has_threshold, kept_ticks=kept_ticks, histories=500)
+        assert_agreement_on_random_histories(
+            seed, 500, has_threshold=has_threshold, kept_ticks=kept_ticks
+        )
     except AssertionError as error:
         error.add_note(f"seed {seed!r}")
         raise
@@ -190,9 +157,20 @@ def assert_survives(state: State) -> None:
     assert state_of(state.symbol, stored(state_attributes(state))) == state
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=_heavy)
-@given(histories(), st.sampled_from([LIMITS, (100, 5_000, 16, 128)]))
-def test_every_state_survives_the_table(history: History, limits: Limits) -> None:
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(histories(32), st.sampled_from([SMALL, AS_THEY_ARE]), st.data())
+def test_engine_and_oracle_agree_however_ticks_are_cut_and_every_state_survives_the_table(
+    history: History, limits: Limits, data: st.DataObject
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         limit(patch, limits)
-        assert_agreement(history, uncut, on_commit=assert_survives, kept_ticks=3)
+        assert_agreement(
+            history,
+            lambda ticks: data.draw(cuttings(ticks)),
+            on_commit=assert_survives,
+            kept_ticks=3,
+        )
