@@ -126,7 +126,7 @@ def test_a_message_that_is_sent_again_keeps_its_first_id_and_time() -> None:
 
 
 def test_a_message_carries_at_most_ten_attributes_and_texts_alone() -> None:
-    others = {f"other-{number}": "x" for number in range(10)}
+    others: dict[str, Any] = {f"other-{number}": "x" for number in range(10)}
     read = record(**others)
     read["messageAttributes"] = {"picture": {"dataType": "Binary"}} | read["messageAttributes"]
     carried = Record.of(read).handed_over["MessageAttributes"]
