@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import heapq
 import importlib
 import io
 import json
@@ -16,10 +15,11 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
+from random import Random
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -37,6 +37,7 @@ from rich.table import Table as Grid
 
 from tests.histories import rule_of
 from tests.oracle import Oracle, Spec
+from tests.simulation.sqs import Message, Queue
 from tests.unit.conftest import FUNCTION_ENVIRONMENT
 from tests.unit.doubles import (
     NOW,
@@ -50,7 +51,6 @@ from tests.unit.doubles import (
 from tests.unit.quick_dynamodb import Tables, quick_dynamodb
 
 MAX_RECEIVE_COUNT = 5
-VISIBILITY_SECONDS = 60
 BATCH_SIZE = 3
 TIMEOUT_SECONDS = 10
 
@@ -97,7 +97,7 @@ class Wire:
     clients
         The clients.
     deliver
-        Brings a client's request to AWS; returns the answer.
+        Brings a client's request to AWS; return the answer.
     clock
         Moved by a call that hangs.
     """
@@ -246,7 +246,7 @@ STORY = Story(
 
 @dataclass
 class Outcome:
-    """What has come of a story."""
+    """What became of a story."""
 
     calls: int
     has_struck: bool
@@ -266,7 +266,6 @@ class Pipeline:
     clock: Clock
     wire: Wire
     topics: Sequence[str]
-    _receives: Counter[str] = field(default_factory=Counter)
 
     def play(self, story: Story, fault: Fault | None = None, call: int = -1) -> Outcome:
         """Send a story's messages, and what fails again, until the queue is empty."""
@@ -306,39 +305,23 @@ class Pipeline:
         )
 
     def _drain(self, story: Story) -> list[str]:
-        """Deliver as a standard queue does: what fails comes again, after all the others."""
-        bodies = {name: _body(ticks) for name, ticks in story.messages}
-        waiting = [(self.clock.now, number, name) for number, name in enumerate(bodies)]
-        receives: Counter[str] = Counter()
-        dead: list[str] = []
-        while waiting:
-            self.clock.now = max(self.clock.now, waiting[0][0])
-            batch = [
-                heapq.heappop(waiting)
-                for _ in range(BATCH_SIZE)
-                if waiting and waiting[0][0] <= self.clock.now
-            ]
-            receives.update(name for *_, name in batch)
-            began = self.clock.now
-            failed = self._invoke([(name, bodies[name], receives[name]) for *_, name in batch])
-            for _, number, name in batch:
-                if name in failed and receives[name] < MAX_RECEIVE_COUNT:
-                    heapq.heappush(waiting, (began + VISIBILITY_SECONDS * SECOND, number, name))
-                elif name in failed:
-                    dead.append(name)
+        """Deliver as a standard queue does: what fails comes again; return what is dead."""
+        dead = Queue("dead", Random(1))
+        queue = Queue("prices", Random(1), max_receives=MAX_RECEIVE_COUNT, dead=dead)
+        for name, ticks in story.messages:
+            queue.put(Message(name, _body(ticks), self.clock.now, visible_at=self.clock.now))
+        while (ready_at := queue.ready_at()) is not None:
+            self.clock.now = max(self.clock.now, ready_at)
+            batch = queue.take(BATCH_SIZE, self.clock.now)
+            failed = self._invoke([message.record("prices") for message in batch])
+            for message in batch:
+                if message.message_id not in failed:
+                    queue.delete(message.message_id)
             self.clock.now += SECOND
-        return dead
+        return list(dead.messages)
 
-    def _invoke(self, messages: Sequence[tuple[str, str, int]]) -> set[str]:
-        """Invoke the handler; returns the messages that come again."""
-        records = [
-            {
-                "messageId": name,
-                "body": body,
-                "attributes": {"ApproximateReceiveCount": str(count)},
-            }
-            for name, body, count in messages
-        ]
+    def _invoke(self, records: Sequence[Mapping[str, Any]]) -> set[str]:
+        """Invoke the handler; return the messages that come again."""
         end = self.clock.now + TIMEOUT_SECONDS * SECOND
         context = SimpleNamespace(
             aws_request_id="request",
@@ -348,13 +331,13 @@ class Pipeline:
             answer = self.index.handler({"Records": records}, context)
             return {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         self._begin_cold()
-        return {name for name, *_ in messages}
+        return {record["messageId"] for record in records}
 
     def _begin_cold(self) -> None:
         self.wire.revive()
         processor = self.index.build_processor(self.index.config, self.index.table, self.index.sns)
         # One thing after the other: a call's number always names the same call.
-        processor._each = processor.store._each = map
+        processor.each = processor.store._each = map
         vars(self.index)["_processor"] = processor
 
 

@@ -1,7 +1,7 @@
 """A soak: prices through the embedded AWS while invocations are killed, held against the oracle.
 
 ``python -m tests.soak`` prints what comes of it. The queue is one that keeps each symbol's order:
-in a standard queue, what a killed invocation held comes again behind more ticks than are kept.
+in a standard queue, what a killed invocation held is redelivered after more ticks than are kept.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What has come of it."""
+    """What became of it."""
 
     ticks: int
     rules: int
@@ -338,7 +338,7 @@ class Worker:
         processor = self._index.build_processor(
             self._index.config, self._index.table, self._index.sns
         )
-        processor._each, processor.store._each = map(_together, self._pools)
+        processor.each, processor.store._each = map(_together, self._pools)
         processor.each_call = processor.store._each
         self._index._processor = processor
 

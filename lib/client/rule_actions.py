@@ -15,13 +15,13 @@ from price_alerts.adapters.items import (
     new_rule_key,
     progress_attributes,
     rule_item,
-    setting,
     state_key,
     state_listing,
+    update_of,
     watch_items,
     watch_keys,
 )
-from price_alerts.adapters.trail_items import position_text
+from price_alerts.adapters.recent_items import position_text
 from price_alerts.domain.rules import Rule
 from price_alerts.domain.state import State
 
@@ -135,7 +135,7 @@ class RuleActions:
         if after.since:
             attributes["since"] = position_text(after.since)
         gone = [name for name in ("disarmed", "trail", "since") if name not in attributes]
-        update = setting(attributes, gone)
+        update = update_of(attributes, gone)
         condition = _unchanged(item)
         for name in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
             condition[name] |= update[name]

@@ -1,13 +1,13 @@
 """The function's entry point: records in, ``batchItemFailures`` out.
 
-Everything that a warm container keeps is made here, when the module is imported.
+Everything that a warm container keeps is created here, on import.
 """
 
 from __future__ import annotations
 
 import gc
 
-# What is loaded stays: to look through it for garbage takes a fifth of a cold start.
+# What is imported is no garbage; looking through it would take a fifth of a cold start.
 gc.disable()
 
 import os
@@ -39,28 +39,24 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
-# Without a context (a call from a test or a shell) there is no deadline to ask for.
-_DEFAULT_TIME_MILLISECONDS = 10_000
-# No work is begun in the last second, or in the last quarter of a shorter time.
+_DEFAULT_TIME_MILLISECONDS = 10_000  # without a context: a call from a test or a shell
+# Nothing is started in the last second, or in the last quarter of a shorter time.
 _RESERVE_MILLISECONDS = 1_000
+# How many symbols, and requests, wait for AWS at once: more threads only wait for each other.
+_AT_ONCE = 8
+# An unfinished message is sent again at most this often, and then retried like all others.
+_MAX_HANDOVERS, _HANDOVER_DELAY_SECONDS = 15, 1
 
 config = Config.from_environment(os.environ)
 lines = Lines(config.service_name, config.metrics_namespace)
-
-# How many symbols, and rules, wait for DynamoDB at once: more threads only wait for each other.
-_AT_ONCE = 8
-# A message that is not finished is sent again so often, and then tried as often as all others.
-_MAX_HANDOVERS = 15
-_HANDOVER_DELAY_SECONDS = 1
-# A call that hangs is given up and tried again; boto3 would wait a minute for it.
+# A call that hangs is given up and retried; boto3 would wait a minute for it.
 _CLIENTS = ClientConfig(
     connect_timeout=1,
     read_timeout=3,
     retries={"mode": "standard", "total_max_attempts": 3},
     max_pool_connections=2 * _AT_ONCE,
-    # To check parameters, and to put this together anew, takes a fifth of each call's time.
-    parameter_validation=False,
-    user_agent=config.service_name,
+    parameter_validation=False,  # it takes a fifth of each call's time
+    user_agent=config.service_name,  # so does building boto3's own
 )
 table = boto3.resource("dynamodb", config=_CLIENTS).Table(config.table_name)
 sns = boto3.client("sns", config=_CLIENTS)
@@ -89,7 +85,7 @@ def build_processor(config: Config, table: Table, sns: SNSClient) -> Processor:
 
 _processor = build_processor(config, table, sns)
 
-# Otherwise the collector, once it is on, looks through all that is loaded: a tenth of a cold start.
+# Or the collector, once on, looks through all that is loaded: a tenth of a cold start.
 gc.freeze()
 gc.enable()
 
@@ -100,33 +96,31 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
     Parameters
     ----------
     event
-        What SQS's event source mapping sends: ``Records`` with ``messageId``, ``body`` and
-        ``attributes``. Or ``repair``, from ``./alerts repair``: symbols with firings that an
-        invocation left behind.
+        What SQS's event source mapping sends. Or ``repair``, from ``./alerts repair``: symbols
+        with firings that an invocation left behind.
     context
         Lambda's context, which knows the deadline; ``None`` outside Lambda.
 
     Returns
     -------
     dict
-        ``batchItemFailures``: the messages that must come again, each as ``itemIdentifier``.
+        ``batchItemFailures``: the messages to be redelivered, each as ``itemIdentifier``.
         Source: AWS Lambda, "Implementing partial batch responses". To ``repair``:
         ``unfinished``, the symbols that are still to be repaired.
     """
     now = _now_microseconds()
     remaining = context.get_remaining_time_in_millis() if context else _DEFAULT_TIME_MILLISECONDS
     lines.request_id = context.aws_request_id if context else None
+    reserve = min(_RESERVE_MILLISECONDS, remaining // 4)
     records = [Record.of(record) for record in event.get("Records") or []]
     batch = Batch(
         Deadline(
             owner=uuid.uuid4().hex,
-            stop_at_microseconds=now
-            + (remaining - min(_RESERVE_MILLISECONDS, remaining // 4)) * 1_000,
+            stop_at_microseconds=now + (remaining - reserve) * 1_000,
             ends_at_microseconds=now + remaining * 1_000,
         ),
         frozenset(record.first_id for record in records if record.is_repeated),
     )
-
     ticks: list[Tick] = []
     invalid: set[str] = set()
     for record in records:
@@ -145,49 +139,42 @@ def handler(event: Mapping[str, Any], context: LambdaContext | None) -> dict[str
 
     repaired = event.get("repair")
     _processor.process(ticks, batch, repaired or ())
-    # What is invalid has no place in any order: nothing needs to wait for it.
+    continued = batch.unfinished_message_ids - batch.failed_message_ids
+    handed_over = _hand_over([each for each in records if each.first_id in continued], batch)
+    # An invalid message has no place in any order: nothing needs to wait for it.
     failed = invalid | with_followers(
         records, batch.failed_message_ids | batch.unfinished_message_ids
     )
-    continued = batch.unfinished_message_ids - batch.failed_message_ids
-    handed_over = _hand_over([each for each in records if each.first_id in continued], batch)
+    failures = [
+        record.message_id
+        for record in records
+        if record.first_id in failed and record.message_id not in handed_over
+    ]
     counts = {
         "Messages": len(records),
         "Ticks": len(ticks),
         "InvalidMessages": len(invalid),
-        "FailedMessages": sum(
-            each.first_id in failed and each.message_id not in handed_over for each in records
-        ),
+        "FailedMessages": len(failures),
         "HandedOverMessages": len(handed_over),
     }
     _report(counts, batch)
     if repaired is not None:
         return {"unfinished": sorted(batch.unfinished_symbols)}
-    # SQS takes an empty identifier to mean the whole batch: nothing is lost that has no name.
-    return {
-        "batchItemFailures": [
-            {"itemIdentifier": message_id}
-            # A message can be in a batch twice; it is named once.
-            for message_id in dict.fromkeys(
-                record.message_id
-                for record in records
-                if record.first_id in failed and record.message_id not in handed_over
-            )
-        ]
-    }
+    # A message can be in a batch twice. SQS takes an empty id to mean the whole batch.
+    return {"batchItemFailures": [{"itemIdentifier": name} for name in dict.fromkeys(failures)]}
 
 
 def _hand_over(records: Sequence[Record], batch: Batch) -> set[str]:
-    """Send messages again that need more time; returns the ids of those that were.
+    """Send messages again that need more time; return the ids of those that were sent.
 
-    Nothing is wrong with them, so it must not use up their tries. In a FIFO queue they would lose
-    their places: there they are tried again.
+    Nothing is wrong with them, so they must not use up their tries. In a FIFO queue they would
+    lose their places: there they are retried.
     """
     handed_over: set[str] = set()
     deadline = batch.deadline
-    # Half of what was kept in reserve is for the answer.
+    # Half of the reserve is for the answer.
     stop_at = (deadline.stop_at_microseconds + deadline.ends_at_microseconds) // 2
-    # Those that have the fewest tries left come first; time may not suffice for all.
+    # Those with the fewest tries left come first; time may not suffice for all.
     for record in sorted(records, key=lambda record: -record.receive_count):
         if record.group is not None or record.handovers >= _MAX_HANDOVERS or not config.queue_url:
             continue
@@ -217,22 +204,19 @@ def _queue() -> SQSClient:
 
 
 def _report(counts: Mapping[str, int], batch: Batch) -> None:
-    # No line tells anything that a message held; its id leads from here to its firings, and back.
+    # No line holds anything of a message; its id leads to its firings, and back.
     if batch.unfinished_message_ids:
-        lines.warning(
-            "out of time"
-            if _now_microseconds() >= batch.deadline.stop_at_microseconds
-            else "unfinished",
-            message_ids=sorted(batch.unfinished_message_ids),
-        )
+        is_late = _now_microseconds() >= batch.deadline.stop_at_microseconds
+        message_ids = sorted(batch.unfinished_message_ids)
+        lines.warning("out of time" if is_late else "unfinished", message_ids=message_ids)
     for failure in batch.failures:
         lines.error("symbol failed", failure.error, message_ids=failure.message_ids)
     for rule_id, reason in batch.unreadable.items():
         lines.error("rule set aside", rule_id=rule_id, reason=reason)
     for firing in batch.published:
-        lines.info("firing published", **_names(firing))
+        lines.info("firing published", **_ids(firing))
     for firing, reason in batch.undeliverable:
-        lines.error("firing undeliverable", **_names(firing), reason=reason)
+        lines.error("firing undeliverable", **_ids(firing), reason=reason)
     counts = {
         **counts,
         "LateTicks": batch.late_ticks,
@@ -245,7 +229,7 @@ def _report(counts: Mapping[str, int], batch: Batch) -> None:
     lines.metrics(counts, [lag / 1_000 for lag in batch.lags_microseconds])
 
 
-def _names(firing: Firing) -> dict[str, Any]:
+def _ids(firing: Firing) -> dict[str, Any]:
     return {
         "firing_id": firing.firing_id,
         "rule_id": firing.rule_id,

@@ -11,6 +11,7 @@ import os
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -19,7 +20,7 @@ from rich.table import Table as Grid
 from tests.simulation.cases import KINDS, case_of
 from tests.simulation.equipment import equipped
 from tests.simulation.judge import Trouble, judged
-from tests.simulation.runner import Report, begin, reports
+from tests.simulation.runner import Verdict, begin, verdicts
 from tests.simulation.world import play
 
 _MAX_LINES = 30
@@ -28,7 +29,7 @@ _COMMAND = "PYTHONPATH=.:lib/lambda python -m tests.simulation"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Play what is asked for; tells whether anything was wrong."""
+    """Play what is asked for; return whether anything was wrong."""
     asked = _parser().parse_args(arguments)
     if os.environ.get("PYTHONHASHSEED") != "0":  # or sets would be walked in another order
         os.environ["PYTHONHASHSEED"] = "0"
@@ -44,12 +45,10 @@ def main(arguments: Sequence[str]) -> int:
     if asked.workers <= 1:
         begin()
     began = time.monotonic()
-    report = Report()
-    for grown in reports(first_seed, histories, asked.kind, asked.seconds, asked.workers):
-        report = grown
+    played = list(verdicts(first_seed, histories, asked.kind, asked.seconds, asked.workers))
     gc.unfreeze()
-    _print(console, report, time.monotonic() - began, asked.kind)
-    return 1 if report.failed else 0
+    _print(console, played, time.monotonic() - began, asked.kind)
+    return 1 if any(verdict.findings for verdict in played) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--histories", type=int, help="how many; else 1,000, or one of a --seed")
     parser.add_argument("--seed", type=int, help="the first one; else a new one each time")
     parser.add_argument("--class", dest="kind", choices=KINDS, help="only this kind of history")
-    parser.add_argument("--seconds", type=float, help="begin no more after so many seconds")
+    parser.add_argument("--seconds", type=float, help="start no more after this many seconds")
     parser.add_argument("--workers", type=int, default=1, help="processes side by side")
     parser.add_argument("--trace", action="store_true", help="print each call of one seed")
     return parser
@@ -80,27 +79,29 @@ def _trace(console: Console, seed: int, kind: str | None) -> int:
     return 1 if findings else 0
 
 
-def _print(console: Console, report: Report, seconds: float, kind: str | None) -> None:
+def _print(console: Console, played: Sequence[Verdict], seconds: float, kind: str | None) -> None:
     grid = Grid("what", "count", title="Histories in a simulated AWS")
     grid.columns[1].justify = "right"
+    troubles = Counter(finding.trouble for verdict in played for finding in verdict.findings)
+    failed = [verdict for verdict in played if verdict.findings]
     rows: dict[str, int | str] = {
-        "histories": report.histories,
-        "histories a second": f"{report.histories / seconds:.1f}",
-        "calls to AWS": report.calls,
-        "faults injected": report.faults,
-        "firings": report.firings,
-        "ticks counted as late": report.late,
-        **{str(trouble): report.troubles[trouble] for trouble in Trouble},
-        "histories with a finding": len(report.failed),
+        "histories": len(played),
+        "histories a second": f"{len(played) / seconds:.1f}",
+        "calls to AWS": sum(verdict.calls for verdict in played),
+        "faults injected": sum(verdict.faults for verdict in played),
+        "firings": sum(verdict.firings for verdict in played),
+        "ticks counted as late": sum(verdict.late for verdict in played),
+        **{str(trouble): troubles[trouble] for trouble in Trouble},
+        "histories with a finding": len(failed),
     }
     for name, count in rows.items():
         grid.add_row(name, f"{count:,}" if isinstance(count, int) else count)
-    for verdict in report.failed[:_MAX_LINES]:
+    for verdict in failed[:_MAX_LINES]:
         console.print(verdict.line, highlight=False, markup=False)
         option = f" --class {kind}" if kind else ""
         console.print(f"    {_COMMAND} --seed {verdict.seed}{option}", highlight=False)
-    if len(report.failed) > _MAX_LINES:
-        console.print(f"… and {len(report.failed) - _MAX_LINES} more")
+    if len(failed) > _MAX_LINES:
+        console.print(f"… and {len(failed) - _MAX_LINES} more")
     console.print(grid)
 
 

@@ -7,17 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.simulation.errors import invalid
-from tests.simulation.expressions import Scope, condition_of, paths_of, update_of
-from tests.simulation.values import (
-    Item,
-    Value,
-    begins_with,
-    compare,
-    total,
-    value_at,
-    with_value,
-    without_value,
-)
+from tests.simulation.expressions import Scope, condition_of, names_of, update_of
+from tests.simulation.values import Item, Value, begins_with, compare
 
 Key = tuple[str, str]
 Params = Mapping[str, Any]
@@ -46,86 +37,47 @@ def written(kind: str, params: Params, before: Item | None) -> Item | None:
     if kind == "Put":
         item: Item = params["Item"]
         return item
-    if kind == "Delete":
-        return None
-    return _updated(params, before)
+    return None if kind == "Delete" else _updated(params, before)
 
 
 def _updated(params: Params, before: Item | None) -> Item:
     scope, old = scope_of(params), before or {}
-    item: Item = before if before is not None else dict(params["Key"])
-    if "UpdateExpression" not in params:
-        return item
-    removals: list[tuple[str | int, ...]] = []
-    for setting in update_of(params["UpdateExpression"]):
-        path = setting.path.resolved(scope)
-        if path[0] in ("pk", "sk"):
+    item = dict(params["Key"] if before is None else before)
+    for written_name, operand in update_of(params["UpdateExpression"]):
+        name = scope.name(written_name)
+        if name in ("pk", "sk"):
             raise invalid("One or more parameter values were invalid: Cannot update attribute")
-        value = setting.operand(old, scope) if setting.operand else None
-        if setting.kind == "REMOVE":
-            removals.append(path)
-        elif setting.kind == "SET":
-            assert value is not None
-            item = with_value(item, path, value)
+        if operand is None:
+            item.pop(name, None)
+        elif (value := operand(old, scope)) is None:
+            raise invalid("The provided expression refers to an attribute that does not exist")
         else:
-            item = _added(item, path, setting.kind, value or {})
-    for path in sorted(removals, key=str, reverse=True):  # the last of a list first
-        item = without_value(item, path)
+            item[name] = value
     return item
-
-
-def _added(item: Item, path: tuple[str | int, ...], kind: str, value: Value) -> Item:
-    before = value_at(item, path)
-    if kind == "ADD" and "N" in value:
-        return with_value(item, path, total(before or {"N": "0"}, value))
-    ((set_kind, entries),) = value.items()
-    if set_kind not in ("SS", "NS", "BS") or (before is not None and set_kind not in before):
-        raise invalid("An operand in the update expression has an incorrect data type")
-    there = before[set_kind] if before else []
-    if kind == "ADD":
-        return with_value(item, path, {set_kind: [*there, *(e for e in entries if e not in there)]})
-    left = [each for each in there if each not in entries]
-    return with_value(item, path, {set_kind: left}) if left else without_value(item, path)
 
 
 def returned(params: Params, before: Item | None, after: Item | None) -> dict[str, Any]:
     wanted = params.get("ReturnValues", "NONE")
-    source = before if wanted.endswith("OLD") else after
-    if wanted == "NONE" or source is None:
-        return {}
-    if wanted.startswith("ALL"):
-        return {"Attributes": dict(source)}
-    scope = scope_of(params)
-    names = [
-        str(setting.path.resolved(scope)[0]) for setting in update_of(params["UpdateExpression"])
-    ]
-    touched = {name: source[name] for name in names if name in source}
-    return {"Attributes": touched} if touched else {}
+    source = {"NONE": None, "ALL_OLD": before, "ALL_NEW": after}[wanted]
+    return {} if source is None else {"Attributes": dict(source)}
 
 
-def places_of(sort_keys: list[str], sign: str, values: Sequence[str]) -> tuple[int, int]:
-    """Tell from where to where sort keys meet a condition."""
-    first, last = values[0], values[-1]
-    from_first, behind_first = bisect_left(sort_keys, first), bisect_right(sort_keys, first)
-    end = len(sort_keys)
+def places_of(sort_keys: list[str], sign: str, value: str) -> tuple[int, int]:
+    """Return from where to where sort keys meet a condition."""
+    start, end = bisect_left(sort_keys, value), bisect_right(sort_keys, value)
     places = {
-        "=": (from_first, behind_first),
-        "<": (0, from_first),
-        "<=": (0, behind_first),
-        ">": (behind_first, end),
-        ">=": (from_first, end),
-        "BETWEEN": (from_first, bisect_right(sort_keys, last)),
-        "begins_with": (from_first, bisect_left(sort_keys, first + "\U0010ffff")),
+        "=": (start, end),
+        "<": (0, start),
+        "<=": (0, end),
+        ">": (end, len(sort_keys)),
+        ">=": (start, len(sort_keys)),
+        "begins_with": (start, bisect_left(sort_keys, value + "\U0010ffff")),
     }
     return places[sign]
 
 
-def is_in_range(value: Value, sign: str, values: Sequence[Value]) -> bool:
-    if sign == "begins_with":
-        return begins_with(value, values[0])
-    if sign == "BETWEEN":
-        return compare(value, ">=", values[0]) and compare(value, "<=", values[1])
-    return compare(value, sign, values[0])
+def is_in_range(value: Value, sign: str, other: Value) -> bool:
+    return begins_with(value, other) if sign == "begins_with" else compare(value, sign, other)
 
 
 def answered(params: Params, items: Sequence[Item]) -> dict[str, Any]:
@@ -141,16 +93,7 @@ def answered(params: Params, items: Sequence[Item]) -> dict[str, Any]:
 
 def projected(params: Params, item: Item) -> dict[str, Value]:
     """Copy an item, or what is asked of it: whoever gets it may change it."""
-    expression = params.get("ProjectionExpression")
-    if not expression:
+    if "ProjectionExpression" not in params:
         return dict(item)
-    scope = scope_of(params)
-    projected: dict[str, Value] = {}
-    for path in paths_of(expression):
-        parts = path.resolved(scope)
-        value = value_at(item, parts)
-        if value is not None:
-            for part in reversed(parts[1:]):
-                value = {"L": [value]} if isinstance(part, int) else {"M": {part: value}}
-            projected[str(parts[0])] = value
-    return projected
+    names = map(scope_of(params).name, names_of(params["ProjectionExpression"]))
+    return {name: item[name] for name in names if name in item}

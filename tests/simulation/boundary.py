@@ -28,7 +28,7 @@ _real_call: Callable[..., Any] = BaseClient._make_api_call  # type: ignore[attr-
 
 
 class World(Protocol):
-    """What stands behind the boundary."""
+    """What is behind the boundary."""
 
     @property
     def thread_id(self) -> int | None:

@@ -88,7 +88,6 @@ class Case:
     disorder: int = 1
     duplicates: float = 0.0
     is_adverse: bool = False
-    can_move: bool = False
     faults: Plan = field(default_factory=Plan)
 
     def sent_at(self, message: Sent) -> int:
@@ -115,8 +114,8 @@ def case_of(seed: int, kind: str | None = None) -> Case:
     history = random_history(random, random.choice(records))
     if is_short:
         history = _without_changes(history, is_plain=kind == "late")
-    can_move = random.random() < 0.4
-    writer = _Writer(random, kind, history, is_stamped=can_move or random.random() < 0.4)
+    is_stamped = random.random() < 0.4 or random.random() < 0.4
+    writer = _Writer(random, kind, history, is_stamped=is_stamped)
     messages, changes = writer.messages, writer.changes
     is_fifo = kind == "ordered"
     case = Case(
@@ -133,7 +132,6 @@ def case_of(seed: int, kind: str | None = None) -> Case:
         disorder=random.choice((1, 3, 10, 40)),
         duplicates=random.choice((0, 0, 0.05, 0.2)),
         is_adverse=random.random() < 0.5,
-        can_move=can_move,
     )
     calls = 6 * len(messages) + 3 * len(changes) + 5
     points = random.sample(range(4 * calls), min(random.choice((1, 2, 3, 5, 12)), calls))

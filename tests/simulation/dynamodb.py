@@ -1,7 +1,7 @@
-"""A DynamoDB of one table, kept in memory: what it answers, and when it refuses.
+"""A DynamoDB of one table, kept in memory: what it answers, and when it rejects.
 
 A transaction takes a while: from its beginning to its end its items are its own, and other
-writes to them are refused. A read of several items can see some of them before, and others
+writes to them are rejected. A read of several items can see some of them before, and others
 after, something else was written.
 """
 
@@ -29,7 +29,7 @@ from tests.simulation.answers import (
     written,
 )
 from tests.simulation.errors import AwsError, condition_failed, invalid
-from tests.simulation.expressions import key_conditions_of, refuse_unused
+from tests.simulation.expressions import key_conditions_of, reject_unused
 from tests.simulation.values import Item, Value, same
 
 # How many microseconds pass between the parts of a call; at the end, the answer.
@@ -69,7 +69,7 @@ class Database:
     table_name
         What it is called.
     now
-        Tells the present in microseconds.
+        Returns the time in microseconds.
     random
         Decides how long transactions take, and where reads are cut in two.
     is_adverse
@@ -145,9 +145,9 @@ class Database:
     def _check_table(self, params: Params) -> None:
         if params.get("TableName", self.table_name) != self.table_name:
             raise AwsError("ResourceNotFoundException", "Requested resource not found")
-        refuse_unused(params)
+        reject_unused(params)
 
-    def _refuse_held(self, key: Key) -> None:
+    def _reject_held(self, key: Key) -> None:
         if any(key in transaction.keys for transaction in self._running):
             raise AwsError("TransactionConflictException", _CONFLICT)
 
@@ -164,7 +164,7 @@ class Database:
 
     def _alone(self, params: Params, kind: str, key: Key) -> dict[str, Any]:
         self._check_table(params)
-        self._refuse_held(key)
+        self._reject_held(key)
         before = self.item(key)
         is_blind = kind == "Update" and self.ignores_conditions_of_updates
         if not is_blind and not holds(params, before):
@@ -221,27 +221,23 @@ class Database:
         self._check_table(params)
         scope = scope_of(params)
         conditions = [
-            (scope.name(name), comparator, [operand({}, scope) or {} for operand in operands])
-            for name, comparator, operands in key_conditions_of(params["KeyConditionExpression"])
+            (scope.name(name), comparator, operand({}, scope) or {})
+            for name, comparator, operand in key_conditions_of(params["KeyConditionExpression"])
         ]
         hash_name, range_name = INDEXES.get(params.get("IndexName", ""), ("pk", "sk"))
-        hashes = [
-            values[0] for name, sign, values in conditions if (name, sign) == (hash_name, "=")
-        ]
-        ranges = [(sign, values) for name, sign, values in conditions if name == range_name]
+        hashes = [value for name, sign, value in conditions if (name, sign) == (hash_name, "=")]
+        ranges = [(sign, value) for name, sign, value in conditions if name == range_name]
         if len(hashes) != 1 or len(hashes) + len(ranges) != len(conditions) or len(ranges) > 1:
             raise invalid("Query condition missed key schema element")
         if "IndexName" in params:
             return self._query_index(params, (hash_name, hashes[0]), range_name, ranges)
         return self._query_table(params, hashes[0]["S"], ranges)
 
-    def _query_table(
-        self, params: Params, pk: str, ranges: Sequence[tuple[str, list[Value]]]
-    ) -> Steps:
+    def _query_table(self, params: Params, pk: str, ranges: Sequence[tuple[str, Value]]) -> Steps:
         sort_keys = self._sorted.get(pk, [])
         low, high = 0, len(sort_keys)
-        for sign, values in ranges:
-            low, high = places_of(sort_keys, sign, [value.get("S", "") for value in values])
+        for sign, value in ranges:
+            low, high = places_of(sort_keys, sign, value.get("S", ""))
         is_forward = params.get("ScanIndexForward", True)
         if start := params.get("ExclusiveStartKey"):
             if is_forward:
@@ -271,14 +267,14 @@ class Database:
         params: Params,
         wanted: tuple[str, Value],
         range_name: str,
-        ranges: Sequence[tuple[str, list[Value]]],
+        ranges: Sequence[tuple[str, Value]],
     ) -> dict[str, Any]:
         hash_name, hash_value = wanted
         items = [
             item
             for item in self._indexed(params["IndexName"])
             if same(hash_value, item[hash_name])
-            and all(is_in_range(item[range_name], sign, values) for sign, values in ranges)
+            and all(is_in_range(item[range_name], sign, value) for sign, value in ranges)
         ]
         if range_name:
             items.sort(key=lambda item: item[range_name]["S"])
@@ -324,28 +320,12 @@ class Database:
                 key, after = key_of(request["DeleteRequest"]["Key"]), None
             if key in writes:
                 raise invalid("Provided list of item keys contains duplicates")
-            self._refuse_held(key)
+            self._reject_held(key)
             writes[key] = after
         if len(writes) > MAX_WRITES:
             raise invalid("Too many items requested for the BatchWriteItem call")
         self._write(writes, self.tag())
         return {"UnprocessedItems": {}}
-
-    def _transact_get_items(self, params: Params) -> dict[str, Any]:
-        asked = [action["Get"] for action in params["TransactItems"]]
-        keys = [key_of(each["Key"]) for each in asked]
-        _refuse_twice(keys)
-        held = {key for transaction in self._running for key in transaction.writes}
-        if not held.isdisjoint(keys):
-            codes = ["TransactionConflict" if key in held else "None" for key in keys]
-            raise _cancelled([{"Code": code} for code in codes])
-        items = [self.item(key) for key in keys]
-        return {
-            "Responses": [
-                {} if item is None else {"Item": projected(each, item)}
-                for each, item in zip(asked, items, strict=True)
-            ]
-        }
 
     def _transact_write_items(self, params: Params) -> Any:
         token = params.get("ClientRequestToken", "")
@@ -359,7 +339,7 @@ class Database:
         for _, asked in actions:
             self._check_table(asked)
         keys = [key_of(asked["Item" if kind == "Put" else "Key"]) for kind, asked in actions]
-        _refuse_twice(keys)
+        _reject_twice(keys)
         held = {key for transaction in self._running for key in transaction.keys}
         reasons = [
             self._reason(asked, key, held) for (_, asked), key in zip(actions, keys, strict=True)
@@ -396,7 +376,7 @@ class Database:
 
 
 def finished(steps: Steps, wait: Callable[[int], object]) -> dict[str, Any]:
-    """Take a call to its end, waiting for so many microseconds at each step; returns its answer."""
+    """Take a call to its end, waiting some microseconds at each step; return its answer."""
     while True:
         try:
             wait(next(steps))
@@ -405,7 +385,7 @@ def finished(steps: Steps, wait: Callable[[int], object]) -> dict[str, Any]:
             return answer
 
 
-def _refuse_twice(keys: Sequence[Key]) -> None:
+def _reject_twice(keys: Sequence[Key]) -> None:
     if len(set(keys)) < len(keys):
         raise invalid("Transaction request cannot include multiple operations on one item")
 

@@ -74,8 +74,9 @@ def begin_cold(module: Any) -> None:
         module._processor = _built(module)
     else:
         module._processor._states.clear()
-    if hasattr(module._processor, "_each"):
-        module._processor._each = module._processor.each_call = map
+    for name in ("each", "_each", "each_call"):  # of the release before, too
+        if hasattr(module._processor, name):
+            setattr(module._processor, name, map)
     if hasattr(module._processor, "store"):
         module._processor.store._each = map
     if hasattr(module, "metrics"):  # of the release before

@@ -1,4 +1,4 @@
-"""What AWS answers when it refuses a request."""
+"""What AWS answers when it rejects a request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class AwsError(Exception):
-    """A refusal: a code, a status, and what else stands in the answer."""
+    """A rejection: a code, a status, and what else is in the answer."""
 
     def __init__(
         self,
@@ -33,11 +33,11 @@ class AwsError(Exception):
 
 
 def invalid(message: str) -> AwsError:
-    """Refuse a request that makes no sense."""
+    """Reject a request that makes no sense."""
     return AwsError("ValidationException", message)
 
 
 def condition_failed(item: Mapping[str, Any] | None = None) -> AwsError:
-    """Refuse a write whose condition does not hold."""
+    """Reject a write whose condition does not hold."""
     more = {} if item is None else {"Item": dict(item)}
     return AwsError("ConditionalCheckFailedException", "The conditional request failed", more=more)

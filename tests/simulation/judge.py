@@ -115,7 +115,7 @@ class _Judge:
         elif self._outcome.was_buried and self._case.faults.kind in ("none", "single"):
             has_poison = any(not sent.is_valid for sent in self._case.messages)
             if not has_poison:
-                yield Finding(Trouble.DEAD, "a valid message was refused five times")
+                yield Finding(Trouble.DEAD, "a valid message was rejected five times")
 
     def _against_oracle(self) -> Iterator[Finding]:
         kind = self._case.kind
@@ -144,7 +144,7 @@ class _Judge:
                 yield Finding(Trouble.DOUBLED, text)
 
     def _has_been_reordered(self) -> bool:
-        """Tell whether messages left the queue, and came back behind others."""
+        """Return whether messages left the queue, and came back after others."""
         return self._outcome.was_buried and any(sent.is_valid for sent in self._case.messages)
 
     def _only_at_ticks(self) -> Iterator[Finding]:
@@ -257,11 +257,11 @@ class _Judge:
             )
 
     def _has_rejected(self) -> bool:
-        """Tell whether SNS rejected an entry for good."""
+        """Return whether SNS rejected an entry for good."""
         return any(strike.fault is Fault.ENTRY_INVALID for strike in self._outcome.strikes.struck)
 
     def _extras(self) -> Iterator[int]:
-        """Tell of each fault how often it may have a firing announced once more."""
+        """Yield for each fault how often it may have a firing announced once more."""
         errors = 0
         for strike in self._outcome.strikes.struck:
             if strike.fault in _EXTRAS:

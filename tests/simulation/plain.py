@@ -24,25 +24,24 @@ _LARGEST = 10**38
 
 
 def is_resource(client: Any) -> bool:
-    """Tell whether a client is a resource's, and takes plain values."""
+    """Return whether a client is a resource's, and takes plain values."""
     return _HANDLER in client.meta.events._emitter._unique_id_handlers
 
 
 def is_plain(params: Mapping[str, Any]) -> bool:
-    """Tell whether a request has no condition that is an object."""
+    """Return whether a request has no condition that is an object."""
     return not any(isinstance(params.get(name), ConditionBase) for name in _EXPRESSIONS)
 
 
 def written(operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """Write a request in DynamoDB's own notation."""
     sent = _with_items(params)
-    if operation in ("TransactWriteItems", "TransactGetItems"):
+    if operation == "TransactWriteItems":
         sent["TransactItems"] = [
             {kind: _with_items(asked) for kind, asked in action.items()}
             for action in params["TransactItems"]
         ]
-        if operation == "TransactWriteItems":
-            sent.setdefault("ClientRequestToken", str(uuid.uuid4()))
+        sent.setdefault("ClientRequestToken", str(uuid.uuid4()))
     elif operation == "BatchGetItem":
         sent["RequestItems"] = {
             name: {**asked, "Keys": list(map(_attributes, asked["Keys"]))}
@@ -66,12 +65,8 @@ def read_answer(answer: dict[str, Any]) -> None:
             answer[name] = _read(answer[name])
     if "Items" in answer:
         answer["Items"] = list(map(_read, answer["Items"]))
-    if isinstance(responses := answer.get("Responses"), dict):
+    if responses := answer.get("Responses"):
         answer["Responses"] = {name: list(map(_read, items)) for name, items in responses.items()}
-    elif responses:
-        answer["Responses"] = [
-            {name: _read(item) for name, item in response.items()} for response in responses
-        ]
     if unprocessed := answer.get("UnprocessedKeys"):
         answer["UnprocessedKeys"] = {
             name: {**asked, "Keys": list(map(_read, asked["Keys"]))}

@@ -5,21 +5,21 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import time
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 
 from tests.simulation.cases import MAX_CONTAINERS, case_of
 from tests.simulation.equipment import Equipment, equipped
 from tests.simulation.judge import Finding, judged
-from tests.simulation.world import Mistakes, Outcome, play
+from tests.simulation.world import play
 
 _PORTION = 20
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What has come of one seed."""
+    """What became of one seed."""
 
     seed: int
     kind: str
@@ -39,38 +39,9 @@ class Verdict:
         return text + str(self.findings[0]) + (f", and {more} more" if more else "")
 
 
-@dataclass
-class Report:
-    """What has come of some seeds."""
-
-    histories: int = 0
-    faults: int = 0
-    calls: int = 0
-    firings: int = 0
-    late: int = 0
-    troubles: Counter[str] = field(default_factory=Counter)
-    failed: list[Verdict] = field(default_factory=list)
-
-    def include(self, verdict: Verdict) -> None:
-        self.histories += 1
-        self.faults += verdict.faults
-        self.calls += verdict.calls
-        self.firings += verdict.firings
-        self.late += verdict.late
-        self.troubles.update(finding.trouble for finding in verdict.findings)
-        if verdict.findings:
-            self.failed.append(verdict)
-
-
-def verdict_of(
-    seed: int, equipment: Equipment, kind: str | None = None, mistakes: Mistakes | None = None
-) -> Verdict:
-    """Play a seed and judge what has come of it."""
-    outcome = play(case_of(seed, kind), equipment, mistakes)
-    return _verdict(outcome)
-
-
-def _verdict(outcome: Outcome) -> Verdict:
+def verdict_of(seed: int, equipment: Equipment, kind: str | None = None) -> Verdict:
+    """Play a seed and judge what became of it."""
+    outcome = play(case_of(seed, kind), equipment)
     case = outcome.case
     return Verdict(
         seed=case.seed,
@@ -100,33 +71,20 @@ def _portion(asked: tuple[int, int, str | None]) -> list[Verdict]:
         return [verdict_of(seed, equipment, kind) for seed in range(start, end)]
 
 
-def reports(
+def verdicts(
     first_seed: int,
     histories: int,
     kind: str | None = None,
     seconds: float | None = None,
     workers: int = 1,
-) -> Iterator[Report]:
-    """Play seeds from a first one on; yields the growing report time and again."""
-    report = Report()
-    began = time.monotonic()
-    portions = [
-        (start, min(start + _PORTION, first_seed + histories), kind)
-        for start in range(first_seed, first_seed + histories, _PORTION)
-    ]
-    if workers <= 1:
-        yield from _summed(report, map(_portion, portions), began, seconds)
-        return
-    with multiprocessing.Pool(workers, begin) as pool:
-        yield from _summed(report, pool.imap(_portion, portions), began, seconds)
-
-
-def _summed(
-    report: Report, verdicts: Iterator[list[Verdict]], began: float, seconds: float | None
-) -> Iterator[Report]:
-    for portion in verdicts:
-        for verdict in portion:
-            report.include(verdict)
-        yield report
-        if seconds is not None and time.monotonic() - began >= seconds:
-            return
+) -> Iterator[Verdict]:
+    """Play seeds from a first one on, until all are played or the time is over."""
+    began, end = time.monotonic(), first_seed + histories
+    portions = (
+        (start, min(start + _PORTION, end), kind) for start in range(first_seed, end, _PORTION)
+    )
+    with multiprocessing.Pool(workers, begin) if workers > 1 else nullcontext() as pool:
+        for portion in pool.imap(_portion, portions) if pool else map(_portion, portions):
+            yield from portion
+            if seconds is not None and time.monotonic() - began >= seconds:
+                return

@@ -21,7 +21,7 @@ _SYMBOL = "AAPL"
 
 @dataclass(frozen=True)
 class Dropped:
-    """What has come of a scenario."""
+    """What became of a scenario."""
 
     ticks: int
     dropped: int

@@ -77,7 +77,7 @@ class Actor:
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def ready_at(self) -> int | None:
-        """Tell when it can go on; ``None`` if that is up to others."""
+        """Return when it can go on; ``None`` if that is up to others."""
         if self.waits_for is not None:
             at = self.waits_for()
             return None if at is None else max(at, self.wakes_at)
@@ -162,7 +162,7 @@ class Scheduler:
         self._give_way(actor)
 
     def wait(self, ready_at: Callable[[], int | None]) -> None:
-        """Wait until a time that is told by others, and may change."""
+        """Wait until a time that others decide, and may change."""
         actor = self.running()
         actor.waits_for = ready_at
         actor.wakes_at = self.now

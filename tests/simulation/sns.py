@@ -24,26 +24,18 @@ class Announcement:
 
 @dataclass
 class Topic:
-    """Takes what is published; ``refuses`` tells of which entries it does not, and why not."""
+    """Takes what is published; ``refuses`` returns why an entry is rejected, or ``None``."""
 
     refuses: Callable[[Announcement], str | None] = lambda _: None
     swallows: bool = False
     shuffles: bool = False
     offered: list[Announcement] = field(default_factory=list)
     taken: list[Announcement] = field(default_factory=list)
-    _number: int = 0
 
     def call(self, operation: str, params: Params) -> Any:
         """Answer a request."""
-        if operation == "PublishBatch":
-            return self._publish_batch(params)
-        if operation == "Publish":
-            announcement = _read(params["Message"])
-            self.offered.append(announcement)
-            return {"MessageId": self._take(announcement)}
-        raise AwsError("InvalidAction", operation)
-
-    def _publish_batch(self, params: Params) -> dict[str, Any]:
+        if operation != "PublishBatch":
+            raise AwsError("InvalidAction", operation)
         entries = params["PublishBatchRequestEntries"]
         if not entries:
             raise AwsError("EmptyBatchRequest")
@@ -62,21 +54,16 @@ class Topic:
                 failure = {"Id": entry["Id"], "Code": fault, "Message": fault}
                 answer["Failed"].append({**failure, "SenderFault": fault == "InvalidParameter"})
             else:
-                taken = {"Id": entry["Id"], "MessageId": self._take(announcement)}
-                answer["Successful"].append(taken)
+                answer["Successful"].append({"Id": entry["Id"], "MessageId": entry["Id"]})
+                if not self.swallows:
+                    self.taken.append(announcement)
         if self.shuffles and self.taken:  # the first of a request comes after the others
             self.taken.append(self.taken.pop(-min(len(entries), len(self.taken))))
         return answer
 
-    def _take(self, announcement: Announcement) -> str:
-        self._number += 1
-        if not self.swallows:
-            self.taken.append(announcement)
-        return f"message-{self._number}"
-
 
 def _read(message: str) -> Announcement:
     body = json.loads(message)
-    if "default" in body:
+    if "default" in body:  # of the release before
         body = json.loads(body["default"])
     return Announcement(body["firing_id"], body["rule_id"], body["symbol"])

@@ -27,7 +27,7 @@ class Message:
 
     message_id: str
     body: str
-    sent_at: int  # in microseconds, of which SQS tells whole milliseconds
+    sent_at: int  # in microseconds, of which SQS gives whole milliseconds
     group: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     visible_at: int = 0
@@ -70,7 +70,7 @@ class Queue:
     random
         Decides in which order a standard queue gives messages, and which of them twice.
     disorder
-        Among so many messages a standard queue takes any as the next.
+        A standard queue gives any of its first `disorder` messages next.
     duplicates
         How many of a standard queue's messages come twice, from 0 to 1.
     """
@@ -100,7 +100,7 @@ class Queue:
         self.messages.pop(message_id, None)
 
     def ready_at(self) -> int | None:
-        """Tell when the next message can be received; ``None`` if there is none."""
+        """Return when the next message can be received; ``None`` if there is none."""
         heads = self._heads() if self.is_fifo else self.messages.values()
         return min((message.visible_at for message in heads), default=None)
 
@@ -111,7 +111,7 @@ class Queue:
         return list(heads.values())
 
     def take(self, limit: int, now: int, visibility: int | None = None) -> list[Message]:
-        """Receive up to so many messages; a standard queue may give one twice."""
+        """Receive up to `limit` messages; a standard queue may give one twice."""
         hidden_for = self.visibility if visibility is None else visibility
         taken: list[Message] = []
         for message in self._order(now):
@@ -153,22 +153,11 @@ class Queue:
 
 
 class Queues:
-    """Both queues, for their clients.
+    """Both queues, for their clients."""
 
-    Parameters
-    ----------
-    can_move
-        Whether SQS moves messages itself, or says that it cannot.
-    """
-
-    def __init__(
-        self, prices: Queue, dead: Queue, now: Callable[[], int], *, can_move: bool
-    ) -> None:
+    def __init__(self, prices: Queue, dead: Queue, now: Callable[[], int]) -> None:
         self._by_url = {QUEUE_URL: prices, DEAD_URL: dead}
-        self._prices, self._dead = prices, dead
         self._now = now
-        self._can_move = can_move
-        self._tasks: list[dict[str, Any]] = []
         self._sent: dict[tuple[str, str], tuple[int, str]] = {}  # by queue and deduplication id
 
     def call(self, operation: str, params: Params) -> Any:
@@ -176,110 +165,48 @@ class Queues:
         answer = getattr(self, f"_{xform_name(operation)}", None)
         if answer is None:
             raise AwsError("AWS.SimpleQueueService.UnsupportedOperation", operation)
-        return answer(params)
+        return answer(self._by_url[params["QueueUrl"]], params)
 
-    def _get_queue_url(self, params: Params) -> dict[str, Any]:
-        for url, queue in self._by_url.items():
-            if queue.name == params["QueueName"].removesuffix(".fifo"):
-                return {"QueueUrl": url}
-        raise AwsError("AWS.SimpleQueueService.NonExistentQueue")
-
-    def _get_queue_attributes(self, params: Params) -> dict[str, Any]:
-        queue = self._by_url[params["QueueUrl"]]
-        hidden = sum(message.visible_at > self._now() for message in queue.messages.values())
-        return {
-            "Attributes": {
-                "QueueArn": queue.arn,
-                "ApproximateNumberOfMessages": str(len(queue.messages) - hidden),
-                "ApproximateNumberOfMessagesNotVisible": str(hidden),
-            }
-        }
-
-    def _send_message(self, params: Params) -> dict[str, Any]:
-        queue, name = self._by_url[params["QueueUrl"]], params.get("MessageDeduplicationId")
+    def _send_message(self, queue: Queue, params: Params) -> dict[str, Any]:
+        name, now = params.get("MessageDeduplicationId"), self._now()
         if queue.is_fifo and name is not None:
             sent_at, message_id = self._sent.get((queue.name, name), (-_DEDUPLICATION, ""))
-            if self._now() - sent_at < _DEDUPLICATION:
+            if now - sent_at < _DEDUPLICATION:
                 return {"MessageId": message_id}
-        message = self._new(
-            params["MessageBody"], params.get("MessageGroupId"), params.get("MessageAttributes", {})
+        message = Message(
+            str(uuid.uuid4()),
+            params["MessageBody"],
+            now,
+            params.get("MessageGroupId"),
+            params.get("MessageAttributes", {}),
+            visible_at=now,
         )
         queue.put(message)
         if name is not None:
             self._sent[queue.name, name] = (message.sent_at, message.message_id)
         return {"MessageId": message.message_id}
 
-    def _send_message_batch(self, params: Params) -> dict[str, Any]:
-        return {
-            "Successful": [
-                {"Id": entry["Id"], **self._send_message({**entry, "QueueUrl": params["QueueUrl"]})}
-                for entry in params["Entries"]
-            ],
-            "Failed": [],
-        }
-
-    def _new(self, body: str, group: str | None, attributes: Mapping[str, Any]) -> Message:
-        now = self._now()
-        return Message(str(uuid.uuid4()), body, now, group, attributes, visible_at=now)
-
-    def _receive_message(self, params: Params) -> dict[str, Any]:
-        queue = self._by_url[params["QueueUrl"]]
+    def _receive_message(self, queue: Queue, params: Params) -> dict[str, Any]:
         hidden_for = params.get("VisibilityTimeout", 30) * _SECOND
-        taken = queue.take(params.get("MaxNumberOfMessages", 1), self._now(), hidden_for)
         messages = []
-        for message in taken:
-            record = message.record(queue.arn)
+        for message in queue.take(params.get("MaxNumberOfMessages", 1), self._now(), hidden_for):
             entry: dict[str, Any] = {
                 "MessageId": message.message_id,
                 "ReceiptHandle": message.message_id,
                 "Body": message.body,
-                "Attributes": record["attributes"],
+                "Attributes": message.record(queue.arn)["attributes"],
             }
             if message.attributes and params.get("MessageAttributeNames"):
                 entry["MessageAttributes"] = dict(message.attributes)
             messages.append(entry)
         return {"Messages": messages} if messages else {}
 
-    def _delete_message(self, params: Params) -> dict[str, Any]:
-        self._by_url[params["QueueUrl"]].delete(params["ReceiptHandle"])
+    def _delete_message(self, queue: Queue, params: Params) -> dict[str, Any]:
+        queue.delete(params["ReceiptHandle"])
         return {}
 
-    def _delete_message_batch(self, params: Params) -> dict[str, Any]:
+    def _change_message_visibility_batch(self, queue: Queue, params: Params) -> dict[str, Any]:
         for entry in params["Entries"]:
-            self._by_url[params["QueueUrl"]].delete(entry["ReceiptHandle"])
+            if message := queue.messages.get(entry["ReceiptHandle"]):
+                message.visible_at = self._now() + entry["VisibilityTimeout"] * _SECOND
         return {"Successful": [{"Id": entry["Id"]} for entry in params["Entries"]], "Failed": []}
-
-    def _change_message_visibility(self, params: Params) -> dict[str, Any]:
-        message = self._by_url[params["QueueUrl"]].messages.get(params["ReceiptHandle"])
-        if message:
-            message.visible_at = self._now() + params["VisibilityTimeout"] * _SECOND
-        return {}
-
-    def _change_message_visibility_batch(self, params: Params) -> dict[str, Any]:
-        for entry in params["Entries"]:
-            self._change_message_visibility({**entry, "QueueUrl": params["QueueUrl"]})
-        return {"Successful": [{"Id": entry["Id"]} for entry in params["Entries"]], "Failed": []}
-
-    def _list_message_move_tasks(self, params: Params) -> dict[str, Any]:
-        self._refuse_moving("ListMessageMoveTasks")
-        return {"Results": self._tasks[::-1][: params.get("MaxResults", 1)]}
-
-    def _start_message_move_task(self, params: Params) -> dict[str, Any]:
-        self._refuse_moving("StartMessageMoveTask")
-        letters = list(self._dead.messages.values())
-        self._dead.messages.clear()
-        for letter in letters:
-            self._prices.put(self._new(letter.body, letter.group, letter.attributes))
-        self._tasks.append(
-            {
-                "Status": "COMPLETED",
-                "SourceArn": params["SourceArn"],
-                "ApproximateNumberOfMessagesMoved": len(letters),
-                "StartedTimestamp": self._now() // 1_000,
-            }
-        )
-        return {"TaskHandle": f"task-{len(self._tasks)}"}
-
-    def _refuse_moving(self, operation: str) -> None:
-        if not self._can_move:
-            raise AwsError("AWS.SimpleQueueService.UnsupportedOperation", operation)

@@ -58,7 +58,7 @@ class Plan:
     ----------
     kind
         ``none``, ``single``, ``pair``, ``rate``, ``slow``: as by a rate, but calls only take long;
-        ``refusal``: SNS refuses single entries;
+        ``refusal``: SNS rejects single entries;
         or ``outage``: all calls for a symbol fail.
     calls
         The numbers of the calls struck, with what strikes them.
@@ -97,7 +97,7 @@ class Strikes:
     def at(
         self, call: int, actor: str, operation: str, params: Mapping[str, Any], now: int
     ) -> Fault | None:
-        """Tell what strikes a call, if anything does."""
+        """Return what strikes a call, if anything does."""
         fault = None if self.is_over else self._chosen(call, actor, operation, params)
         if fault is None:
             return None
@@ -125,7 +125,7 @@ class Strikes:
 
 
 def planned(random: Random, symbols: list[str], calls: int) -> Plan:
-    """Make a plan for a history of about so many calls."""
+    """Make a plan for a history of about `calls` calls."""
     kind = random.choice(_KINDS)
     if kind == "single":
         return Plan(kind, {random.randrange(calls): random.choice(_ANY)})

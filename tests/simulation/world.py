@@ -63,7 +63,7 @@ class Mistakes:
 
 @dataclass
 class Outcome:
-    """What has come of a case."""
+    """What became of a case."""
 
     case: Case
     strikes: Strikes
@@ -138,7 +138,7 @@ class World:
             disorder=case.disorder,
             duplicates=case.duplicates,
         )
-        queues = Queues(self._prices, self._dead, self.now, can_move=case.can_move)
+        queues = Queues(self._prices, self._dead, self.now)
         services: dict[str, Call] = {
             "dynamodb": self._database.call,
             "sns": self._topic.call,

@@ -167,6 +167,13 @@ def _unsharded(pk: str) -> str:
     return f"{kind}#{names[0]}" if kind in ("FIRINGS", "SYMBOL") else pk
 
 
+def recorded(table: Table, symbol: str = "") -> list[tuple[str, str, bool]]:
+    """Return rule, price and sent of firings, in the order of their times and rules."""
+    items = items_of(table, f"FIRINGS#{symbol}")
+    items.sort(key=lambda item: (item["timestamp_microseconds"], item["rule"]))
+    return [(item["rule"], f"{item['price']:f}", item["sent"]) for item in items]
+
+
 def returning(batch: Batch) -> set[str]:
     """Return the ids of the messages that are tried again after a batch."""
     return batch.failed_message_ids | batch.unfinished_message_ids
@@ -207,7 +214,7 @@ def fail_calls(table: Table, operation: str, *, times: int = 1, when: str = "bef
 
 
 def first_seconds_above(prices: Sequence[str]) -> list[int]:
-    """Tell where ``ticks`` of these prices must fire: where each stretch above 150 begins."""
+    """Return where ``ticks`` of these prices must fire: where each stretch above 150 begins."""
     stretches = itertools.groupby(enumerate(prices), lambda pair: Decimal(pair[1]) > 150)
     return [next(stretch)[0] for above, stretch in stretches if above]
 
@@ -292,8 +299,8 @@ class Container:
         people_topic_arn: str = "",
         **more: Any,
     ) -> None:
+        self.table, self.clock, self.topic = table, clock, topic
         self.store = Store(table)
-        self._clock = clock
         self.processor = Processor(
             self.store,
             Notifier(topic, "arn:topic", people_topic_arn),
@@ -317,8 +324,8 @@ class Container:
         """Process a batch that must be done in some seconds, the last of them in reserve."""
         deadline = Deadline(
             owner=owner or f"invocation-{next(_owners)}",
-            stop_at_microseconds=self._clock.now + (seconds - 1) * SECOND,
-            ends_at_microseconds=self._clock.now + seconds * SECOND,
+            stop_at_microseconds=self.clock.now + (seconds - 1) * SECOND,
+            ends_at_microseconds=self.clock.now + seconds * SECOND,
         )
         batch = Batch(deadline, repeated_message_ids=frozenset(repeated))
         self.processor.process(batch_of, batch, symbols)

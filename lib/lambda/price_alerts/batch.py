@@ -1,4 +1,4 @@
-"""Batch: one invocation's work, and what is noted of it. Pure."""
+"""Batch: one invocation's work, and what became of it. Pure."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from price_alerts.domain.ticks import Tick
 
 
 class Deadline(NamedTuple):
-    """Whose work it is, and until when.
+    """An invocation's time.
 
     Attributes
     ----------
     owner
-        A name that no other invocation has; it marks the leases taken here.
+        A name that no other invocation has; it marks this one's leases.
     stop_at_microseconds
-        When no more work is begun.
+        When no more work is started.
     ends_at_microseconds
-        When the invocation is ended, come what may.
+        When Lambda ends the invocation.
     """
 
     owner: str
@@ -29,7 +29,7 @@ class Deadline(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """What went wrong with a symbol, and the messages that must be tried again for it."""
+    """What went wrong with a symbol, and the messages to be retried for it."""
 
     error: Exception
     message_ids: tuple[str, ...]
@@ -39,33 +39,24 @@ class Failure(NamedTuple):
 class Batch:
     """What became of one invocation's work.
 
-    Parameters
-    ----------
-    deadline
-        Whose work it is, and until when.
-    repeated_message_ids
-        The messages that were received before: their ticks may well have been applied.
-
     Attributes
     ----------
-    published
-        The firings that SNS accepted.
-    lags_microseconds
-        How long after its price each of them was accepted.
+    repeated_message_ids
+        The messages that were received before: their ticks may have been applied.
+    published, lags_microseconds
+        The firings that SNS accepted, and how long after its price each was accepted.
     undeliverable
         The firings that SNS rejects for good, each with its reason.
     conflicts
-        How often somebody else was found to have moved, or to be delivering, a symbol.
+        How often another invocation had moved, or was delivering, a symbol.
     late_ticks
-        How many ticks came too late to be put in their places, and were dropped.
+        How many ticks were dropped, because they came too late to be applied in order.
     publish_failures
         How often SNS did not accept a firing.
     unreadable
-        Why a rule was set aside, by its id.
-    failures
-        What went wrong, each with a symbol.
+        Why rules were set aside, by their ids.
     unfinished_message_ids, unfinished_symbols
-        What nothing is wrong with, but time or other invocations did not allow.
+        What nothing is wrong with, but there was no time left, or others were delivering it.
     """
 
     deadline: Deadline
@@ -87,11 +78,11 @@ class Batch:
         return {name for failure in self.failures for name in failure.message_ids}
 
     def part(self) -> Batch:
-        """Return one symbol's part, in which nothing is noted yet."""
+        """Return an empty batch for the work on one symbol."""
         return Batch(self.deadline, self.repeated_message_ids)
 
     def include(self, part: Batch) -> None:
-        """Note what is noted in a symbol's part."""
+        """Add what became of the work on one symbol."""
         self.published += part.published
         self.lags_microseconds += part.lags_microseconds
         self.undeliverable += part.undeliverable
@@ -103,19 +94,19 @@ class Batch:
         self.unfinished_message_ids |= part.unfinished_message_ids
         self.unfinished_symbols |= part.unfinished_symbols
 
-    def dropped(self, ticks: Iterable[Tick]) -> None:
-        """Count ticks that came too late, but for those that may have been applied before."""
+    def drop(self, ticks: Iterable[Tick]) -> None:
+        """Count ticks that came too late, except those that may have been applied before."""
         self.late_ticks += sum(
             tick.position.message_id not in self.repeated_message_ids for tick in ticks
         )
 
-    def failed(self, symbol: str, ticks: Iterable[Tick], error: Exception) -> None:
-        """Note that something went wrong with a symbol."""
+    def fail(self, symbol: str, ticks: Iterable[Tick], error: Exception) -> None:
+        """Record that something went wrong with a symbol."""
         message_ids = tuple(dict.fromkeys(tick.position.message_id for tick in ticks))
         self.failures.append(Failure(error, message_ids))
         self.unfinished_symbols.add(symbol)
 
-    def unfinished(self, symbol: str, ticks: Iterable[Tick]) -> None:
-        """Note that a symbol is to be continued."""
+    def leave_unfinished(self, symbol: str, ticks: Iterable[Tick]) -> None:
+        """Record that a symbol has work left."""
         self.unfinished_symbols.add(symbol)
         self.unfinished_message_ids.update(tick.position.message_id for tick in ticks)

@@ -11,22 +11,8 @@ from price_alerts.domain.shapes import Shape, shapes_with
 from price_alerts.domain.ticks import InvalidMessage, parse_price
 
 _REQUIRED = ("TABLE_NAME", "TOPIC_ARN")
-_OPTIONAL = (
-    "HISTORY_DAYS",
-    "HIGH_PRICE_THRESHOLD",
-    "LATE_TICKS",
-    "METRICS_NAMESPACE",
-    "PEOPLE_TOPIC_ARN",
-    "QUEUE_URL",
-    "SERVICE_NAME",
-    "SHAPES",
-)
 _MEMORY_VARIABLE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"  # Lambda sets it itself
-_USUAL_MEMORY_MEBIBYTES = 256
-# A hundred of them take some 5 KB of a symbol's state.
-MAX_LATE_TICKS = 100
-_USUAL_LATE_TICKS = 16
-ENVIRONMENT_VARIABLES = frozenset((*_REQUIRED, *_OPTIONAL))
+MAX_LATE_TICKS = 100  # they take some 5 KB of a symbol's state
 
 
 class ConfigError(ValueError):
@@ -34,26 +20,22 @@ class ConfigError(ValueError):
 
 
 class Config(NamedTuple):
-    """What the function must know.
+    """The function's settings.
 
     Attributes
     ----------
-    table_name, topic_arn
-        Where it keeps what it knows, and where it publishes for programs.
-    people_topic_arn
-        Where it publishes for people; empty for nowhere.
+    topic_arn, people_topic_arn
+        Where it publishes for programs, and for people; empty for nowhere.
     high_price_threshold
         The stack's own rule; ``None`` switches it off.
-    queue_url
-        The queue of prices, to which messages that need more time are sent again; empty for none.
     history_days
         How long firings are kept; ``None`` for ever.
     late_ticks
         How many later ticks a late tick may trail and still be applied in order.
     shapes
         What feeds emit.
-    memory_mebibytes
-        The function's memory.
+    queue_url
+        The queue to which messages that need more time are sent again; empty for none.
     metrics_namespace, service_name
         Under which CloudWatch keeps its metrics.
     """
@@ -90,7 +72,7 @@ class Config(NamedTuple):
             history_days=_history_days(environment.get("HISTORY_DAYS", "")),
             late_ticks=_late_ticks(environment.get("LATE_TICKS", "")),
             shapes=_shapes(environment.get("SHAPES", "")),
-            memory_mebibytes=int(environment.get(_MEMORY_VARIABLE, _USUAL_MEMORY_MEBIBYTES)),
+            memory_mebibytes=int(environment.get(_MEMORY_VARIABLE, "256")),
             queue_url=environment.get("QUEUE_URL", ""),
             metrics_namespace=environment.get("METRICS_NAMESPACE", "PriceAlerts"),
             service_name=environment.get("SERVICE_NAME", "price-alerts"),
@@ -98,10 +80,8 @@ class Config(NamedTuple):
 
 
 def _threshold(text: str) -> Decimal | None:
-    if not text:
-        return None
     try:
-        return parse_price(text)
+        return parse_price(text) if text else None
     except InvalidMessage as reason:
         raise ConfigError(f"HIGH_PRICE_THRESHOLD: {reason}") from None
 
@@ -114,16 +94,18 @@ def _shapes(text: str) -> tuple[Shape, ...]:
 
 
 def _history_days(text: str) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal() and int(text)):
+    days = _whole_number(text) if text else None
+    if text and not days:
         raise ConfigError("HISTORY_DAYS must be a whole number of days, from 1 on")
-    return int(text)
+    return days
 
 
 def _late_ticks(text: str) -> int:
-    if not text:
-        return _USUAL_LATE_TICKS
-    if not (text.isascii() and text.isdecimal() and int(text) <= MAX_LATE_TICKS):
+    late_ticks = _whole_number(text or "16")
+    if late_ticks is None or late_ticks > MAX_LATE_TICKS:
         raise ConfigError(f"LATE_TICKS must be a whole number from 0 to {MAX_LATE_TICKS}")
-    return int(text)
+    return late_ticks
+
+
+def _whole_number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() else None

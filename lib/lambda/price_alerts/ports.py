@@ -1,4 +1,4 @@
-"""Ports: what processing asks of the table and of SNS, whoever stands behind them."""
+"""Ports: what processing needs of the table and of SNS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_NOTICES_PER_PUBLISH = 10  # SNS PublishBatch: entries in a request
 
 
 class Conflict(Exception):
-    """Somebody else has moved the symbol; ``current`` is where it is now."""
+    """Another invocation has moved the symbol; ``current`` is its state now."""
 
     def __init__(self, current: State) -> None:
         super().__init__("somebody else has moved the symbol")  # which one must not be logged
@@ -33,7 +33,7 @@ class Published(NamedTuple):
     accepted
         Those that SNS accepted, in order.
     undeliverable
-        Those that it rejects whenever they are tried, each with its reason.
+        Those that it rejects for good, each with its reason.
     waiting
         The first that it rejected for now, and all after it: to be published again, in order.
     """
@@ -44,17 +44,7 @@ class Published(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """A firing that was published, or that SNS rejects for good.
-
-    Attributes
-    ----------
-    notice
-        The firing.
-    at_microseconds
-        When that was.
-    undeliverable
-        Why SNS rejects it; ``None`` if it was published.
-    """
+    """A firing that was published, or that SNS rejects for good: when, and why if so."""
 
     notice: Notice
     at_microseconds: int
@@ -62,7 +52,7 @@ class Settled(NamedTuple):
 
 
 class SymbolRules(Index, Protocol):
-    """A symbol's watches and rules, and what was read of them."""
+    """A symbol's watches and rules, and which of them were read."""
 
     known: dict[str, Rule]
     unreadable: dict[str, str]
@@ -72,16 +62,16 @@ class StatesAndFirings(Protocol):
     """Where states, rules and firings are kept; `Store` keeps them in DynamoDB."""
 
     def load(self, symbol: str) -> State:
-        """Read a symbol's state as it is this moment; version 0 if there is none."""
+        """Read a symbol's state consistently; version 0 if there is none."""
 
     def index(self, symbol: str) -> SymbolRules:
-        """Return a symbol's watches and rules, to be read as they are asked for."""
+        """Return a symbol's watches and rules, which are read on demand."""
 
     def commit(self, before: State, after: State) -> State:
         """Replace a state by its next version, or raise `Conflict` or `Busy`."""
 
     def clear(self, state: State) -> State:
-        """Take a delivered outbox out of a state, or raise `Conflict` or `Busy`."""
+        """Remove a delivered outbox from a state, or raise `Conflict` or `Busy`."""
 
     def release(self, state: State) -> None:
         """Let others deliver at once; never fails."""
@@ -90,10 +80,10 @@ class StatesAndFirings(Protocol):
         """Return the ids of those firings that are settled."""
 
     def record(self, firings: Iterable[Settled]) -> None:
-        """Record firings; to repeat it changes nothing."""
+        """Record firings; idempotent."""
 
     def apply(self, symbol: str, outbox: Outbox) -> None:
-        """Write what an outbox does to stored rules; to repeat it changes nothing."""
+        """Apply an outbox to the stored rules; idempotent."""
 
 
 class Publisher(Protocol):

@@ -1,15 +1,15 @@
-"""The commit protocol: nothing lost, nothing doubled.
+"""The commit protocol: nothing is lost, nothing is doubled.
 
 For each symbol: commit the new state and its outbox in one conditional write, deliver the
 outbox, clear it. Before the commit nothing is visible; after it nothing can be lost, because
-whoever finds an outbox whose lease has run out delivers it first.
+whoever finds an outbox whose lease has expired delivers it first.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -32,22 +32,20 @@ from price_alerts.ports import (
     StatesAndFirings,
 )
 
-# Clocks differ a little, and a request can be on its way for as long as its time-out.
+# Clocks differ a little, and a request can be under way for as long as its timeout.
 _LEASE_MARGIN_MICROSECONDS = 5_000_000
-_MAX_TICKS_PER_COMMIT = 1_000  # so that the time is looked at, and what is done is kept
+_MAX_TICKS_PER_COMMIT = 1_000  # so that the time is checked, and what is done is kept
 _MAX_LATE_TICKS_PER_COMMIT = 16  # so that what they do to a rule fits into an outbox
-_MAX_CONFLICTS = 100  # in a row: each means that somebody else got on
+_MAX_CONFLICTS = 100  # in a row: each means that another invocation made progress
 _MEMORY_BYTES = 64 * 2**20  # for the states that a warm container remembers
-# As measured on the Python that is shipped, rounded up.
+# As measured on the deployed Python, rounded up.
 _STATE_BYTES, _MARK_BYTES, _ENTRY_BYTES = 2_400, 460, 290
-# Who waits for a delivery looks often, or too many later ticks go by meanwhile.
+# Whoever waits for a delivery checks often, or too many later ticks go by meanwhile.
 _ROUNDS, _PAUSE_SECONDS = 60, (0.02, 0.06)
 _MAX_RETRIES = 5  # of a delivery that fails
 _BUSY_SECONDS = (0.01, 0.04)
-# Before the time is looked at again: requests to SNS, and rules.
+# Requests to SNS, and changes of rules, before the time is checked again.
 _REQUESTS_AT_ONCE, _CHANGES_AT_ONCE = 8, 40
-
-_NO_TICKS: list[Tick] = []
 
 Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
@@ -56,67 +54,51 @@ class PublishError(Exception):
     """SNS rejected some firings for now; they stay in the outbox."""
 
 
+@dataclass
 class Processor:
     """Takes batches of ticks through commit and delivery.
 
     It remembers the states that it wrote, so that a warm symbol needs no read.
 
-    Parameters
+    Attributes
     ----------
-    store, notifier
-        Where states and firings are kept, and where firings are published.
     high_price
         The stack's own rule, if there is one.
     clock
-        Returns the present in microseconds since 1970.
+        Returns the time in microseconds since 1970.
     sleep
         Waits for some seconds; another invocation's delivery raises no event to wait for.
     kept_ticks
         How many later ticks a late tick may trail and still be applied in order.
     each, each_call
-        Does something for each of some symbols, and of some requests, like ``map``; each a pool's
-        of its own, in several threads.
+        Maps a function over symbols, and over requests; each with a pool of its own, or ``map``.
     memory_bytes
-        How much room the remembered states may take, about.
+        How much memory the remembered states may take, approximately.
     """
 
-    def __init__(  # noqa: PLR0913  # the composition root's parts
-        self,
-        store: StatesAndFirings,
-        notifier: Publisher,
-        high_price: Rule | None,
-        clock: Callable[[], int],
-        sleep: Callable[[float], None],
-        *,
-        kept_ticks: int,
-        each: Each = map,
-        each_call: Each = map,
-        memory_bytes: int = _MEMORY_BYTES,
-    ) -> None:
-        self.store = store
-        self.notifier = notifier
-        self.high_price = high_price
-        self.clock = clock
-        self.sleep = sleep
-        self.kept_ticks = kept_ticks
-        self.each_call = each_call
-        self._each = each
-        self._memory_bytes = memory_bytes
-        self._states: dict[str, State] = {}
-        self._sizes_bytes: dict[str, int] = {}
+    store: StatesAndFirings
+    notifier: Publisher
+    high_price: Rule | None
+    clock: Callable[[], int]
+    sleep: Callable[[float], None]
+    _: KW_ONLY
+    kept_ticks: int
+    each: Each = map
+    each_call: Each = map
+    memory_bytes: int = _MEMORY_BYTES
+    _states: dict[str, State] = field(default_factory=dict, init=False)
+    _sizes_bytes: dict[str, int] = field(default_factory=dict, init=False)
 
     def process(self, ticks: Iterable[Tick], batch: Batch, symbols: Iterable[str] = ()) -> None:
-        """Move every symbol along its ticks; what could not be finished is noted in ``batch``.
+        """Move every symbol along its ticks; ``batch`` records what became of it.
 
-        The symbols that are named have what is left of them finished, without a tick.
+        For `symbols`, finish what is left of them, even without a tick.
         """
-        runs = {
-            symbol: _Run(self, symbol, path, batch.part())
-            for symbol, path in (dict.fromkeys(symbols, _NO_TICKS) | _paths(ticks)).items()
-        }
+        paths: dict[str, list[Tick]] = {**{symbol: [] for symbol in symbols}, **_paths(ticks)}
+        runs = {symbol: _Run(self, symbol, path, batch.part()) for symbol, path in paths.items()}
         waiting = list(runs)
         for _ in self._rounds(batch):
-            each = self._each if len(waiting) > 1 else map
+            each = self.each if len(waiting) > 1 else map
             are_done = each(lambda symbol: runs[symbol].attempt(), waiting)
             waiting = [
                 symbol for symbol, is_done in zip(waiting, are_done, strict=True) if not is_done
@@ -127,34 +109,34 @@ class Processor:
             runs[symbol].give_up()
         for run in runs.values():
             batch.include(run.batch)
-        self._make_room()  # here, where no thread is at work
+        self._make_room()  # here, where no thread is running
 
     def _rounds(self, batch: Batch) -> Iterator[None]:
         yield
         for _ in range(_ROUNDS):
             if self.is_over(batch):
                 return
-            # Jitter keeps those that wait for the same symbol apart.
+            # Jitter, for those that wait for the same symbol.
             self.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311  # not cryptography
             yield
 
     def known(self, symbol: str) -> State | None:
-        """Return a symbol's state as this container knows it."""
+        """Return a symbol's state as this container remembers it."""
         return self._states.get(symbol)
 
     def remember(self, state: State) -> None:
-        """Remember a state; the one written last is the last to be forgotten."""
+        """Remember a state; the one written last will be forgotten last."""
         self._states.pop(state.symbol, None)
         self._states[state.symbol] = state
         self._sizes_bytes[state.symbol] = _size_bytes(state)
 
     def forget(self, symbol: str) -> None:
-        """Forget what may not be true any more."""
+        """Forget a state that may no longer be true."""
         self._states.pop(symbol, None)
         self._sizes_bytes.pop(symbol, None)
 
     def is_over(self, batch: Batch) -> bool:
-        """Return whether no more work is to be begun."""
+        """Return whether it is too late to start more work."""
         return self.clock() >= batch.deadline.stop_at_microseconds
 
     def is_delivered_elsewhere(self, state: State, batch: Batch) -> bool:
@@ -167,7 +149,7 @@ class Processor:
         )
 
     def _make_room(self) -> None:
-        excess_bytes = sum(self._sizes_bytes.values()) - self._memory_bytes
+        excess_bytes = sum(self._sizes_bytes.values()) - self.memory_bytes
         while excess_bytes > 0:
             symbol = next(iter(self._states))
             excess_bytes -= self._sizes_bytes[symbol]
@@ -188,39 +170,39 @@ class _Run:
         self._pending = list(path)  # what is neither applied nor dropped
         self._error: Exception | None = None
         self._retries = 0
-        self._is_current = False  # whether the state is not only remembered
+        self._is_current = False  # whether the state was read, not just remembered
         self._decided_version = 0  # of the last outbox that was decided here
         self._rules: Mapping[str, Rule] = {}
-        self._published: set[str] = set()  # firings by their ids, here and now
+        self._published: set[str] = set()  # ids of firings, in this run
         self._recorded: set[str] = set()
         self._lock = Lock()  # several requests are under way at a time
 
     def attempt(self) -> bool:
-        """Go as far as it goes now; returns whether nothing is left to do here."""
+        """Get as far as possible; return whether nothing is left to do here."""
         self._error = None
         try:
             return self._advance()
-        except Exception as error:  # noqa: BLE001  # one symbol's trouble must not touch the others
+        except Exception as error:  # noqa: BLE001  # one symbol's error must not harm the others
             self._processor.forget(self._symbol)
             self._retries += 1
             if self._published - self._recorded and self._retries <= _MAX_RETRIES:
-                self._error = error  # to give up would announce them again
+                self._error = error  # giving up would publish them again
                 return False
-            self.batch.failed(self._symbol, self._path, error)
+            self.batch.fail(self._symbol, self._path, error)
             return True
 
     def give_up(self) -> None:
-        """Note what is left to do."""
+        """Record what is left to do."""
         if self._error:
-            self.batch.failed(self._symbol, self._path, self._error)
+            self.batch.fail(self._symbol, self._path, self._error)
             return
         state = self._processor.known(self._symbol)
         is_delivered = state is not None and not (state.outbox or state.step)
         if state and state.lease and state.lease.owner == self.batch.deadline.owner:
             self._store.release(state)
             self._processor.forget(self._symbol)
-        # Nothing is finished before all that it set off has been delivered.
-        self.batch.unfinished(self._symbol, self._pending if is_delivered else self._path)
+        # No tick is finished before all its firings are delivered.
+        self.batch.leave_unfinished(self._symbol, self._pending if is_delivered else self._path)
 
     def _advance(self) -> bool:
         processor, batch = self._processor, self.batch
@@ -236,20 +218,17 @@ class _Run:
                 return False
             try:
                 following = self._step(state)
-            except Conflict as conflict:
-                # Who is told where the symbol is goes on from there, at once: a pause would
-                # only give others the time to move it again.
-                following = conflict.current
-                self._is_current = True
+                if following is None:
+                    return True
+            except (Busy, Conflict) as conflict:
                 conflicts += 1
                 batch.conflicts += 1
-            except Busy:
-                processor.sleep(random.uniform(*_BUSY_SECONDS))  # noqa: S311  # not cryptography
-                following = self._loaded()
-                conflicts += 1
-                batch.conflicts += 1
-            if following is None:
-                return True
+                if isinstance(conflict, Conflict):
+                    # Go on at once: a pause would only give others the time to move it again.
+                    following, self._is_current = conflict.current, True
+                else:
+                    processor.sleep(random.uniform(*_BUSY_SECONDS))  # noqa: S311  # as above
+                    following = self._loaded()
             state = following
             processor.remember(state)
         return False
@@ -261,15 +240,15 @@ class _Run:
         return state
 
     def _step(self, state: State) -> State | None:
-        """Bring the symbol one commit, or one delivery, further; ``None`` if all is done."""
+        """Take the symbol one commit, or one delivery, further; ``None`` if all is done."""
         if state.outbox:
             return self._deliver(state, state.outbox)
         if state.step:
             return self._evaluate(state, [])
         late, following, too_late = self._sorted(state)
         if too_late and not self._is_current:
-            return self._loaded()  # somebody may have applied them, and died before delivery
-        self.batch.dropped(too_late)
+            return self._loaded()  # another may have applied them, and died before delivery
+        self.batch.drop(too_late)
         self._pending = [*late, *following]
         if late:
             return self._place(state, late[:_MAX_LATE_TICKS_PER_COMMIT])
@@ -286,7 +265,7 @@ class _Run:
         following = [
             tick
             for tick in self._pending
-            # What the release before has applied, it did not tell the order of.
+            # The release before did not store the order of the ticks that it applied.
             if tick.position > position and tick.position.name not in names
         ]
         late = late_ticks(state, self._pending)
@@ -332,7 +311,7 @@ class _Run:
         return moved
 
     def _deliver(self, state: State, outbox: Outbox) -> State:
-        """Publish and record an outbox, and clear it; returns it uncleared if time runs out."""
+        """Publish, record and clear an outbox; return it uncleared if time runs out."""
         processor, batch = self._processor, self.batch
         if state.lease is None or state.lease.owner != batch.deadline.owner:
             claimed = self._leased(replace(state, version=state.version + 1))
@@ -342,8 +321,9 @@ class _Run:
             recorded, rules = self._recorded, self._rules
         else:
             recorded = self._recorded | self._store.recorded(outbox.firings)
-            rules = self._rules_of(outbox)
-            outbox = _without_changes_of(rules, outbox)
+            rule_ids = {*outbox.changes, *(firing.rule_id for firing in outbox.firings)}
+            rules = self._store.index(self._symbol).rules(sorted(rule_ids))
+            outbox = _without_applied_changes(rules, outbox)
         waiting = [
             notice(firing, rules.get(firing.rule_id) or _own_rule(firing))
             for firing in outbox.firings
@@ -352,9 +332,9 @@ class _Run:
         for wave in _waves(waiting):
             if processor.is_over(batch):
                 return state
-            errors = [error for error in processor.each_call(self._trouble_with, wave) if error]
-            if errors:
-                raise errors[0]
+            for error in list(processor.each_call(self._error_of_publishing, wave)):
+                if error:
+                    raise error
         for part in outbox.parts(_CHANGES_AT_ONCE):
             if processor.is_over(batch):
                 return state
@@ -363,20 +343,15 @@ class _Run:
             return state
         return self._store.clear(state)
 
-    def _rules_of(self, outbox: Outbox) -> Mapping[str, Rule]:
-        rule_ids = {*outbox.changes, *(firing.rule_id for firing in outbox.firings)}
-        return self._store.index(self._symbol).rules(sorted(rule_ids))
-
-    def _trouble_with(self, notices: Sequence[Notice]) -> Exception | None:
-        """Publish and record firings; returns what went wrong, once nothing is under way."""
+    def _error_of_publishing(self, notices: Sequence[Notice]) -> Exception | None:
+        """Publish and record firings; return the error, so that other requests can finish."""
         try:
             self._publish(notices)
-        except Exception as error:  # noqa: BLE001  # whoever waits for all of them raises it
+        except Exception as error:  # noqa: BLE001  # the caller raises it
             return error
         return None
 
     def _publish(self, notices: Sequence[Notice]) -> None:
-        """Publish firings and record what became of them."""
         processor = self._processor
         waiting = [each for each in notices if each.firing.firing_id not in self._published]
         try:
@@ -415,8 +390,8 @@ class _Run:
         return replace(state, lease=Lease(deadline.owner, until))
 
 
-def _without_changes_of(rules: Mapping[str, Rule], outbox: Outbox) -> Outbox:
-    """Leave out what rules have got already, so that each delivery gets further than the last."""
+def _without_applied_changes(rules: Mapping[str, Rule], outbox: Outbox) -> Outbox:
+    """Leave out applied changes, so that each delivery gets further than the last."""
     changes = {
         rule_id: progress
         for rule_id, progress in outbox.changes.items()
@@ -427,13 +402,12 @@ def _without_changes_of(rules: Mapping[str, Rule], outbox: Outbox) -> Outbox:
 
 def _own_rule(firing: Firing) -> Rule | None:
     """Return the stack's own rule, if it is the one that fired."""
-    if firing.rule_id != HIGH_PRICE_RULE_ID:
-        return None
-    return high_price_rule(firing.terms.levels[0])
+    is_own = firing.rule_id == HIGH_PRICE_RULE_ID
+    return high_price_rule(firing.terms.levels[0]) if is_own else None
 
 
 def _waves(notices: Iterable[Notice]) -> Iterator[list[Sequence[Notice]]]:
-    """Yield requests that may be published at the same time: those with firings of one tick."""
+    """Yield requests that may be under way at the same time: those with firings of one tick."""
     wave: list[Sequence[Notice]] = []
     positions: set[Position] = set()
     for request in portions(notices, MAX_NOTICES_PER_PUBLISH):
@@ -448,7 +422,7 @@ def _waves(notices: Iterable[Notice]) -> Iterator[list[Sequence[Notice]]]:
 
 
 def _paths(ticks: Iterable[Tick]) -> dict[str, list[Tick]]:
-    """Part the ticks by symbol, each symbol's in order; one that is there twice counts once."""
+    """Return each symbol's ticks in order, without duplicates."""
     paths: dict[str, dict[object, Tick]] = {}
     for tick in sorted(ticks, key=lambda tick: tick.position):
         paths.setdefault(tick.symbol, {})[tick.position] = tick
@@ -456,7 +430,7 @@ def _paths(ticks: Iterable[Tick]) -> dict[str, list[Tick]]:
 
 
 def _size_bytes(state: State) -> int:
-    """Estimate how much memory a state takes."""
+    """Estimate a state's memory."""
     entries = sum(map(len, state.windows.values()))
     marks = 0
     if state.recent:

@@ -1,4 +1,4 @@
-"""Items: how rules and watches stand in the table, and where all the rest does. Pure."""
+"""Items: the table's keys, and how rules and watches are stored. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from price_alerts.adapters.trail_items import position_of_text, position_text, trail_of, trail_text
+from price_alerts.adapters.recent_items import (
+    position_of_text,
+    position_text,
+    trail_of,
+    trail_text,
+)
 from price_alerts.domain.conditions import Condition, Distance, Side, Terms
 from price_alerts.domain.progress import Progress, Status
 from price_alerts.domain.rules import Rule, Trigger
@@ -21,17 +26,17 @@ Attributes = dict[str, Any]
 Item = Mapping[str, Any]
 Key = dict[str, str]
 
-# The format that this code writes. What a newer format wrote is left as it is.
+# The format that this code writes. Items of a newer format are left as they are.
 SCHEMA = 2
 # That of states. The release before would not find rules that are spread over several keys, and
-# orders ticks of one timestamp in another way: it leaves a symbol alone that this one has moved.
+# orders ticks of one timestamp differently: it leaves a symbol alone that this one has moved.
 STATE_SCHEMA = 3
-# DynamoDB takes 1,000 write units a second for one partition key (developer guide, "Best practices
-# for designing and using partition keys"); each firing is a unit for the firing, one for its entry
-# in the index by_day, and one for its rule.
+# DynamoDB accepts 1,000 write units a second for one partition key (developer guide, "Best
+# practices for designing and using partition keys"); each firing takes a unit for itself, one for
+# its entry in the index by_day, and one for its rule.
 _SHARDS = 8
-# What is past its expiry is deleted by the table itself, when nobody looks for it any more, and
-# even a message from the dead-letter queue has come: 14 days in each of two queues at most.
+# The table itself deletes what expired, once nobody looks for it any more, and even a message
+# from the dead-letter queue has arrived: after at most 14 days in each of two queues.
 _KEPT_SECONDS = 30 * 86_400
 
 
@@ -44,6 +49,9 @@ def check_schema(item: Item, newest: int = SCHEMA) -> None:
     schema = item.get("schema", 1)
     if schema > newest:
         raise UnreadableItem(f"it has the format {schema}, and this code reads up to {newest}")
+
+
+# --- keys ------------------------------------------------------------------------------------
 
 
 def partition_of(kind: str, symbol: str) -> str:
@@ -62,7 +70,7 @@ def state_key(symbol: str) -> Key:
 
 
 def state_listing(symbol: str) -> Attributes:
-    """Return what lists a state in the index ``by_rule``, beside the rules."""
+    """Return what lists a state in the index ``by_rule``, next to the rules."""
     return {"rule_id": f"STATE#{symbol}"}
 
 
@@ -82,12 +90,12 @@ def rule_keys(symbol: str, rule_id: str) -> list[Key]:
 
 
 def rule_partitions(symbol: str) -> list[str]:
-    """Return the partitions in which a symbol's rules are."""
+    """Return the partitions of a symbol's rules."""
     return shards(partition_of("SYMBOL", symbol))
 
 
 def claim_key(rule_id: str) -> Key:
-    """Return the key of what says that an id is taken: a rule's own key holds its symbol, too."""
+    """Return the key that reserves an id: a rule's own key includes its symbol."""
     return {"pk": f"RULE_ID#{rule_id}", "sk": "CLAIM"}
 
 
@@ -125,7 +133,7 @@ def day_key(firing_id: str, fired_at: str) -> str:
 
 
 def shards(partition: str) -> list[str]:
-    """Return the partitions over which something is spread, with the one of the release before."""
+    """Return the partitions over which items are spread, and that of the release before."""
     return [partition, *(f"{partition}#{shard}" for shard in range(_SHARDS))]
 
 
@@ -133,30 +141,34 @@ def _spread(key: Key, name: str) -> Key:
     return {**key, "pk": f"{key['pk']}#{_shard_of(name)}"}
 
 
-def _shard_of(firing_id: str) -> int:
-    return zlib.crc32(firing_id.encode()) % _SHARDS
+def _shard_of(name: str) -> int:
+    return zlib.crc32(name.encode()) % _SHARDS
+
+
+# --- rules and watches -----------------------------------------------------------------------
 
 
 def rule_item(rule: Rule) -> Attributes:
-    """Write a rule as an item."""
-    expires_at = rule.expires_at_microseconds
-    return {
-        **rule_key(rule.symbol, rule.rule_id),
-        "schema": SCHEMA,
-        "rule_id": rule.rule_id,
-        "symbol": rule.symbol,
-        **terms_attributes(rule.terms),
-        "trigger": str(rule.trigger),
-        "cooldown_seconds": rule.cooldown_seconds,
-        **({} if expires_at is None else {"expires_at_microseconds": expires_at}),
-        **_expiry(expires_at),
-        "owner": rule.owner,
-        "note": rule.note,
-        "message": rule.message,
-        **known({"since": rule.since and position_text(rule.since)}),
-        "revision": rule.revision,
-        **progress_attributes(rule.progress),
-    }
+    """Return a rule's item."""
+    return without_none(
+        {
+            **rule_key(rule.symbol, rule.rule_id),
+            "schema": SCHEMA,
+            "rule_id": rule.rule_id,
+            "symbol": rule.symbol,
+            **terms_attributes(rule.terms),
+            "trigger": str(rule.trigger),
+            "cooldown_seconds": rule.cooldown_seconds,
+            "expires_at_microseconds": rule.expires_at_microseconds,
+            **_expiry(rule),
+            "owner": rule.owner,
+            "note": rule.note,
+            "message": rule.message,
+            "since": rule.since and position_text(rule.since),
+            "revision": rule.revision,
+            **progress_attributes(rule.progress),
+        }
+    )
 
 
 def rule_of(item: Item) -> Rule:
@@ -168,49 +180,38 @@ def rule_of(item: Item) -> Rule:
         If it is no rule that this code can evaluate.
     """
     with _reading(item):
-        rule = _rule_of(item)
-        key = {name: item[name] for name in ("pk", "sk")}
-        if key not in rule_keys(rule.symbol, rule.rule_id):
+        since = item.get("since")
+        rule = Rule(
+            rule_id=item["rule_id"],
+            symbol=item["symbol"],
+            terms=terms_of(item),
+            trigger=Trigger(item["trigger"]),
+            cooldown_seconds=int(item["cooldown_seconds"]),
+            expires_at_microseconds=_whole_number(item.get("expires_at_microseconds")),
+            owner=item["owner"],
+            note=item["note"],
+            message=item["message"],
+            since=None if since is None else position_of_text(since),
+            revision=int(item.get("revision", 0)),
+            progress=progress_of(item),
+        )
+        if {"pk": item["pk"], "sk": item["sk"]} not in rule_keys(rule.symbol, rule.rule_id):
             raise ValueError("it is not under its own key")
         return rule
 
 
-def _rule_of(item: Item) -> Rule:
-    since = item.get("since")
-    return Rule(
-        rule_id=item["rule_id"],
-        symbol=item["symbol"],
-        terms=terms_of(item),
-        trigger=Trigger(item["trigger"]),
-        cooldown_seconds=int(item["cooldown_seconds"]),
-        expires_at_microseconds=_whole_number(item.get("expires_at_microseconds")),
-        owner=item["owner"],
-        note=item["note"],
-        message=item["message"],
-        since=None if since is None else position_of_text(since),
-        revision=int(item.get("revision", 0)),
-        progress=progress_of(item),
-    )
-
-
 def claim_item(rule: Rule) -> Attributes:
-    """Write that a rule's id is taken, for as long as the rule is there."""
-    expiry = _expiry(rule.expires_at_microseconds)
-    return {**claim_key(rule.rule_id), "schema": SCHEMA, "symbol": rule.symbol, **expiry}
+    """Return the item that reserves a rule's id as long as the rule exists."""
+    return {**claim_key(rule.rule_id), "schema": SCHEMA, "symbol": rule.symbol, **_expiry(rule)}
 
 
 def watch_items(rule: Rule) -> list[Attributes]:
-    """Write all of a rule that stands in the index, for a rule that has seen no tick yet."""
-    expiry = _expiry(rule.expires_at_microseconds)
-    watched = {
-        "schema": SCHEMA,
-        "rule": rule.rule_id,
-        **terms_attributes(rule.terms),
-        **expiry,
-    }
+    """Return all entries in the index of a rule that has seen no tick yet."""
+    common = {"schema": SCHEMA, **_expiry(rule)}
+    watched = {"rule": rule.rule_id, **terms_attributes(rule.terms), **common}
     items = [{**key, **watched} for key in watch_keys(rule)]
     if rule.terms.is_state:
-        items.append({**new_rule_key(rule.symbol, rule.rule_id), "schema": SCHEMA, **expiry})
+        items.append({**new_rule_key(rule.symbol, rule.rule_id), **common})
     return items
 
 
@@ -225,8 +226,8 @@ def watch_of(item: Item) -> Watch:
 
 
 def progress_attributes(progress: Progress) -> Attributes:
-    """Write a rule's progress; what is unknown is left out."""
-    return known(
+    """Return a rule's progress as attributes."""
+    return without_none(
         {
             "status": str(progress.status),
             "disarmed": progress.disarmed and str(progress.disarmed),
@@ -234,35 +235,6 @@ def progress_attributes(progress: Progress) -> Attributes:
             "last_firing_id": progress.last_firing_id,
             "trail": trail_text(progress),
         }
-    )
-
-
-def terms_attributes(terms: Terms) -> Attributes:
-    """Write terms; what they do not have is left out."""
-    attributes: Attributes = {
-        "condition": str(terms.condition),
-        "levels": list(terms.levels),
-        "percent": terms.is_percent or None,
-        "window": terms.window,
-    }
-    if terms.rearm:
-        attributes["rearm"] = terms.rearm.value
-        attributes["rearm_percent"] = terms.rearm.is_percent or None
-    return known(attributes)
-
-
-def terms_of(item: Item) -> Terms:
-    """Read the terms in an item."""
-    levels: list[Decimal] = item["levels"]
-    rearm = None
-    if "rearm" in item:
-        rearm = Distance(item["rearm"], item.get("rearm_percent", False))
-    return Terms(
-        condition=Condition(item["condition"]),
-        levels=tuple(levels),
-        is_percent=item.get("percent", False),
-        window=item.get("window"),
-        rearm=rearm,
     )
 
 
@@ -279,20 +251,49 @@ def progress_of(item: Item) -> Progress:
     return replace(progress, trail=trail_of(item["trail"], progress))
 
 
-def known(attributes: Attributes) -> Attributes:
-    """Leave out what is unknown."""
+def terms_attributes(terms: Terms) -> Attributes:
+    """Return terms as attributes."""
+    return without_none(
+        {
+            "condition": str(terms.condition),
+            "levels": list(terms.levels),
+            "percent": terms.is_percent or None,
+            "window": terms.window,
+            "rearm": terms.rearm and terms.rearm.value,
+            "rearm_percent": (terms.rearm and terms.rearm.is_percent) or None,
+        }
+    )
+
+
+def terms_of(item: Item) -> Terms:
+    """Read the terms in an item."""
+    levels: list[Decimal] = item["levels"]
+    is_percent = item.get("rearm_percent", False)
+    return Terms(
+        condition=Condition(item["condition"]),
+        levels=tuple(levels),
+        is_percent=item.get("percent", False),
+        window=item.get("window"),
+        rearm=Distance(item["rearm"], is_percent) if "rearm" in item else None,
+    )
+
+
+def without_none(attributes: Attributes) -> Attributes:
+    """Leave out attributes without a value."""
     return {name: value for name, value in attributes.items() if value is not None}
 
 
-def setting(attributes: Item, gone: Sequence[str] = ()) -> dict[str, Any]:
-    """Write attributes, and the names of those to remove, as an update's parameters."""
-    removal = ", ".join(f"#{_alias(name)}" for name in gone)
-    assignments = ", ".join(f"#{_alias(name)} = :{_alias(name)}" for name in attributes)
+def update_of(attributes: Item, removed: Sequence[str] = ()) -> dict[str, Any]:
+    """Return an update's parameters that set attributes, and remove some by their names."""
+    aliases = {name: name.replace("-", "_") for name in (*attributes, *removed)}  # windows' names
+    expression = "SET " + ", ".join(f"#{aliases[name]} = :{aliases[name]}" for name in attributes)
+    if removed:
+        expression += " REMOVE " + ", ".join(f"#{aliases[name]}" for name in removed)
     return {
-        "UpdateExpression": f"SET {assignments}" + (f" REMOVE {removal}" if removal else ""),
-        "ExpressionAttributeNames": {f"#{_alias(name)}": name for name in (*attributes, *gone)},
+        "UpdateExpression": expression,
+        "ExpressionAttributeNames": {f"#{alias}": name for name, alias in aliases.items()},
         "ExpressionAttributeValues": {
-            f":{_alias(name)}": value for name, value in attributes.items()
+            f":{aliases[name]}": value for name, value in attributes.items()
         },
     }
 
@@ -303,18 +304,13 @@ def _reading(item: Item) -> Iterator[None]:
         check_schema(item)
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # Which attribute, but not its content: a log may show it.
+        # Not what an attribute holds: a log may show it.
         raise UnreadableItem(f"it cannot be read ({type(error).__name__})") from error
 
 
-def _alias(name: str) -> str:
-    return name.replace("-", "_")  # a window's name
-
-
-def _expiry(expires_at_microseconds: int | None) -> Attributes:
-    if expires_at_microseconds is None:
-        return {}
-    return {"expires_at_epoch": expires_at_microseconds // 1_000_000 + _KEPT_SECONDS}
+def _expiry(rule: Rule) -> Attributes:
+    expires_at = rule.expires_at_microseconds
+    return {} if expires_at is None else {"expires_at_epoch": expires_at // 10**6 + _KEPT_SECONDS}
 
 
 def _whole_number(number: Decimal | None) -> int | None:

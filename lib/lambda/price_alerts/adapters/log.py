@@ -1,6 +1,6 @@
-"""Lines: what the function prints, which Lambda and CloudWatch read.
+"""The log: what the function prints, for Lambda and CloudWatch.
 
-Powertools would do the same, but to load it takes a tenth of a cold start.
+Powertools would do the same, but loading it takes a tenth of a cold start.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class Lines:
     service
         The function's name, which every line has; the metrics' only dimension.
     namespace
-        Of the metrics.
+        The metrics' namespace.
 
     Attributes
     ----------
     request_id
-        Of the present invocation, if that has one.
+        The id of the present invocation, if it has one.
     """
 
     def __init__(self, service: str, namespace: str) -> None:
@@ -75,22 +75,18 @@ class Lines:
             _print({"_aws": about, "service": self._service, **values})
 
     def _log(self, level: str, message: str, details: Mapping[str, object]) -> None:
-        # Lambda sorts out lines by their level, if they have one and a time like this.
+        # Lambda filters lines by their level, if they have one and a time like this.
+        header = os.environ.get("_X_AMZN_TRACE_ID", "")  # Lambda sets it for each invocation
         line = {
             "level": level,
             "message": message,
             "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "service": self._service,
             "request_id": self.request_id,
-            # Lambda sets it for each invocation.
-            "xray_trace_id": _trace_id(os.environ.get("_X_AMZN_TRACE_ID", "")),
+            "xray_trace_id": header.partition(";")[0].removeprefix("Root=") or None,
             **details,
         }
         _print({name: value for name, value in line.items() if value is not None})
-
-
-def _trace_id(header: str) -> str | None:
-    return header.partition(";")[0].removeprefix("Root=") or None
 
 
 def _print(line: Mapping[str, object]) -> None:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 Entry = Callable[[Notice], "PublishBatchRequestEntryTypeDef"]  # such as `message`
 
 _MAX_SUBJECT_CHARACTERS = 99  # SNS Publish: a subject has less than 100
-# Source: Amazon SNS, "Filter policy constraints". What is beyond them, no numeric filter matches.
+# Source: Amazon SNS, "Filter policy constraints". No numeric filter matches what exceeds them.
 _MAX_FILTERED_NUMBER, _MAX_FILTERED_DECIMALS = Decimal(10**9), 5
 _ATTEMPTS = 3
-_PASSING_CODES = (
+_PASSING_CODES = [
     "Throttl",
     "KMS",
     "Limit",
@@ -33,7 +33,7 @@ _PASSING_CODES = (
     "AccessDenied",
     "Internal",
     "Unavailable",
-)
+]
 
 
 class Notifier:
@@ -41,12 +41,8 @@ class Notifier:
 
     Parameters
     ----------
-    sns
-        A client of SNS.
-    topic_arn
-        The topic for programs.
-    people_topic_arn
-        The topic for people; empty if the stack has none.
+    topic_arn, people_topic_arn
+        The topic for programs, and that for people; empty if the stack has none.
     """
 
     def __init__(self, sns: SNSClient, topic_arn: str, people_topic_arn: str = "") -> None:
@@ -55,23 +51,23 @@ class Notifier:
         self._people_topic_arn = people_topic_arn
 
     def publish(self, notices: Sequence[Notice]) -> Published:
-        """Publish up to ten firings of a symbol, if there are any.
+        """Publish up to ten firings of a symbol, in order.
 
-        A firing counts as accepted once every topic accepted it. Programs come first: if people's
-        topic rejects a firing for now, it is repeated to programs, which know it by its id.
+        A firing is accepted once every topic has accepted it. Programs come first: if people's
+        topic rejects a firing for now, programs get it again, and know it by its id.
         """
         programs = self._publish_to(self._topic_arn, message, notices)
         if not self._people_topic_arn:
             return programs
         settled = notices[: len(notices) - len(programs.waiting)]
         people = self._publish_to(self._people_topic_arn, sentence, settled)
-        return _together(notices, programs, people)
+        return _combined(notices, programs, people)
 
     def _publish_to(self, topic_arn: str, entry: Entry, notices: Sequence[Notice]) -> Published:
-        """Publish to one topic.
+        """Publish to one topic, in up to three requests.
 
-        SNS may reject some entries of a request. The first that it rejects for now, and those
-        after it, are published again, so that none is left behind by later ones; three times.
+        SNS may reject some entries of a request. The first that it rejects for now is published
+        again with all after it, so that later ones do not overtake it.
         """
         published = Published([], [], list(notices))
         for _ in range(_ATTEMPTS):
@@ -103,7 +99,7 @@ class Notifier:
         return Published(accepted, undeliverable, [])
 
 
-def _together(notices: Sequence[Notice], programs: Published, people: Published) -> Published:
+def _combined(notices: Sequence[Notice], programs: Published, people: Published) -> Published:
     """Return what became of firings that were published to programs, then to people."""
     settled = len(notices) - len(programs.waiting) - len(people.waiting)
     reasons = {
@@ -121,13 +117,13 @@ def _together(notices: Sequence[Notice], programs: Published, people: Published)
 
 
 def _is_for_good(failure: BatchResultErrorEntryTypeDef) -> bool:
-    # A throttled request is the sender's fault, too, and so is a permission that is missing yet.
+    # Throttling is the sender's fault, too, and so is a permission that is still missing.
     code = failure["Code"]
     return failure["SenderFault"] and not any(word in code for word in _PASSING_CODES)
 
 
 def message(notice: Notice) -> PublishBatchRequestEntryTypeDef:
-    """Write a notice for programs, as the entry of a PublishBatch request.
+    """Return a notice for programs, as the entry of a PublishBatch request.
 
     It has no ``MessageStructure``: with one, SNS sends no attributes, and filter policies match
     nothing. Source: Amazon SNS, "Message attributes".
@@ -149,12 +145,12 @@ def message(notice: Notice) -> PublishBatchRequestEntryTypeDef:
         "owner": notice.owner,
         "note": notice.note,
     }
-    # Escapes beyond ASCII would make it up to nine times as long, and SNS takes 256 KB a request.
+    # Escapes beyond ASCII could make it nine times as long, and SNS accepts 256 KB a request.
     return _entry(notice, json.dumps(body, ensure_ascii=False))
 
 
 def sentence(notice: Notice) -> PublishBatchRequestEntryTypeDef:
-    """Write a notice for people, as the entry of a PublishBatch request."""
+    """Return a notice for people, as the entry of a PublishBatch request."""
     return _entry(notice, notice.text)
 
 
@@ -162,15 +158,16 @@ def _entry(notice: Notice, text: str) -> PublishBatchRequestEntryTypeDef:
     firing = notice.firing
     condition, levels = firing.terms.condition, firing.terms.levels_in_words
     subject = f"{firing.symbol} {condition.phrase} {' to '.join(levels)}: {firing.price:f}"
+    texts = {
+        "symbol": firing.symbol,
+        "condition": condition,
+        "owner": notice.owner,
+        "rule_id": firing.rule_id,
+    }
     attributes: dict[str, MessageAttributeValueTypeDef] = {
         name: {"DataType": "String", "StringValue": value}
-        for name, value in (
-            ("symbol", firing.symbol),
-            ("condition", condition),
-            ("owner", notice.owner),
-            ("rule_id", firing.rule_id),
-        )
-        if value  # SNS takes no empty attribute
+        for name, value in texts.items()
+        if value  # SNS rejects an empty attribute
     }
     if _can_be_filtered(firing.price):
         attributes["price"] = {"DataType": "Number", "StringValue": f"{firing.price:f}"}

@@ -1,7 +1,7 @@
-"""Records: SQS messages as Lambda passes them on, and what one carries when sent again. Pure.
+"""SQS: messages as Lambda passes them on, and what one carries when it is sent again. Pure.
 
-A message that is sent again gets a new id and a new time from SQS. Attributes carry those under
-which it was sent first, so that its ticks keep their positions and are recognised.
+SQS gives a message that is sent again a new id and a new time. Attributes carry the first ones,
+so that its ticks keep their positions and are recognised.
 """
 
 from __future__ import annotations
@@ -22,22 +22,16 @@ class Record(NamedTuple):
 
     Attributes
     ----------
-    message_id
-        SQS's id of it.
-    first_id
-        The id under which it was sent first.
+    message_id, first_id
+        Its id, and the id under which it was sent first.
     sent_at_microseconds
-        When it was sent first; ``None`` if nobody knows.
+        When it was sent first; ``None`` if that is unknown.
     group
         The group in which it keeps its place; ``None`` in a standard queue.
-    receive_count
-        How often it has been received under its present id.
-    handovers
-        How often the function has sent it again.
-    body
-        Its content.
+    receive_count, handovers
+        How often it was received under its present id, and how often the function sent it again.
     attributes
-        The attributes of the message itself.
+        The message's own attributes.
     """
 
     message_id: str
@@ -56,8 +50,6 @@ class Record(NamedTuple):
         attributes: Mapping[str, Any] = record.get("messageAttributes") or {}
         message_id = record.get("messageId", "")
         first_id = _text(attributes, _FIRST_ID)
-        if not _ID.fullmatch(first_id):
-            first_id = message_id
         times = _whole(system.get("SentTimestamp", "")), _whole(_text(attributes, _FIRST_SENT_AT))
         sent_at = min((time for time in times if time is not None), default=None)
         # In a standard queue, a group is about fairness.
@@ -65,7 +57,7 @@ class Record(NamedTuple):
         count = _whole(system.get("ApproximateReceiveCount", ""))
         return cls(
             message_id=message_id,
-            first_id=first_id,
+            first_id=first_id if _ID.fullmatch(first_id) else message_id,
             sent_at_microseconds=None if sent_at is None else sent_at * 1_000,
             group=system.get("MessageGroupId") if is_fifo else None,
             receive_count=1 if count is None else count,
@@ -102,7 +94,7 @@ def carried_attributes(
     first_id, sent_at_microseconds
         The id under which it was sent first, and when.
     others
-        The attributes that it has, of which as many are kept as there is room for.
+        The attributes that it has; as many are kept as there is room for.
     """
     attributes = {_FIRST_ID: {"DataType": "String", "StringValue": first_id}}
     if sent_at_microseconds is not None:
@@ -114,24 +106,16 @@ def carried_attributes(
 
 
 def with_followers(records: Sequence[Record], failed: Collection[str]) -> set[str]:
-    """Add to the messages that fail those that must be tried again after them.
+    """Add to the first ids of messages that fail those that must be retried after them.
 
     Source: AWS Lambda, "Implementing partial batch responses", for FIFO queues.
-
-    Parameters
-    ----------
-    records
-        A batch, in its order.
-    failed
-        The first ids of the messages that fail.
     """
     held_up: set[str] = set()
-    held_up_groups: set[str] = set()
+    held_up_groups: set[str | None] = set()
     for record in records:
         if record.first_id in failed or record.group in held_up_groups:
             held_up.add(record.first_id)
-            if record.group is not None:
-                held_up_groups.add(record.group)
+            held_up_groups |= {record.group} - {None}
     return held_up
 
 

@@ -1,4 +1,4 @@
-"""State items: how states with their outboxes, and recorded firings, stand in the table. Pure."""
+"""State items: how states with their outboxes, and firings, are stored. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from price_alerts.adapters.items import (
     check_schema,
     day_key,
     firing_key,
-    known,
     progress_attributes,
     progress_of,
     terms_attributes,
     terms_of,
+    without_none,
 )
 from price_alerts.adapters.recent_items import (
     recent_attributes,
@@ -32,25 +32,24 @@ from price_alerts.domain.state import Firing, Lease, Outbox, State, Step, Thresh
 from price_alerts.domain.ticks import Position, format_timestamp
 from price_alerts.domain.watches import Band
 
-# An outbox of this size would hardly become smaller.
+# Compressing an outbox of fewer rules would hardly make it smaller.
 _MAX_PLAIN_RULES = 100
 _MAX_NUMBER_DIGITS = 38  # Amazon DynamoDB Developer Guide, "Data types"
 
 
 def state_attributes(state: State) -> Attributes:
-    """Write a state's attributes, without its key."""
+    """Return a state's attributes, without its key."""
     attributes: Attributes = {
         "schema": STATE_SCHEMA,
         "version": state.version,
         "nonce": state.nonce,
         "price": state.price,
         "threshold": state.threshold,
+        "threshold_before": state.threshold_before and list(state.threshold_before),
+        **(_position_attributes(state.position) if state.position else {}),
+        **windows_attributes(state.windows),
+        "outbox": state.outbox and _outbox_attributes(state.outbox),
     }
-    if known_before := state.threshold_before:
-        attributes["threshold_before"] = [known_before.level, known_before.until_microseconds]
-    if state.position:
-        attributes |= _position_attributes(state.position)
-    attributes |= windows_attributes(state.windows)
     if state.bands is not None:
         attributes["band"] = {
             line: [_number(band.below), _number(band.above)] for line, band in state.bands.items()
@@ -64,18 +63,15 @@ def state_attributes(state: State) -> Attributes:
         }
     if state.recent:
         attributes["recent"] = recent_attributes(state.recent)
-        # The version that they belong to: who does not know of them moves on without them.
+        # Older code moves the symbol on without them, and leaves this version behind.
         attributes["recent_version"] = state.version
-    if state.outbox:
-        attributes["outbox"] = _outbox_attributes(state.outbox)
     if state.lease:
-        attributes["lease_owner"] = state.lease.owner
-        attributes["lease_until_microseconds"] = state.lease.until_microseconds
-    return known(attributes)
+        attributes["lease_owner"], attributes["lease_until_microseconds"] = state.lease
+    return without_none(attributes)
 
 
 def state_of(symbol: str, item: Item | None) -> State:
-    """Read a state's item; version 0 if there is none.
+    """Read a state's item; version 0 without an item.
 
     Raises
     ------
@@ -85,9 +81,8 @@ def state_of(symbol: str, item: Item | None) -> State:
     if item is None:
         return State(symbol)
     check_schema(item, STATE_SCHEMA)
-    position = lease = bands = step = recent = threshold_before = None
-    if "message_id" in item:
-        position = _position_of(item)
+    lease = bands = step = recent = threshold_before = None
+    position = _position_of(item) if "message_id" in item else None
     if "lease_owner" in item:
         lease = Lease(item["lease_owner"], int(item["lease_until_microseconds"]))
     if "band" in item:
@@ -120,12 +115,10 @@ def state_of(symbol: str, item: Item | None) -> State:
 def firing_item(
     notice: Notice, sent_at_microseconds: int, undeliverable: str | None = None
 ) -> Attributes:
-    """Write a firing as an item.
+    """Return the item of a firing.
 
     Parameters
     ----------
-    notice
-        The firing.
     sent_at_microseconds
         When it was published, or SNS rejected it.
     undeliverable
@@ -133,7 +126,7 @@ def firing_item(
     """
     firing = notice.firing
     fired_at = format_timestamp(firing.fired_at_microseconds)
-    return known(
+    return without_none(
         {
             **firing_key(firing),
             "schema": SCHEMA,
@@ -153,9 +146,8 @@ def firing_item(
 
 
 def _firing_attributes(firing: Firing) -> Attributes:
-    # The rule is not called rule_id here: that attribute is the key of the index by_rule, which
-    # holds rules and no firings.
-    return known(
+    # Not "rule_id": that is the key of the index by_rule, which holds rules and no firings.
+    return without_none(
         {
             "firing_id": firing.firing_id,
             "rule": firing.rule_id,
@@ -182,16 +174,15 @@ def _firing_of(symbol: str, item: Item) -> Firing:
 
 
 def _position_attributes(position: Position) -> Attributes:
-    attributes: Attributes = {
-        "timestamp_microseconds": position.timestamp_microseconds,
-        "message_id": position.message_id,
-        "message_ordinal": position.ordinal,
-    }
-    if position.sequence:
-        attributes["sequence"] = position.sequence
-    if position.sent_at_microseconds:
-        attributes["message_sent_at_microseconds"] = position.sent_at_microseconds
-    return attributes
+    return without_none(
+        {
+            "timestamp_microseconds": position.timestamp_microseconds,
+            "sequence": position.sequence or None,
+            "message_sent_at_microseconds": position.sent_at_microseconds or None,
+            "message_id": position.message_id,
+            "message_ordinal": position.ordinal,
+        }
+    )
 
 
 def _position_of(item: Item) -> Position:
@@ -205,7 +196,7 @@ def _position_of(item: Item) -> Position:
 
 
 def _number(number: Decimal | None) -> Decimal | str | None:
-    """Write a number, as text if it has more digits than the table's numbers."""
+    """Return a number, as text if it has more digits than the table's numbers."""
     if number is None or len(number.as_tuple().digits) <= _MAX_NUMBER_DIGITS:
         return number
     return str(number)
@@ -225,13 +216,18 @@ def _outbox_attributes(outbox: Outbox) -> Attributes:
         "spent": [list(watch) for watch in outbox.spent],
     }
     if len(outbox.rule_ids) > _MAX_PLAIN_RULES:
-        # One unit is 1 KB: what hundreds of rules have in common is written once.
-        content = {"content": _compressed(content)}
+        text = json.dumps(content, default=lambda number: {"N": str(number)}, separators=(",", ":"))
+        content = {"content": zlib.compress(text.encode())}  # a unit is 1 KB
     return {"version": outbox.version, **content}
 
 
 def _outbox_of(symbol: str, attributes: Item) -> Outbox:
-    content = _decompressed(attributes["content"]) if "content" in attributes else attributes
+    content: Any = attributes
+    if "content" in attributes:
+        content = json.loads(
+            zlib.decompress(attributes["content"].value),  # of boto3's Binary
+            object_hook=lambda entry: Decimal(entry["N"]) if entry.keys() == {"N"} else entry,
+        )
     return Outbox(
         version=int(attributes["version"]),
         firings=tuple(_firing_of(symbol, entry) for entry in content["firings"]),
@@ -239,16 +235,3 @@ def _outbox_of(symbol: str, attributes: Item) -> Outbox:
         checked_rule_ids=tuple(content["checked_rule_ids"]),
         spent=tuple((line, key) for line, key in content.get("spent", ())),
     )
-
-
-def _compressed(content: Attributes) -> bytes:
-    text = json.dumps(content, default=lambda number: {"N": str(number)}, separators=(",", ":"))
-    return zlib.compress(text.encode())
-
-
-def _decompressed(content: Any) -> Attributes:  # boto3's Binary
-    attributes: Attributes = json.loads(
-        zlib.decompress(content.value),
-        object_hook=lambda entry: Decimal(entry["N"]) if entry.keys() == {"N"} else entry,
-    )
-    return attributes

@@ -1,4 +1,4 @@
-"""The store: states, rules and firings in DynamoDB; to repeat a write is harmless."""
+"""The store: states, rules and firings in DynamoDB; every write is idempotent."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -22,9 +23,9 @@ from price_alerts.adapters.items import (
     new_rule_key,
     progress_attributes,
     rule_keys,
-    setting,
     state_key,
     state_listing,
+    update_of,
     watch_items,
 )
 from price_alerts.adapters.state_items import firing_item, state_attributes, state_of
@@ -39,10 +40,10 @@ if TYPE_CHECKING:
 
 _MAX_ITEMS_PER_BATCH = 25  # DynamoDB, BatchWriteItem
 MAX_ACTIONS_PER_TRANSACTION = 100  # DynamoDB, TransactWriteItems
-_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4)  # after which what DynamoDB left over is written again
-# Why a transaction is cancelled that may succeed when it is tried again.
+_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4)  # before a batch or a transaction is retried
+# Why a transaction is cancelled that may succeed when it is retried.
 PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-# What other code kept here of the recent ticks; it must not outlive a change that it did not see.
+# Where the release before kept recent ticks; they must not outlive a change that it did not see.
 _FORMER = ("past",)
 _DESERIALIZER = TypeDeserializer()
 
@@ -50,7 +51,7 @@ Each = Callable[[Callable[[Any], None], Iterable[Any]], Iterable[None]]
 
 
 class Overloaded(Exception):
-    """DynamoDB did not accept all items of a batch, time and again."""
+    """DynamoDB repeatedly did not accept all items of a batch."""
 
 
 class Store:
@@ -59,21 +60,21 @@ class Store:
     Parameters
     ----------
     table
-        The table, with keys ``pk`` and ``sk``. Its client is shared by threads.
+        The table, with keys ``pk`` and ``sk``. Threads share its client.
     each
-        Does something for each of some things, like ``map``; a pool's, in several threads.
+        Maps a function over things, like ``map``; or a pool's, in several threads.
     history_days
         How long firings are kept; ``None`` for ever.
     """
 
     def __init__(self, table: Table, each: Each = map, history_days: int | None = None) -> None:
         self._table = table
-        self._client: Any = table.meta.client  # takes plain values, which the stubs deny
+        self._client: Any = table.meta.client  # accepts plain values, which the stubs deny
         self._each = each
         self._history_days = history_days
 
     def load(self, symbol: str) -> State:
-        """Read a symbol's state as it is this moment; version 0 if there is none.
+        """Read a symbol's state consistently; version 0 if there is none.
 
         Raises
         ------
@@ -87,21 +88,15 @@ class Store:
             ExpressionAttributeValues={":pk": pk, ":sk": sk},
             ConsistentRead=True,
         )
-        for item in answer["Items"]:
-            return state_of(symbol, item)
-        return self._begun_again(symbol)
+        items = answer["Items"]
+        return state_of(symbol, items[0]) if items else self._restarted(symbol)
 
     def index(self, symbol: str) -> SymbolIndex:
-        """Return a symbol's watches and rules, to be read as the engine asks for them."""
+        """Return a symbol's watches and rules, which are read on demand."""
         return SymbolIndex(self._table, symbol)
 
     def commit(self, before: State, after: State) -> State:
-        """Replace a state in one conditional write, which happens wholly or not at all.
-
-        Returns
-        -------
-        State
-            The state as it is stored.
+        """Replace a state in one conditional write, and return it as it is stored.
 
         Raises
         ------
@@ -115,7 +110,7 @@ class Store:
         new = state_attributes(after)
         changed = {name: value for name, value in new.items() if value != old.get(name)}
         changed |= state_listing(after.symbol)  # the release before did not list its states
-        update = setting(changed, [*sorted(old.keys() - new.keys()), *_FORMER])
+        update = update_of(changed, [*sorted(old.keys() - new.keys()), *_FORMER])
         condition = "attribute_not_exists(pk)"
         if before.is_stored:
             condition = _is(update, "version", before.version)
@@ -125,7 +120,7 @@ class Store:
         return after
 
     def clear(self, state: State) -> State:
-        """Take a delivered outbox out of a state, whatever was written to it meanwhile.
+        """Remove a delivered outbox from a state, whatever else has changed.
 
         Returns
         -------
@@ -135,38 +130,37 @@ class Store:
         Raises
         ------
         Conflict
-            If the lease has passed to somebody else.
+            If another invocation has the lease.
         Busy
             If a change of the symbol's rules is under way.
         """
-        owner = state.lease and state.lease.owner
-        decided = state.outbox and state.outbox.version
         nonce = new_nonce()
-        update: dict[str, Any] = {
-            "UpdateExpression": "SET #version = #version + :one, #nonce = :nonce",
-            "ExpressionAttributeNames": {"#version": "version", "#nonce": "nonce"},
-            "ExpressionAttributeValues": {":one": 1, ":nonce": nonce},
-        }
+        assignments = "#version = #version + :one, #nonce = :nonce"
         if state.recent:
-            update["UpdateExpression"] += ", recent_version = recent_version + :one"
-        update["UpdateExpression"] += " REMOVE outbox, lease_owner, lease_until_microseconds"
+            assignments += ", recent_version = recent_version + :one"
+        removed = "outbox, lease_owner, lease_until_microseconds"
+        update: dict[str, Any] = {
+            "UpdateExpression": f"SET {assignments} REMOVE {removed}",
+            "ExpressionAttributeNames": {"#version": "version", "#nonce": "nonce"},
+            "ExpressionAttributeValues": {
+                ":one": 1,
+                ":nonce": nonce,
+                ":decided": state.outbox and state.outbox.version,
+            },
+        }
+        owner = state.lease and state.lease.owner
         condition = f"{_is(update, 'lease_owner', owner)} AND outbox.#version = :decided"
-        update["ExpressionAttributeValues"][":decided"] = decided
         item = self._update_state(state.symbol, condition, update, nonce, "ALL_NEW")
         return state_of(state.symbol, item)
 
     def release(self, state: State) -> None:
-        """Let others deliver at once; if that fails, they wait for the lease to run out."""
-        released = replace(
-            state,
-            version=state.version + 1,
-            lease=state.lease and state.lease._replace(until_microseconds=0),
-        )
+        """Let others deliver at once; if that fails, they wait until the lease expires."""
+        lease = state.lease and state.lease._replace(until_microseconds=0)
         with suppress(Conflict, Busy, UnreadableItem, BotoCoreError, ClientError):
-            self.commit(state, released)
+            self.commit(state, replace(state, version=state.version + 1, lease=lease))
 
     def recorded(self, firings: Iterable[Firing]) -> set[str]:
-        """Return the ids of those firings that are known to be published, or undeliverable."""
+        """Return the ids of those firings that were published, or are undeliverable."""
         keys = [key(firing) for firing in firings for key in (firing_key, former_firing_key)]
         settled, unsettled = set(), []
         for item in read_all(self._table, keys):
@@ -174,11 +168,11 @@ class Store:
                 settled.add(item["firing_id"])
             else:  # the release before wrote an item before it published the firing
                 unsettled.append({"pk": item["pk"], "sk": item["sk"]})
-        self._write_all({"DeleteRequest": {"Key": key}} for key in unsettled)
+        self._delete_all(unsettled)
         return settled
 
     def record(self, firings: Iterable[Settled]) -> None:
-        """Write firings.
+        """Record firings.
 
         Raises
         ------
@@ -195,45 +189,46 @@ class Store:
         return {**item, "expires_at_epoch": fired_at_seconds + self._history_days * 86_400}
 
     def apply(self, symbol: str, outbox: Outbox) -> None:
-        """Write what an outbox does to stored rules.
+        """Apply an outbox to the stored rules.
 
         Raises
         ------
         Overloaded
             As in `record`.
         """
-
-        def change(entry: tuple[str, Progress]) -> None:
-            self._change(symbol, *entry, outbox.version)
-
-        for _ in self._each(change, outbox.changes.items()):
-            pass
+        change = partial(self._change, symbol, outbox.version)
+        list(self._each(change, outbox.changes.items()))
         keys = [{"pk": line_key(symbol, line), "sk": key} for line, key in outbox.spent]
         keys += [new_rule_key(symbol, rule_id) for rule_id in outbox.checked_rule_ids]
-        self._write_all({"DeleteRequest": {"Key": key}} for key in keys)
+        self._delete_all(keys)
 
-    def _change(self, symbol: str, rule_id: str, progress: Progress, revision: int) -> None:
+    def _change(self, symbol: str, revision: int, change: tuple[str, Progress]) -> None:
+        rule_id, progress = change
         attributes = progress_attributes(progress)
         gone = [name for name in ("disarmed", "trail") if name not in attributes]
-        update = setting({**attributes, "schema": SCHEMA, "revision": revision}, gone)
-        # The rule may be gone, or be changed by somebody since; and to repeat this is harmless.
+        update = update_of({**attributes, "schema": SCHEMA, "revision": revision}, gone)
+        # The rule may be gone, or have changed since; and repeating this must be harmless.
         condition = (
             "attribute_exists(pk) AND (attribute_not_exists(#revision) OR #revision < :revision)"
         )
         for key in rule_keys(symbol, rule_id):
             try:
-                self._client.update_item(
-                    TableName=self._table.name,
-                    Key=key,
-                    ConditionExpression=condition,
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                    **update,
-                )
+                self._update(key, condition, update)
             except ClientError as error:
                 if _item_in_the_way(error):
                     return
             else:
                 return
+
+    def _update(self, key: Any, condition: str, update: Mapping[str, Any], **more: Any) -> Any:
+        return self._client.update_item(
+            TableName=self._table.name,
+            Key=key,
+            ConditionExpression=condition,
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            **update,
+            **more,
+        )
 
     def _update_state(
         self,
@@ -244,25 +239,18 @@ class Store:
         values: str = "NONE",
     ) -> Mapping[str, Any] | None:
         try:
-            answer = self._client.update_item(
-                TableName=self._table.name,
-                Key=state_key(symbol),
-                ConditionExpression=condition,
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                ReturnValues=values,
-                **update,
-            )
+            answer = self._update(state_key(symbol), condition, update, ReturnValues=values)
         except ClientError as error:
             item = _item_in_the_way(error)
             if item and item.get("nonce") == nonce:
-                return item  # it was written: the answer got lost, and the client tried again
+                return item  # it was written, but the answer was lost, and the client retried
             current = state_of(symbol, item) if item else self.load(symbol)
             raise Conflict(current) from error
         written: Mapping[str, Any] | None = answer.get("Attributes")
         return written
 
-    def _begun_again(self, symbol: str) -> State:
-        """Begin a symbol; with rules its state is lost, and all that are active are new."""
+    def _restarted(self, symbol: str) -> State:
+        """Return the state of a symbol without one; if it has rules, all active ones are new."""
         rules = self.index(symbol).all_rules()
         if not rules:
             return State(symbol)
@@ -272,8 +260,8 @@ class Store:
             return self.load(symbol)
         return State(
             symbol,
-            # Rules accept only what is newer than what they know.
-            version=max((rule.revision for rule in rules), default=0),
+            # Rules accept only changes that are newer than their revision.
+            version=max(rule.revision for rule in rules),
             is_lost=True,
             windows={rule.terms.extremes: () for rule in active if rule.terms.is_move},
         )
@@ -281,16 +269,20 @@ class Store:
     def _put_while_lost(self, symbol: str, items: Iterable[Attributes]) -> bool:
         """Write watches while a symbol has no state; return whether it still has none.
 
-        Whoever was slower would else make rules new again that have already seen a tick.
+        A slower invocation would otherwise make rules new again that have already seen a tick.
         """
         name = self._table.name
         key, condition = state_key(symbol), "attribute_not_exists(pk)"
         check = {"TableName": name, "Key": key, "ConditionExpression": condition}
-        for portion in portions(items, MAX_ACTIONS_PER_TRANSACTION - 1):
-            puts = [{"Put": {"TableName": name, "Item": item}} for item in portion]
-            if not self._transacted([{"ConditionCheck": check}, *puts]):
-                return False
-        return True
+        return all(
+            self._transacted(
+                [
+                    {"ConditionCheck": check},
+                    *({"Put": {"TableName": name, "Item": item}} for item in portion),
+                ]
+            )
+            for portion in portions(items, MAX_ACTIONS_PER_TRANSACTION - 1)
+        )
 
     def _transacted(self, actions: Sequence[Mapping[str, Any]]) -> bool:
         """Do all of some actions, or none; return whether their conditions held."""
@@ -309,6 +301,9 @@ class Store:
             else:
                 return True
 
+    def _delete_all(self, keys: Iterable[Mapping[str, str]]) -> None:
+        self._write_all({"DeleteRequest": {"Key": key}} for key in keys)
+
     def _write_all(self, requests: Iterable[Mapping[str, Any]]) -> None:
         for portion in portions(requests, _MAX_ITEMS_PER_BATCH):
             left: Sequence[Mapping[str, Any]] = portion
@@ -324,18 +319,18 @@ class Store:
 
 
 def new_nonce() -> str:
-    """Return something that no other write of a state has."""
+    """Return a value that no other write of a state has."""
     return uuid.uuid4().hex[:8]
 
 
 def cancellation_reasons(error: ClientError) -> list[str]:
-    """Return why a transaction was cancelled, for each action; nothing if it was not."""
+    """Return why a transaction was cancelled, for each action; empty if it was not."""
     answers: Any = error.response.get("CancellationReasons", ())
     return [answer["Code"] for answer in answers]
 
 
 def _is(update: dict[str, Any], name: str, value: object) -> str:
-    """Add a condition's name and value to an update; returns the condition."""
+    """Add a condition's name and value to an update; return the condition."""
     update["ExpressionAttributeNames"][f"#{name}"] = name
     update["ExpressionAttributeValues"][f":expected_{name}"] = value
     return f"#{name} = :expected_{name}"
@@ -350,8 +345,6 @@ def _item_in_the_way(error: ClientError) -> dict[str, Any] | None:
         raise error
     # boto3's resource layer converts the items of answers, not those of errors.
     item: Mapping[str, Any] | None = error.response.get("Item")  # type: ignore[assignment]  # stubs lack it
-    return (
-        None
-        if item is None
-        else {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
-    )
+    if item is None:
+        return None
+    return {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}

@@ -1,4 +1,4 @@
-"""The symbol index: watches and rules in DynamoDB, read as the engine asks for them."""
+"""The symbol index: watches and rules in DynamoDB, read on the engine's demand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAX_KEYS_PER_READ = 100  # DynamoDB, BatchGetItem
 
 
 class SymbolIndex:
-    """One symbol's `Index` in the table; every read shows what is there this moment.
+    """One symbol's `Index` in the table; every read is consistent.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class SymbolIndex:
 
     def __init__(self, table: Table, symbol: str) -> None:
         self._table = table
-        self._client: Any = table.meta.client  # takes plain values, which the stubs deny
+        self._client: Any = table.meta.client  # accepts plain values, which the stubs deny
         self._symbol = symbol
         self.known: dict[str, Rule] = {}
         self.unreadable: dict[str, str] = {}
@@ -92,32 +92,31 @@ class SymbolIndex:
         self, condition: str, values: Mapping[str, str], is_forward: bool, limit: int | None
     ) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
-        start: dict[str, Any] = {}
+        page: dict[str, Any] = {}
         while limit is None or len(items) < limit:
             if limit is not None:
-                start["Limit"] = limit - len(items)
+                page["Limit"] = limit - len(items)
             answer = self._client.query(
                 TableName=self._table.name,
                 KeyConditionExpression=condition,
                 ExpressionAttributeValues=values,
                 ScanIndexForward=is_forward,
                 ConsistentRead=True,
-                **start,
+                **page,
             )
             items += answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 break
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+            page = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
         return items
 
 
 def _rule_id_in(item: Mapping[str, Any]) -> str:
-    rule_id: str = item["sk"].partition("#")[2]
-    return rule_id
+    return str(item["sk"].partition("#")[2])
 
 
 def read_all(table: Table, keys: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
-    """Read items as they are this moment; what is not there is left out."""
+    """Read items consistently; those that do not exist are left out."""
     items: list[dict[str, Any]] = []
     for portion in portions(keys, _MAX_KEYS_PER_READ):
         wanted: Any = {table.name: {"Keys": portion, "ConsistentRead": True}}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lib.client.rule_store import RuleStore
-from price_alerts.adapters.items import rule_key, setting
+from price_alerts.adapters.items import rule_key, update_of
 from price_alerts.domain.conditions import Side
 from price_alerts.domain.progress import Progress, Status
 from tests.unit.doubles import NOW
@@ -33,7 +33,7 @@ def fire(table: Table, rule_id: str, progress: Progress) -> None:
     }
     if progress.disarmed:
         attributes["disarmed"] = str(progress.disarmed)
-    table.update_item(Key=rule_key(rule.symbol, rule_id), **setting(attributes))
+    table.update_item(Key=rule_key(rule.symbol, rule_id), **update_of(attributes))
 
 
 def test_an_added_rule_is_told_in_one_sentence(run: Run) -> None:
@@ -206,7 +206,7 @@ def _aside(run: Run, alerts: Table) -> None:
     """A rule that can be read, and one that cannot."""
     run("add", "AAPL", "above", "200", "--id", "fine")
     run("add", "AAPL", "above", "200", "--id", "aside")
-    alerts.update_item(Key=rule_key("AAPL", "aside"), **setting({"trigger": "often"}))
+    alerts.update_item(Key=rule_key("AAPL", "aside"), **update_of({"trigger": "often"}))
 
 
 REASON = "it cannot be read (ValueError)"

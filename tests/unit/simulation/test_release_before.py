@@ -29,8 +29,8 @@ from tests.simulation.equipment import ENVIRONMENT, Equipment, begin_cold, equip
 from tests.simulation.judge import Trouble, judged
 from tests.simulation.world import play
 
-RELEASE_BEFORE = Path(__file__).parents[1] / "data" / "release-before.zip"
-SEEDS = 30  # in a shard
+RELEASE_BEFORE = Path(__file__).parents[2] / "data" / "release-before.zip"
+SEEDS = 3  # in a shard
 
 
 def is_of_the_function(name: str) -> bool:
@@ -116,7 +116,7 @@ def cases(kind: str, shard: int) -> Iterator[Case]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("shard", shards(1, 2))
+@pytest.mark.parametrize("shard", shards(1, 20))
 def test_an_update_loses_nothing(mixed: MixedEquipment, kind: str, shard: int) -> None:
     mixed.is_former = lambda _number: True
     for case in cases(kind, shard):
@@ -127,7 +127,7 @@ def test_an_update_loses_nothing(mixed: MixedEquipment, kind: str, shard: int) -
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("shard", shards(1, 2))
+@pytest.mark.parametrize("shard", shards(1, 20))
 def test_the_release_before_leaves_symbols_alone_that_this_one_has_moved(
     mixed: MixedEquipment, kind: str, shard: int
 ) -> None:
