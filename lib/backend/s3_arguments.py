@@ -1,6 +1,6 @@
-"""Which Terraform or OpenTofu takes which argument of the S3 backend, since and until when.
+"""Which releases of Terraform and OpenTofu accept which arguments of the S3 backend.
 
-The table, s3_arguments.json, was made from their releases.
+The table, s3_arguments.json, was compiled from the releases themselves.
 """
 
 from __future__ import annotations
@@ -20,21 +20,16 @@ TABLE: Mapping[str, Any] = json.loads(
 
 
 def row(name: str, terraform: Terraform | None) -> Mapping[str, Any] | None:
-    """Look an argument up; without a Terraform, in whatever product knows it."""
+    """Return an argument's row; without a Terraform, that of any product that knows it."""
     products = [terraform.product] if terraform else ["Terraform", "OpenTofu"]
     rows = (_arguments(product).get(name) for product in products)
     return next(filter(None, rows), None)
 
 
 def refusal(name: str, terraform: Terraform | None) -> str | None:
-    """Say why an argument is not taken and what would be right; ``None`` if it is taken.
+    """Return why an argument is rejected and what would be right; ``None`` if it is accepted.
 
-    Parameters
-    ----------
-    name
-        The argument; a nested one is written ``parent.child``.
-    terraform
-        What will run; ``None`` refuses only what none of them ever took.
+    Without a Terraform, only what no release ever accepted is rejected.
     """
     found = row(name, terraform)
     if found is None:
@@ -57,7 +52,7 @@ def refusal(name: str, terraform: Terraform | None) -> str | None:
 
 
 def is_beyond_the_table(terraform: Terraform | None) -> bool:
-    """Tell whether a Terraform is newer than what the table was made from."""
+    """Return whether a Terraform is newer than the releases in the table."""
     if terraform is None:
         return False
     newest = TABLE[terraform.product.lower()]["newest"]
@@ -65,7 +60,7 @@ def is_beyond_the_table(terraform: Terraform | None) -> bool:
 
 
 def deprecation(name: str, terraform: Terraform | None) -> str | None:
-    """Say since when an argument is deprecated and what to write instead, if it is."""
+    """Return since when an argument is deprecated and what to write instead, if it is."""
     found = row(name, terraform)
     if not (terraform and found and "deprecated" in found):
         return None
@@ -75,7 +70,7 @@ def deprecation(name: str, terraform: Terraform | None) -> str | None:
 
 
 def replacements(terraform: Terraform, name: str) -> list[str]:
-    """List the arguments that this one, or an argument inside it, has replaced."""
+    """Return the arguments that this one, or one nested in it, has replaced."""
     return [
         old
         for old, found in _arguments(terraform.product).items()

@@ -247,13 +247,6 @@ class Settings:
 def load_settings(path: Path, environment: str | None = None) -> Settings:
     """Read one environment's settings.
 
-    Parameters
-    ----------
-    path
-        The cdktf.json to read.
-    environment
-        The environment's name; ``None`` or an empty one stands for ``dev``.
-
     Raises
     ------
     SettingsError
