@@ -38,7 +38,11 @@ def refusal(name: str, terraform: Terraform | None) -> str | None:
         return None
     if not terraform.is_at_least(found.get("since", "0.0")):
         newer = f"{terraform.product} {found['since']} or newer"
-        older = " or ".join(replacements(terraform, name))
+        older = " or ".join(
+            old
+            for old, replaced in _arguments(terraform.product).items()
+            if f"{replaced.get('instead')}.".startswith(f"{name}.")
+        )
         return (
             f"{terraform} does not take it, {terraform.product} does since {found['since']}; "
             + (f"write {older}, or use {newer}" if older else f"leave it out, or use {newer}")
@@ -61,21 +65,11 @@ def is_beyond_the_table(terraform: Terraform | None) -> bool:
 
 def deprecation(name: str, terraform: Terraform | None) -> str | None:
     """Return since when an argument is deprecated and what to write instead, if it is."""
-    found = row(name, terraform)
-    if not (terraform and found and "deprecated" in found):
+    found = row(name, terraform) or {}
+    since = found.get("deprecated")
+    if not (terraform and since and terraform.is_at_least(since)):
         return None
-    if not terraform.is_at_least(found["deprecated"]):
-        return None
-    return f"is deprecated since {terraform.product} {found['deprecated']}; {_cure(found)}"
-
-
-def replacements(terraform: Terraform, name: str) -> list[str]:
-    """Return the arguments that this one, or one nested in it, has replaced."""
-    return [
-        old
-        for old, found in _arguments(terraform.product).items()
-        if f"{found.get('instead')}.".startswith(f"{name}.")
-    ]
+    return f"is deprecated since {terraform.product} {since}; {_cure(found)}"
 
 
 def _arguments(product: str) -> Mapping[str, Mapping[str, Any]]:

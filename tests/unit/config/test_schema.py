@@ -26,6 +26,7 @@ from tools.docs.cdktf_schema import FILE, document_schema, render
 
 PROJECT = Path(__file__).parents[3]
 jsonschema = importlib.import_module("jsonschema")  # it has no types
+SCHEMA = document_schema()
 SETTINGS = settings_of(Settings)
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -102,7 +103,7 @@ _fitting = {
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_schema_and_check_accept_the_same(setting: Setting, data: st.DataObject) -> None:
     value = data.draw(_fitting.get(setting.name, st.nothing()) | _values)
     assert is_valid(setting.schema, value) is accepts(setting, value)
@@ -160,11 +161,11 @@ _contexts = st.fixed_dictionaries(
 
 
 @given(context=_contexts)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_the_schema_rejects_the_check_rejects(tmp_path: Path, context: dict[str, Any]) -> None:
     """Not the other way round: which settings go together no schema says."""
     document = {"context": context}
-    if not is_valid(document_schema(), document):
+    if not is_valid(SCHEMA, document):
         assert not is_accepted(tmp_path / "cdktf.json", document)
 
 
@@ -216,18 +217,18 @@ def test_schema_and_check_agree_on_a_file(
         "app": "python3 main.py",
     }
     assert is_accepted(tmp_path / "cdktf.json", document) is valid
-    assert is_valid(document_schema(), document) is valid
+    assert is_valid(SCHEMA, document) is valid
 
 
 # --- the file in docs/ -------------------------------------------------------------------
 
 
 def test_the_file_is_the_schema_and_the_project_s_own_cdktf_json_is_valid() -> None:
-    jsonschema.Draft7Validator.check_schema(document_schema())
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
     assert FILE.read_text("utf-8") == render()
     document = json.loads((PROJECT / "cdktf.json").read_text("utf-8"))
     assert PROJECT / document["$schema"] == FILE
-    assert is_valid(document_schema(), document)
+    assert is_valid(SCHEMA, document)
 
 
 def test_the_schema_is_written_where_it_is_wanted(
