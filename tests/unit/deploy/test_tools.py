@@ -123,10 +123,13 @@ NO_CDKTF = error("cdktf", "is not installed in node_modules: run npm ci")
     ("package", "has_command", "finding"),
     [
         ('{"version": "0.21.0"}', True, Finding("cdktf", "0.21.0")),
-        (
-            '{"version": "0.20.1"}',
-            True,
-            error("cdktf", "0.20.1 is installed, 0.21.0 is needed: run npm ci"),
+        *(
+            (
+                f'{{"version": "{version}"}}',
+                True,
+                error("cdktf", f"{version} is installed, 0.21.0 is needed: run npm ci"),
+            )
+            for version in ("0.20.1", "0.22.0")
         ),
         *((package, True, NO_CDKTF) for package in (None, "{", "[]", "{}")),
         ('{"version": "0.21.0"}', False, NO_CDKTF),
