@@ -1,1 +1,1 @@
-"""Where Terraform's state is kept: read, checked, written into the stack, moved."""
+"""Where Terraform's state is kept: read, checked, moved; and which Terraform will run."""

@@ -1,7 +1,7 @@
 """Where Terraform keeps its state: cdktf.json's backend block, checked.
 
-CDKTF ignores the block. Here it is read, with what ``TF_CLI_ARGS_init`` lays over it, and refused
-with one line for each fault if the Terraform that will run could not use it as it was meant.
+CDKTF ignores the block. It is read here, together with the overrides in ``TF_CLI_ARGS_init``, and
+rejected with one line for each fault if the Terraform that will run could not use it as intended.
 """
 
 from __future__ import annotations
@@ -55,19 +55,19 @@ _BUCKET_NAME = r"(?!.*\.\.)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A backend that was found in order.
+    """A backend that passed the checks.
 
     Attributes
     ----------
     type
-        Its type; ``None`` for none, which is CDKTF's own: a file beside cdktf.json.
+        ``None`` for CDKTF's own: a file next to cdktf.json.
     arguments
-        Its arguments as they were written, with ``{stack}`` replaced.
+        As in cdktf.json, with ``{stack}`` replaced.
     values
-        The S3 arguments that count, those of the command line included; nested ones as
+        The effective S3 arguments, with those of the command line; nested ones as
         ``parent.child``.
     warnings
-        What can be deployed but should be known, one line each.
+        One line each.
     """
 
     type: str | None
@@ -77,28 +77,24 @@ class Backend:
 
     @property
     def required_version(self) -> str | None:
-        """The Terraform versions that the stack must insist on.
+        """The Terraform versions that the stack requires.
 
-        In a folder that is initialised, a Terraform that does not know ``use_lockfile`` ignores it
-        without a word and leaves the state unlocked.
+        In an initialised folder, a Terraform that does not know ``use_lockfile`` silently ignores
+        it, and does not lock the state.
         """
         return f">= {LOCKFILE_SINCE}" if self.values.get("use_lockfile") is True else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateStore:
-    """What the S3 backend needs in AWS, for the stack that makes it.
+    """What the S3 backend needs in AWS, for the stack that creates it.
 
     Attributes
     ----------
-    bucket, region
-        The bucket.
     kms_key_id
-        The key that it is encrypted with, if not S3's own.
-    lock_table
-        The table to make, if the backend locks with one.
+        The key that the bucket is encrypted with, if not S3's own.
     credentials
-        The backend's arguments that choose the account, which are the provider's as well.
+        The backend's arguments that choose the account, which the provider needs as well.
     """
 
     bucket: str
@@ -111,23 +107,12 @@ class StateStore:
 def load_backend(
     path: Path, environment_name: str, environment: Mapping[str, str], folder: Path
 ) -> Backend:
-    """Read and check the backend of a stack.
-
-    Parameters
-    ----------
-    path
-        The cdktf.json to read.
-    environment_name
-        The stack's environment.
-    environment
-        The environment variables.
-    folder
-        The current folder, which CDKTF keeps local state in and synthesizes to.
+    """Read and check the backend of a stack; CDKTF keeps local state in ``folder``.
 
     Raises
     ------
     ConfigurationError
-        With all faults: where each stands, what is wrong, what would be right.
+        With all faults: where each is, what is wrong, what would be right.
     """
     stack = stack_name(environment_name)
     output = Path(folder, environment.get("CDKTF_OUTDIR", "cdktf.out"))
@@ -171,12 +156,12 @@ def load_backend(
 
 
 def state_store(path: Path, backend: Backend, environment: Mapping[str, str]) -> StateStore:
-    """Say what has to be made for the backend.
+    """Return what has to be created for the backend.
 
     Raises
     ------
     ConfigurationError
-        With one line, if cdktf.json names no bucket that can be made.
+        With one line, if cdktf.json names no bucket that can be created.
     """
     values = backend.values
     if "bucket" not in values:
@@ -206,7 +191,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _written(document: Mapping[str, Any], file: str) -> tuple[str | None, Mapping[str, Any]]:
-    """Return the block's type and arguments; no type where there is no block."""
+    """Return the block's type and arguments; the type is ``None`` if there is no block."""
     section = document.get("terraform", {})
     if not isinstance(section, dict) or set(section) - {"backend"}:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""What tap-ci is made of: roles that may each read the state of one stack."""
+"""What tap-ci is built from: roles that may each read the state of one stack."""
 
 from __future__ import annotations
 
@@ -14,16 +14,9 @@ from lib.config.settings import Settings, load_settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ci:
-    """What tap-ci is made of.
+    """What tap-ci is built from: a role for each environment that CI deploys.
 
-    Attributes
-    ----------
-    settings
-        The CI system.
-    environments
-        What it deploys, one role for each.
-    store, state_key
-        Where the state is kept, with ``{stack}`` for the stack's name.
+    The state key has ``{stack}`` for the stack's name.
     """
 
     settings: CiSettings
@@ -33,21 +26,12 @@ class Ci:
 
 
 def load_ci(path: Path, backend: Backend, environment: Mapping[str, str]) -> Ci:
-    """Read what tap-ci is made of.
-
-    Parameters
-    ----------
-    path
-        The cdktf.json to read.
-    backend
-        The backend of tap-ci.
-    environment
-        The environment variables.
+    """Return what tap-ci is built from.
 
     Raises
     ------
     ConfigurationError
-        With one line, if something of it is missing or cannot be deployed.
+        With one line, if anything is missing or cannot be deployed.
     """
     settings = load_ci_settings(path)
     if settings is None:
@@ -61,7 +45,7 @@ def load_ci(path: Path, backend: Backend, environment: Mapping[str, str]) -> Ci:
         raise SettingsError(f"{path.name}: context.environments must name an environment")
     store = state_store(path, backend, environment)  # so it is S3's
     key = document["terraform"]["backend"]["s3"].get("key", "")
-    # It counts if nothing on the command line lies over it.
+    # The command line must not override it.
     if "{stack}" not in key or backend.values["key"] != backend.arguments["key"]:
         raise SettingsError(
             f"{path.name}: terraform.backend.s3.key must stand there, with {{stack}} in it: each "

@@ -44,23 +44,7 @@ def main() -> None:
 def move_state(
     environment_name: str, folder: Path, environment: Mapping[str, str], is_approved: bool
 ) -> str:
-    """Move a stack's state, and put the local file aside.
-
-    Parameters
-    ----------
-    environment_name
-        The stack's environment.
-    folder
-        The folder that CDKTF keeps local state in.
-    environment
-        The environment variables.
-    is_approved
-        Whether the bucket is made without asking.
-
-    Returns
-    -------
-    str
-        One line that says what was done.
+    """Move a stack's state and rename the local file; returns one line that says so.
 
     Raises
     ------
@@ -76,7 +60,7 @@ def move_state(
         target = _Folder(Path(temporary, "target"), document, environment)
         has_bucket = target.init()
         if environment_name == STATE_ENVIRONMENT:
-            # One that is there may be half made, as long as its own state is still local.
+            # An existing bucket may be incomplete while its own state is still local.
             if not has_bucket or (local.exists() and not target.pull()):
                 bucket = Path(temporary, "bucket")
                 _make_bucket(document, bucket, local, environment, is_approved)
@@ -91,7 +75,7 @@ def move_state(
 
 
 class _Folder:
-    """A folder with nothing but a stack's backend in it, for Terraform to run in."""
+    """A folder for Terraform to run in, with nothing but a stack's backend in it."""
 
     def __init__(
         self, path: Path, document: Mapping[str, Any], environment: Mapping[str, str]
@@ -105,7 +89,7 @@ class _Folder:
         self._environment = environment
 
     def init(self) -> bool:
-        """Connect to the backend; false if its bucket is not there."""
+        """Connect to the backend; returns whether its bucket exists."""
         try:
             self._run("init", "-input=false", "-no-color")
         except StateError as failure:
@@ -115,11 +99,11 @@ class _Folder:
         return True
 
     def pull(self) -> list[str]:
-        """List what the state in the backend holds."""
+        """Return the resources of the state in the backend."""
         return _holdings(self._run("state", "pull") or "{}", "the state in the backend")
 
     def push(self, file: Path) -> None:
-        """Write a state to the backend; Terraform locks it, and refuses to go back."""
+        """Write a state to the backend; Terraform locks it, and rejects an older one."""
         self._run("state", "push", str(file))
 
     def _run(self, *arguments: str) -> str:
@@ -168,7 +152,7 @@ def _make_bucket(
     folder.mkdir()
     terraform = {**document["terraform"], "backend": {"local": {"path": str(local)}}}
     (folder / "main.tf.json").write_text(json.dumps({**document, "terraform": terraform}), "utf-8")
-    # What lies over the real backend's arguments is no argument of the local one.
+    # Overrides of the real backend's arguments are no arguments of the local one.
     clean = {name: v for name, v in environment.items() if not name.startswith("TF_CLI_ARGS")}
     approval = ["-auto-approve"] if is_approved else []
     for command in (["init", "-input=false"], ["apply", *approval]):
@@ -200,7 +184,7 @@ def _push(target: _Folder, local: Path, stack: str) -> str:
 
 
 def _holdings(text: str | bytes, name: str) -> list[str]:
-    """List the resources of a state; Terraform may write the rest of it in another form."""
+    """Return the resources of a state; Terraform may write the rest of it differently."""
     try:
         return sorted(
             json.dumps(
@@ -220,9 +204,9 @@ def _holdings(text: str | bytes, name: str) -> list[str]:
 def _terraform(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str], **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run Terraform to its end, even if somebody interrupts it."""
+    """Run Terraform to its end, even after an interrupt."""
     command = command_name(environment)
-    # A data folder of the user's own remembers the backend of another folder.
+    # The user's own data folder belongs to the backend of another folder.
     clean = {name: value for name, value in environment.items() if name != "TF_DATA_DIR"}
     try:
         process = subprocess.Popen(  # noqa: S603  # the command that cdktf runs as well
@@ -234,7 +218,7 @@ def _terraform(
         try:
             output, errors = process.communicate()
         except KeyboardInterrupt:
-            continue  # Terraform has heard it too, and ends in good order
+            continue  # Terraform got the signal too, and shuts down cleanly
         return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 

@@ -1,4 +1,4 @@
-"""What holds for a backend of any type: that it keeps each stack's state, safe from the others."""
+"""Rules for backends of any type: each stack's state is kept, locked, and apart from the others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def faults_of_others(
     arguments: Sequence[Argument],
     environment: Mapping[str, str],
 ) -> Iterator[Fault]:
-    """Find what is wrong with any backend; the arguments of these are passed on as they are."""
+    """Yield what is wrong with a backend that is not S3; its arguments are passed on unchecked."""
     for argument in arguments:
         for reason in dict.fromkeys(filter(None, map(not_literal, texts_in(argument.value)))):
             yield Fault(argument.place, reason)
@@ -56,7 +56,7 @@ def faults_of_others(
 
 
 def faults_of_local(given: Sequence[Argument], file: str, type_: str | None) -> Iterator[Fault]:
-    """Find arguments on the command line that a local backend does not take."""
+    """Yield command-line arguments that a local backend does not accept."""
     cure = f'write {{"terraform": {{"backend": {{"s3": {{}}}}}}}} into {file} to keep it in S3'
     if type_ == "local":
         cure = f"name another backend in {file}"
@@ -70,7 +70,7 @@ def faults_of_local(given: Sequence[Argument], file: str, type_: str | None) -> 
 
 
 def faults_of_forgotten_state(folder: Path, stack: str, type_: str | None) -> Iterator[Fault]:
-    """Find a local state that Terraform would forget, and make all that it holds anew."""
+    """Yield a local state that Terraform would forget, and create its resources again."""
     file = local_state(folder, stack)
     if _json(file).get("resources"):
         environment = stack.removeprefix(stack_name(""))
@@ -96,8 +96,8 @@ def faults_of_shared_state(
     given: Sequence[Argument],
     stacks: Sequence[str],
 ) -> Iterator[Fault]:
-    """Find that the stacks would overwrite each other's state; the one at hand comes first."""
-    # Of S3, two arguments say where a state is; of the others, it may be any.
+    """Yield that ``stacks`` would overwrite each other's state; this stack is the first."""
+    # With S3, two arguments say where a state is; with the others, it may be any.
     names = ("bucket", "key") if type_ == "s3" else {*block, *(one.name for one in given)}
     chosen = {argument.name: argument for argument in given if argument.name in names}
     written = [block.get(name) for name in names if name not in chosen]
@@ -119,13 +119,13 @@ def faults_of_shared_state(
 
 
 def _has_workspaces(type_: str, block: Mapping[str, Any]) -> bool:
-    """Tell whether the stacks are told apart by workspaces that the environment chooses."""
+    """Return whether workspaces that the environment chooses keep the stacks apart."""
     has_name = "name" in texts_in(block.get("workspaces"))
     return type_ in ("cloud", "remote") and not has_name
 
 
 def faults_of_one_bucket(place: str, block: Mapping[str, Any]) -> Iterator[Fault]:
-    """Find names that differ from stack to stack, of which no one thing can be made."""
+    """Yield names that would differ from stack to stack, though one bucket serves them all."""
     for name in ("bucket", "dynamodb_table"):
         if "{stack}" in str(block.get(name, "")):
             yield Fault(

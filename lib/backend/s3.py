@@ -1,9 +1,8 @@
-"""What is wrong with the arguments of an S3 backend, before Terraform gets to see them.
+"""Checks the arguments of an S3 backend before Terraform runs.
 
-Terraform would be late or silent: it drops a nested argument that it does not know, takes
-``${…}`` literally, and in an initialised folder ignores even ``use_lockfile``. What it says itself
-in one clear line at ``init`` is left to it: most forms of values, and arguments that exclude each
-other.
+Terraform would report them late or not at all: it drops an unknown nested argument, takes ``${…}``
+literally, and in an initialised folder ignores even ``use_lockfile``. What ``init`` reports in one
+clear line is left to it: most formats of values, and arguments that exclude each other.
 """
 
 from __future__ import annotations
@@ -39,18 +38,10 @@ def check_s3(
     terraform: Terraform | None,
     environment: Mapping[str, str],
 ) -> list[Fault]:
-    """Find everything that is wrong with a backend's arguments, and what to warn of.
+    """Return everything that is wrong with a backend's arguments, and what to warn of.
 
-    Parameters
-    ----------
-    block
-        Where the backend block stands, for messages.
-    arguments
-        The arguments; of two with one name the later one counts.
-    terraform
-        What will run; ``None`` leaves out the checks that depend on it.
-    environment
-        The environment variables; some of them stand for an argument.
+    ``block`` is the place of the backend block. Of two arguments with one name, the later one
+    counts. Without a ``terraform``, the checks that depend on it are left out.
     """
     parts = _parts_that_count(arguments)
     values = {part.name: part for part in parts if part.value is not None}
@@ -68,7 +59,7 @@ def check_s3(
 
 
 def values_of(arguments: Sequence[Argument]) -> dict[str, Any]:
-    """Return the values that count by name; what came as text has the type it stands for."""
+    """Return the effective values by name; text from the command line is converted."""
     parts = _parts_that_count(arguments)
     return {part.name: part.value for part in parts if part.value is not None}
 
@@ -79,7 +70,7 @@ def _nested(name: str) -> str:
 
 
 def _parts_that_count(arguments: Sequence[Argument]) -> list[Argument]:
-    """List the arguments, each in its last version, and what is nested in them."""
+    """Return the last argument of each name, and what is nested in it."""
     # In JSON, Terraform takes "//" for a comment.
     last = {
         argument.name: argument
@@ -90,7 +81,7 @@ def _parts_that_count(arguments: Sequence[Argument]) -> list[Argument]:
 
 
 def _parts(argument: Argument) -> Iterator[Argument]:
-    """Yield an argument and what is nested in it."""
+    """Yield an argument and those nested in it."""
     type_ = (row(argument.name, None) or {"type": "string"})["type"]
     value = _typed(argument.value, type_) if argument.is_text else argument.value
     yield Argument(argument.place, argument.name, value, is_ours=argument.is_ours)
@@ -105,7 +96,7 @@ def _parts(argument: Argument) -> Iterator[Argument]:
 
 
 def _typed(text: str, type_: str) -> Any:
-    """Convert as Terraform does; what cannot be converted stays text, a fault of its own."""
+    """Convert as Terraform does; what cannot be converted stays text, which is rejected later."""
     if type_ == "string":
         return text
     if type_ == "bool":
@@ -122,7 +113,7 @@ def _faults_of(argument: Argument, terraform: Terraform | None) -> Iterator[Faul
     place, name, value = argument.place, argument.name, argument.value
     parent, dot, _ = name.partition(".")
     if dot and refusal(parent, terraform):
-        return  # which is said of the parent
+        return  # the parent's fault says it
     if reason := refusal(name, terraform):
         is_newer = row(name, terraform) is None and is_beyond_the_table(terraform)
         yield Fault(place, reason, is_warning=is_newer)
@@ -145,7 +136,7 @@ def _faults_of(argument: Argument, terraform: Terraform | None) -> Iterator[Faul
 
 
 def _faults_of_value(argument: Argument, type_: str) -> Iterator[Fault]:
-    """Find what is wrong with a value; of an object, not with what is in it."""
+    """Yield what is wrong with a value, but not with what is nested in an object."""
     if not _is_of_type(argument.value, type_):
         yield Fault(argument.place, f"must be {_TYPES[type_]}")
         return
@@ -175,7 +166,7 @@ def _is_of_type(value: Any, type_: str) -> bool:
 def _missing(
     block: str, values: Mapping[str, Argument], terraform: Terraform | None
 ) -> Iterator[Fault]:
-    # OpenTofu asks for no more than Terraform does.
+    # OpenTofu requires no more than Terraform does.
     product = terraform.product.lower() if terraform else "opentofu"
     objects = {
         name
@@ -187,7 +178,7 @@ def _missing(
         if found.get("required") and name not in values and (not parent or parent in objects):
             place = values[parent].place if parent else block
             yield Fault(place, f"{name} is missing; add it")
-    # Of half a pair, Terraform says that all of it is empty.
+    # With half a pair, Terraform says that both are empty.
     for one, other in (("access_key", "secret_key"), ("secret_key", "access_key")):
         if one in values and other not in values:
             yield Fault(values[one].place, f"needs {other} beside it; add that, or leave it out")
@@ -200,7 +191,7 @@ def _region(
     if not region:
         if not region_of_environment(environment):
             yield Fault(block, "region is missing; add it, or set AWS_REGION")
-    elif (  # otherwise preflight would blame the network
+    elif (  # without this, preflight would blame the network
         isinstance(region, str)
         and not not_literal(region)
         and _value("skip_region_validation", values) is not True

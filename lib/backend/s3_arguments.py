@@ -1,6 +1,6 @@
-"""Which Terraform or OpenTofu takes which argument of the S3 backend, since and until when.
+"""Which releases of Terraform and OpenTofu accept which arguments of the S3 backend.
 
-The table, s3_arguments.json, was made from their releases.
+The table, s3_arguments.json, was compiled from the releases themselves.
 """
 
 from __future__ import annotations
@@ -20,21 +20,16 @@ TABLE: Mapping[str, Any] = json.loads(
 
 
 def row(name: str, terraform: Terraform | None) -> Mapping[str, Any] | None:
-    """Look an argument up; without a Terraform, in whatever product knows it."""
+    """Return an argument's row; without a Terraform, that of any product that knows it."""
     products = [terraform.product] if terraform else ["Terraform", "OpenTofu"]
     rows = (_arguments(product).get(name) for product in products)
     return next(filter(None, rows), None)
 
 
 def refusal(name: str, terraform: Terraform | None) -> str | None:
-    """Say why an argument is not taken and what would be right; ``None`` if it is taken.
+    """Return why an argument is rejected and what would be right; ``None`` if it is accepted.
 
-    Parameters
-    ----------
-    name
-        The argument; a nested one is written ``parent.child``.
-    terraform
-        What will run; ``None`` refuses only what none of them ever took.
+    Without a Terraform, only what no release ever accepted is rejected.
     """
     found = row(name, terraform)
     if found is None:
@@ -43,7 +38,11 @@ def refusal(name: str, terraform: Terraform | None) -> str | None:
         return None
     if not terraform.is_at_least(found.get("since", "0.0")):
         newer = f"{terraform.product} {found['since']} or newer"
-        older = " or ".join(replacements(terraform, name))
+        older = " or ".join(
+            old
+            for old, replaced in _arguments(terraform.product).items()
+            if f"{replaced.get('instead')}.".startswith(f"{name}.")
+        )
         return (
             f"{terraform} does not take it, {terraform.product} does since {found['since']}; "
             + (f"write {older}, or use {newer}" if older else f"leave it out, or use {newer}")
@@ -57,7 +56,7 @@ def refusal(name: str, terraform: Terraform | None) -> str | None:
 
 
 def is_beyond_the_table(terraform: Terraform | None) -> bool:
-    """Tell whether a Terraform is newer than what the table was made from."""
+    """Return whether a Terraform is newer than the releases in the table."""
     if terraform is None:
         return False
     newest = TABLE[terraform.product.lower()]["newest"]
@@ -65,22 +64,12 @@ def is_beyond_the_table(terraform: Terraform | None) -> bool:
 
 
 def deprecation(name: str, terraform: Terraform | None) -> str | None:
-    """Say since when an argument is deprecated and what to write instead, if it is."""
-    found = row(name, terraform)
-    if not (terraform and found and "deprecated" in found):
+    """Return since when an argument is deprecated and what to write instead, if it is."""
+    found = row(name, terraform) or {}
+    since = found.get("deprecated")
+    if not (terraform and since and terraform.is_at_least(since)):
         return None
-    if not terraform.is_at_least(found["deprecated"]):
-        return None
-    return f"is deprecated since {terraform.product} {found['deprecated']}; {_cure(found)}"
-
-
-def replacements(terraform: Terraform, name: str) -> list[str]:
-    """List the arguments that this one, or an argument inside it, has replaced."""
-    return [
-        old
-        for old, found in _arguments(terraform.product).items()
-        if f"{found.get('instead')}.".startswith(f"{name}.")
-    ]
+    return f"is deprecated since {terraform.product} {since}; {_cure(found)}"
 
 
 def _arguments(product: str) -> Mapping[str, Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""The Terraform or OpenTofu that is going to run: its version, and what its ``init`` is given."""
+"""The Terraform or OpenTofu that will run: its version, and the arguments that ``init`` gets."""
 
 from __future__ import annotations
 
@@ -15,25 +15,17 @@ from typing import Any
 from lib.config.document import ConfigurationError, Fault
 
 _PATIENCE_SECONDS = 60
-# The order in which Terraform takes them, the later ones over the earlier.
+# In Terraform's order: the later one overrides the earlier.
 _VARIABLES = ("TF_CLI_ARGS_init", "TF_CLI_ARGS")
 
 
 class UnknownTerraform(Exception):
-    """Nothing is known of the Terraform that will run; the text says why, in one line."""
+    """The version of the Terraform that will run is unknown; the text says why, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terraform:
-    """A Terraform or an OpenTofu.
-
-    Attributes
-    ----------
-    product
-        ``Terraform`` or ``OpenTofu``.
-    version
-        Its release, as it says it: ``1.11.4``.
-    """
+    """A product, ``Terraform`` or ``OpenTofu``, and its release, such as ``1.11.4``."""
 
     product: str
     version: str
@@ -42,18 +34,12 @@ class Terraform:
         return f"{self.product} {self.version}"
 
     def is_at_least(self, version: str) -> bool:
-        """Tell whether it is this release or a newer one; a pre-release counts as its release."""
+        """Return whether it is this release or newer; a pre-release counts as its release."""
         return version_numbers(self.version) >= version_numbers(version)
 
 
 def version_numbers(version: str) -> tuple[int, int, int]:
-    """Read the numbers of a version: ``1.10`` and ``1.10.0-beta1`` are both (1, 10, 0).
-
-    Raises
-    ------
-    ValueError
-        If it is no version.
-    """
+    """Return a version's numbers, or raise a `ValueError`: ``1.10.0-beta1`` is (1, 10, 0)."""
     match = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
     if match is None:
         raise ValueError(f"{version!r} is no version")
@@ -62,17 +48,12 @@ def version_numbers(version: str) -> tuple[int, int, int]:
 
 
 def command_name(environment: Mapping[str, str]) -> str:
-    """Name the command that cdktf is going to run."""
+    """Return the command that cdktf will run."""
     return environment.get("TERRAFORM_BINARY_NAME") or "terraform"
 
 
 def ask_terraform(environment: Mapping[str, str]) -> Terraform:
-    """Ask the command that cdktf is going to run for its version.
-
-    Parameters
-    ----------
-    environment
-        The environment variables; ``TERRAFORM_BINARY_NAME`` names the command, as for cdktf.
+    """Ask the command that cdktf will run for its version.
 
     Raises
     ------
@@ -123,15 +104,11 @@ class Argument:
     Attributes
     ----------
     place
-        Where it stands, for messages.
-    name
-        Its name.
-    value
-        What it is set to.
+        Where it is written, for messages.
     is_text
-        Whether the value came from the command line, where everything is text.
+        Whether the value is from the command line, where everything is text.
     is_ours
-        Whether it stands in cdktf.json, where ``{stack}`` is replaced.
+        Whether it is in cdktf.json, where ``{stack}`` is replaced.
     """
 
     place: str
@@ -144,14 +121,8 @@ class Argument:
 def init_arguments(environment: Mapping[str, str], folder: Path) -> list[Argument]:
     """Read each ``-backend-config`` of ``TF_CLI_ARGS_init`` and ``TF_CLI_ARGS``.
 
+    Files are relative to ``folder``, in which Terraform runs.
     Source: Terraform, "Backend Configuration", partial configuration.
-
-    Parameters
-    ----------
-    environment
-        The environment variables.
-    folder
-        The folder that Terraform will run in, for the files that are named.
 
     Raises
     ------
@@ -171,13 +142,7 @@ def init_arguments(environment: Mapping[str, str], folder: Path) -> list[Argumen
 
 
 def value_of_expression(text: str) -> Any:
-    """Read a literal in Terraform's own language, such as ``["a"]`` or ``{a = "b"}``.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
+    """Read a literal in Terraform's language, such as ``{a = "b"}``, or raise a `ValueError`."""
     return _parsed(f"value = {text}\n")["value"]
 
 
@@ -216,7 +181,7 @@ def _arguments_in(variable: str, folder: Path, name: str) -> list[Argument]:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    import hcl2  # noqa: PLC0415  # few need it, and it takes its time
+    import hcl2  # noqa: PLC0415  # slow to import, and rarely needed
     from hcl2.utils import SerializationOptions  # noqa: PLC0415  # the same
     from lark.exceptions import LarkError  # noqa: PLC0415  # the same
 
@@ -229,11 +194,11 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _literal(value: Any) -> Any:
-    """Take the quotes off strings; what has none is an expression, and no value."""
+    """Remove the quotes of strings; an unquoted one is an expression, which is rejected."""
     if isinstance(value, str):
         if not value.startswith('"'):
             raise ValueError(f"{value} is no value; strings stand in quotes")
-        return json.loads(value, strict=False)  # a tab may stand in it
+        return json.loads(value, strict=False)  # it may contain a tab
     if isinstance(value, list):
         return [_literal(item) for item in value]
     if isinstance(value, dict):

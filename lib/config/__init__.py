@@ -1,1 +1,1 @@
-"""What cdktf.json says, checked, and the names that follow from it."""
+"""cdktf.json, checked, and the names that follow from it."""

@@ -1,4 +1,4 @@
-"""What ``context.ci`` of cdktf.json says of the CI system that deploys, checked."""
+"""The CI system that deploys: ``context.ci`` of cdktf.json, checked."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from lib.config.document import SettingsError, one_line, read_configuration
 from lib.config.kinds import SWITCH, object_of, text
 
 EXAMPLE = '{"repository": "owner/name"}, or "owner@12/name@34"'
-# GitHub puts owner@number/name@number into a token's subject where that is switched on, which it
-# is for every repository since July 2026.
+# The subject of GitHub's tokens is owner@number/name@number where that is switched on, as for every
+# repository since July 2026.
 _NAME = "[A-Za-z0-9._-]+"
 _REPOSITORY = text(
     f"{_NAME}/{_NAME}|{_NAME}@[0-9]+/{_NAME}@[0-9]+",
@@ -37,7 +37,7 @@ CI = object_of(CiSettings, f": {EXAMPLE}")
 
 
 def load_ci_settings(path: Path) -> CiSettings | None:
-    """Read ``context.ci`` of a cdktf.json that is in order otherwise; ``None`` if it has none.
+    """Read ``context.ci`` of an otherwise valid cdktf.json; ``None`` if it has none.
 
     Raises
     ------

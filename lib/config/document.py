@@ -1,4 +1,4 @@
-"""cdktf.json as somebody wrote it, and the names of the stacks that it stands for."""
+"""cdktf.json as it was written, and the names of its stacks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-# Its stack, tap-state, holds no pipeline but the bucket that the others keep their state in.
+# Its stack, tap-state, is the bucket that the other stacks keep their state in.
 STATE_ENVIRONMENT = "state"
-# Its stack, tap-ci, holds the roles that a CI system takes.
+# Its stack, tap-ci, has the roles that a CI system assumes.
 CI_ENVIRONMENT = "ci"
 # What a region looks like.
 REGION = r"[a-z]{2}(-[a-z]+)+-[0-9]"
@@ -35,17 +35,7 @@ class SettingsError(ConfigurationError):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong, or that is to be warned of; as a string, one line.
-
-    Attributes
-    ----------
-    place
-        Where it stands.
-    text
-        What is wrong, and what would be right.
-    is_warning
-        Whether it can be deployed all the same.
-    """
+    """What is wrong and what would be right; a warning can be deployed. As a string, one line."""
 
     place: str
     text: str
@@ -56,22 +46,22 @@ class Fault:
 
 
 def one_line(text: str) -> str:
-    """Put an error into one line: a name in it may hold a line end."""
+    """Return an error as one line: a name in it may contain a line end."""
     return " ".join(text.splitlines())
 
 
 def stack_name(environment: str) -> str:
-    """Name the stack of an environment."""
+    """Return the name of an environment's stack."""
     return f"tap-{environment}"
 
 
 def local_state(folder: Path, stack: str) -> Path:
-    """Tell where CDKTF keeps a stack's state if there is no other backend."""
+    """Return where CDKTF keeps a stack's state if there is no other backend."""
     return folder / f"terraform.{stack}.tfstate"
 
 
 def region_of_environment(environment: Mapping[str, str]) -> str:
-    """Return the region that the environment variables name, as Terraform reads them, or none."""
+    """Return the region that Terraform reads from the environment variables; "" for none."""
     return environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION", "")
 
 
@@ -81,7 +71,7 @@ def read_configuration(path: Path) -> Mapping[str, Any]:
     Raises
     ------
     ConfigurationError
-        With one line, if there is no JSON object to be had; the file is not named in it.
+        With one line that does not name the file, if it holds no JSON object.
     """
     try:
         document = json.loads(path.read_text("utf-8"), parse_float=Decimal)
@@ -97,7 +87,7 @@ def read_configuration(path: Path) -> Mapping[str, Any]:
 
 
 def environment_names(document: Mapping[str, Any]) -> list[str]:
-    """List the environments that a cdktf.json has settings for."""
+    """Return the environments that a cdktf.json has settings for."""
     context = document.get("context")
     environments = context.get("environments") if isinstance(context, dict) else None
     return list(environments) if isinstance(environments, dict) else []
@@ -117,7 +107,7 @@ def texts_in(value: Any) -> Iterator[str]:
 
 
 def not_literal(text: str) -> str | None:
-    """Say why a string is not what Terraform would take it for, if it is not."""
+    """Return why Terraform would not read a string as it is meant, if so."""
     if "${" in text or "%{" in text:
         return (
             "${…} and %{…} are not evaluated in a backend, Terraform takes them literally; "

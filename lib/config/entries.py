@@ -1,4 +1,4 @@
-"""What is in the settings ``subscriptions`` and ``shapes``."""
+"""The entries of the settings ``subscriptions`` and ``shapes``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lib.config.kinds import SWITCH, choice, either, items, named, object_of, te
 
 ARN = r"arn:[a-z-]+:{}:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_.:/-]+"
 _MAIL = r"[^@\s]+@[^@\s]+"
-# Of each protocol, the endpoints. Terraform would take "${" for the beginning of an expression.
+# The endpoints of each protocol. Terraform would take "${" for the start of an expression.
 _ENDPOINTS = {
     protocol: text(rf"(?!.*\$\{{){pattern}", f"be one that {protocol} takes")
     for protocol, pattern in {
@@ -24,19 +24,19 @@ _ENDPOINTS = {
     }.items()
 }
 PROTOCOLS = tuple(_ENDPOINTS)
-# By these a person gets the sentence; by all others a program gets JSON.
+# People get sentences by these; programs get JSON by all others.
 PEOPLE_PROTOCOLS = ("email", "sms")
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Who hears the alerts."""
+    """A recipient of alerts."""
 
     protocol: Annotated[str, choice(*PROTOCOLS), "The SNS protocol"]
     endpoint: Annotated[str, text(r"[\s\S]*", "be a text"), "What the protocol delivers to"]
 
     def __post_init__(self) -> None:
-        """Reject an endpoint that its protocol does not take."""
+        """Reject an endpoint that its protocol does not accept."""
         _ENDPOINTS[self.protocol].read(self.endpoint, ".endpoint")
 
 
@@ -52,7 +52,7 @@ SUBSCRIPTION = object_of(
     ],
 )
 
-# Terraform reads "${" and "%{" as the beginning of an expression.
+# Terraform reads "${" and "%{" as the start of an expression.
 _PATH = text(r"(?!.*[$%]\{)[^.]+(\.[^.]+)*", "be the name of a field, or a path such as a.b")
 _VALUE = either("be a text, true or false", text(r"(?!.*[$%]\{).*", "be a text"), SWITCH)
 _WANTED = either(
@@ -82,7 +82,7 @@ class FeedShape:
     skip: Annotated[bool, choice(True), "It has no price"] = False
 
     def __post_init__(self) -> None:
-        """Reject what has neither a price nor an envelope's items, or several of these."""
+        """Reject what is not exactly one of a price, an envelope's items, and something to skip."""
         has = {name for name in self.__slots__ if name != "when" and getattr(self, name)}
         has_price = "symbol" in has and ("price" in has) != ("bar" in has) and "skip" not in has
         if not (has_price or has in ({"items"}, {"skip"})):

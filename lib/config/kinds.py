@@ -1,7 +1,7 @@
-"""What a setting may be: kinds of values, each with its check and its JSON schema.
+"""Kinds of values that a setting may have, each with its check and its JSON schema.
 
-A class declares each setting once: ``name: Annotated[type, kind, sentence] = default``. A check
-raises a `SettingsError` whose text goes on after the name of what was read.
+A class declares each setting once: ``name: Annotated[type, kind, sentence] = default``. The text of
+a check's `SettingsError` follows on from the name of what was read.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ class Kind:
     schema
         The same as a JSON schema, which may accept more.
     fits
-        Return whether a JSON value is of this kind, leaving out what is in it.
-    made
-        Make of it what it stands for; what was made already stays as it is.
+        Returns whether a JSON value is of this kind, whatever is nested in it.
+    convert
+        Returns what the value stands for; what was converted already stays as it is.
     """
 
     must: str
     schema: Schema
     fits: Callable[[Any], object]
-    made: Callable[[Any], Any] = lambda value: value
+    convert: Callable[[Any], Any] = lambda value: value
 
     def read(self, value: Any, place: str = "") -> Any:
         """Return what a JSON value stands for, or raise a `SettingsError`."""
         if not self.fits(value):
             raise SettingsError(f"{place} must {self.must}")
         try:
-            return self.made(value)
+            return self.convert(value)
         except SettingsError as reason:
             raise SettingsError(f"{place}{reason}") from None
 
 
 def whole(low: int, high: int) -> Kind:
-    """Accept whole numbers from one to another."""
+    """Accept whole numbers within bounds."""
     return Kind(
         f"be a whole number from {low} to {high}",
         {"type": "integer", "minimum": low, "maximum": high},
@@ -62,7 +62,7 @@ def whole(low: int, high: int) -> Kind:
 
 
 def exact(least: str, most: str, digits: int) -> Kind:
-    """Accept 0, and numbers of a size within bounds, and keep them exactly."""
+    """Accept 0, and numbers of a size within bounds; they stay exact."""
 
     def fits(value: Any) -> bool:
         if type(value) is int:
@@ -84,7 +84,7 @@ def exact(least: str, most: str, digits: int) -> Kind:
 
 
 def choice(*values: str | int | None) -> Kind:
-    """Accept some values alone."""
+    """Accept these values only."""
     words = [each if isinstance(each, str) else json.dumps(each) for each in values]
     return Kind(
         f"be {' or '.join(words)}" if len(words) < 3 else f"be one of {', '.join(words)}",
@@ -95,7 +95,7 @@ def choice(*values: str | int | None) -> Kind:
 
 
 def text(pattern: str, must: str) -> Kind:
-    r"""Accept texts of a pattern; of JavaScript's classes, ``\w`` would be ASCII alone."""
+    r"""Accept texts that match a pattern; in JavaScript, ``\w`` would be ASCII only."""
     in_javascript = pattern.replace(r"\w", "0-9A-Za-z_\u0080-\U0010ffff")
     return Kind(
         must,
@@ -105,7 +105,7 @@ def text(pattern: str, must: str) -> Kind:
 
 
 def either(must: str, *kinds: Kind) -> Kind:
-    """Accept what is of one of several kinds, as it is."""
+    """Accept values of any of several kinds, unchanged."""
 
     def fits(value: Any) -> bool:
         for kind in kinds:
@@ -122,9 +122,9 @@ def either(must: str, *kinds: Kind) -> Kind:
 def items(
     kind: Kind, least: int = 0, most: int | None = None, *, may_repeat: bool = False, hint: str = ""
 ) -> Kind:
-    """Accept lists of one kind, and make tuples of them; the hint is added to an error."""
+    """Accept lists of one kind, as tuples; errors end with the hint."""
 
-    def made(value: Any) -> tuple[Any, ...]:
+    def convert(value: Any) -> tuple[Any, ...]:
         entries: list[Any] = []
         for index, each in enumerate(value):
             entry = kind.read(each, f"[{index}]")
@@ -143,16 +143,16 @@ def items(
             uniqueItems=None if may_repeat else True,
         ),
         lambda value: isinstance(value, list | tuple) and _has(value, least, most),
-        made,
+        convert,
     )
 
 
 def named(
     names: Kind, values: Kind, least: int = 0, most: int | None = None, *, hint: str = ""
 ) -> Kind:
-    """Accept objects with any keys of one kind, as they are; the hint is added to an error."""
+    """Accept objects with keys and values of one kind each; errors end with the hint."""
 
-    def made(value: Any) -> Any:
+    def convert(value: Any) -> Any:
         for name, each in value.items():
             names.read(name, f": the name {name}")
             values.read(each, f".{name}")
@@ -168,14 +168,14 @@ def named(
             maxProperties=most,
         ),
         lambda value: isinstance(value, dict) and _has(value, least, most),
-        made,
+        convert,
     )
 
 
 def object_of(declaring: type, hint: str = "", **also: Any) -> Kind:
-    """Accept what a class declares, and make it; its schema says something else as well."""
+    """Accept what a class declares, as its instance; ``also`` is added to the schema."""
 
-    def made(value: Any) -> Any:
+    def convert(value: Any) -> Any:
         if isinstance(value, declaring):
             return value
         settings = settings_of(declaring)
@@ -192,7 +192,7 @@ def object_of(declaring: type, hint: str = "", **also: Any) -> Kind:
         f"be a JSON object{hint}",
         object_schema(declaring) | also,
         lambda value: isinstance(value, dict | declaring),
-        made,
+        convert,
     )
 
 
@@ -200,14 +200,7 @@ def object_of(declaring: type, hint: str = "", **also: Any) -> Kind:
 class Setting:
     """A setting as its class declares it.
 
-    Attributes
-    ----------
-    name, kind, sentence
-        What it is called, what it takes, and what it is for, in Markdown.
-    default
-        What holds if it is left out; ``MISSING`` if it must be set.
-    may_be_null
-        Whether it takes ``None`` as well.
+    The sentence is Markdown; the default is ``MISSING`` if it must be set.
     """
 
     name: str
@@ -223,7 +216,7 @@ class Setting:
 
     @property
     def schema(self) -> Schema:
-        """Describe it to an editor."""
+        """Its JSON schema, for editors."""
         schema = {"description": self.sentence, **self.kind.schema}
         if self.may_be_null:
             schema["type"] = [schema["type"], "null"]
@@ -241,7 +234,7 @@ class Setting:
 
 @cache
 def settings_of(declaring: type) -> tuple[Setting, ...]:
-    """List the settings that a class declares, in its order."""
+    """Return the settings that a class declares, in its order."""
     hints = get_type_hints(declaring, include_extras=True)
     return tuple(
         Setting(
@@ -258,7 +251,7 @@ def settings_of(declaring: type) -> tuple[Setting, ...]:
 
 
 def object_schema(declaring: type) -> Schema:
-    """Describe an object that a class declares."""
+    """Return the JSON schema of what a class declares."""
     settings = settings_of(declaring)
     return _without_none(
         type="object",
@@ -269,7 +262,7 @@ def object_schema(declaring: type) -> Schema:
 
 
 def reject_unknown(names: Iterable[str], known: Collection[str], place: str) -> None:
-    """Raise a `SettingsError` that names the first unknown name, and what may have been meant."""
+    """Raise a `SettingsError` with the first unknown name, and what may have been meant."""
     for name in names:
         if name not in known:
             nearest = get_close_matches(name, known, n=1)

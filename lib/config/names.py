@@ -1,7 +1,7 @@
 """The names that a stack gives to its parts, their ARNs, and the address of its dashboard.
 
 ARNs are built from names: a reference would make the key wait for what it encrypts, and what it
-encrypts for the key; and a policy that is known before anything is made can be looked at.
+encrypts for the key; and a policy that is known before anything is created can be reviewed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lib.config.document import CI_ENVIRONMENT, stack_name
+
+
+class _Text:
+    """An attribute whose text follows from others of its object."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+
+    def __get__(self, owner: object, owner_type: type) -> str:
+        return self._pattern.format(owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,79 +30,52 @@ class Names:
     environment
         The environment's name.
     is_fifo
-        Whether its queues keep the order of messages; AWS wants that to be seen by their names.
+        Whether its queues keep the order of messages; AWS requires their names to show that.
     """
 
     environment: str
     is_fifo: bool = False
+
+    queue = _Text("{0.stack}-prices{0._suffix}")
+    dead_letter_queue = _Text("{0.stack}-prices-dlq{0._suffix}")
+    table = _Text("{0.stack}-alerts")
+    # Alerts are published to topic as JSON, to people_topic as sentences; alarms to ops_topic.
+    topic = _Text("{0.stack}-alerts")
+    people_topic = _Text("{0.stack}-people")
+    ops_topic = _Text("{0.stack}-ops")
+    key_alias = _Text("alias/{0.stack}")
+    dashboard = _Text("{0.stack}")
+    function = _Text("{0.stack}-price-alerts")
+    log_group = _Text("/aws/lambda/{0.function}")
 
     @property
     def stack(self) -> str:
         """The stack."""
         return stack_name(self.environment)
 
-    @property
-    def queue(self) -> str:
-        """The queue that prices come in on."""
-        return f"{self.stack}-prices{self._suffix}"
-
-    @property
-    def dead_letter_queue(self) -> str:
-        """The queue of the messages that were given up."""
-        return f"{self.stack}-prices-dlq{self._suffix}"
-
-    @property
-    def table(self) -> str:
-        """The table of rules, states, watches and firings."""
-        return f"{self.stack}-alerts"
-
-    @property
-    def topic(self) -> str:
-        """The topic that alerts are published to, for programs."""
-        return f"{self.stack}-alerts"
-
-    @property
-    def people_topic(self) -> str:
-        """The topic that alerts are published to as sentences, for people."""
-        return f"{self.stack}-people"
-
-    @property
-    def ops_topic(self) -> str:
-        """The topic that alarms are announced on."""
-        return f"{self.stack}-ops"
-
     def alarm(self, name: str) -> str:
-        """Call an alarm in full."""
+        """Return an alarm's full name."""
         return f"{self.stack}-{name}"
-
-    @property
-    def key_alias(self) -> str:
-        """The stack's own key."""
-        return f"alias/{self.stack}"
-
-    @property
-    def dashboard(self) -> str:
-        """The dashboard."""
-        return self.stack
-
-    @property
-    def function(self) -> str:
-        """The function that decides which alerts come true."""
-        return f"{self.stack}-price-alerts"
-
-    @property
-    def log_group(self) -> str:
-        """The function's log."""
-        return f"/aws/lambda/{self.function}"
 
     @property
     def _suffix(self) -> str:
         return ".fifo" if self.is_fifo else ""
 
 
+def _global(resource: str) -> _Text:
+    return _Text("arn:{0.partition}:iam::{0.account_id}:" + resource)
+
+
+def _regional(service: str, resource: str) -> _Text:
+    return _Text(f"arn:{{0.partition}}:{service}:{{0.region}}:{{0.account_id}}:{resource}")
+
+
+_CI = stack_name(CI_ENVIRONMENT)
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account's region with a stack in it.
+    """An account's region with a stack in it; its attributes are ARNs unless they are called names.
 
     Attributes
     ----------
@@ -107,102 +90,40 @@ class Account:
     region: str
     names: Names
 
-    @property
-    def root(self) -> str:
-        """The account itself: whoever its administrators let."""
-        return self.global_arn("iam", "root")
-
-    @property
-    def role(self) -> str:
-        """The function's role."""
-        return self.global_arn("iam", f"role/{self.role_name}")
-
-    @property
-    def role_policy(self) -> str:
-        """What that role may do; it is called as the role."""
-        return self.global_arn("iam", f"policy/{self.role_name}")
-
-    @property
-    def role_name(self) -> str:
-        """What the role is called: roles are global, and the region keeps two stacks apart."""
-        return f"{self.names.function}-{self.region}"
-
-    @property
-    def boundary_name(self) -> str:
-        """What the policy is called that limits the role where CI deploys (lib.stacks.ci)."""
-        return f"{stack_name(CI_ENVIRONMENT)}-boundary-{self.names.environment}"
-
-    @property
-    def boundary(self) -> str:
-        """What limits the role where CI deploys."""
-        return self.global_arn("iam", f"policy/{self.boundary_name}")
-
-    @property
-    def deploy_role_name(self) -> str:
-        """What the role is called that CI deploys with."""
-        return f"{stack_name(CI_ENVIRONMENT)}-deploy-{self.names.environment}"
-
-    @property
-    def deploy_role(self) -> str:
-        """What CI deploys with."""
-        return self.global_arn("iam", f"role/{self.deploy_role_name}")
-
-    @property
-    def function(self) -> str:
-        """The function."""
-        return self.arn("lambda", f"function:{self.names.function}")
-
-    @property
-    def queue(self) -> str:
-        """The queue that prices come in on."""
-        return self.arn("sqs", self.names.queue)
-
-    @property
-    def dead_letter_queue(self) -> str:
-        """The queue of the messages that were given up."""
-        return self.arn("sqs", self.names.dead_letter_queue)
-
-    @property
-    def topic(self) -> str:
-        """The topic that alerts are published to, for programs."""
-        return self.arn("sns", self.names.topic)
-
-    @property
-    def people_topic(self) -> str:
-        """The topic that alerts are published to as sentences, for people."""
-        return self.arn("sns", self.names.people_topic)
-
-    @property
-    def ops_topic(self) -> str:
-        """The topic that alarms are announced on."""
-        return self.arn("sns", self.names.ops_topic)
-
-    @property
-    def table(self) -> str:
-        """The table."""
-        return self.arn("dynamodb", f"table/{self.names.table}")
-
-    @property
-    def log_group(self) -> str:
-        """The function's log."""
-        return self.arn("logs", f"log-group:{self.names.log_group}")
-
-    @property
-    def alarms(self) -> str:
-        """All alarms of the stack, as a pattern."""
-        return self.arn("cloudwatch", f"alarm:{self.names.alarm('*')}")
+    # The account itself: whoever its administrators let.
+    root = _global("root")
+    # The function's role, and the policy of the same name. Roles are global, so the region keeps
+    # those of two stacks apart.
+    role_name = _Text("{0.names.function}-{0.region}")
+    role = _global("role/{0.role_name}")
+    role_policy = _global("policy/{0.role_name}")
+    # The role that CI deploys with, and the policy that limits the function's role then.
+    deploy_role_name = _Text(_CI + "-deploy-{0.names.environment}")
+    deploy_role = _global("role/{0.deploy_role_name}")
+    boundary_name = _Text(_CI + "-boundary-{0.names.environment}")
+    boundary = _global("policy/{0.boundary_name}")
+    function = _regional("lambda", "function:{0.names.function}")
+    queue = _regional("sqs", "{0.names.queue}")
+    dead_letter_queue = _regional("sqs", "{0.names.dead_letter_queue}")
+    topic = _regional("sns", "{0.names.topic}")
+    people_topic = _regional("sns", "{0.names.people_topic}")
+    ops_topic = _regional("sns", "{0.names.ops_topic}")
+    table = _regional("dynamodb", "table/{0.names.table}")
+    log_group = _regional("logs", "log-group:{0.names.log_group}")
+    # All alarms of the stack, as a pattern.
+    alarms = _regional("cloudwatch", "alarm:{0.names.stack}-*")
 
     def arn(self, service: str, resource: str) -> str:
-        """Write the ARN of something in this region."""
+        """Return the ARN of something in this region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account_id}:{resource}"
 
     def global_arn(self, service: str, resource: str) -> str:
-        """Write the ARN of something that is in no region."""
+        """Return the ARN of something that is in no region."""
         return f"arn:{self.partition}:{service}::{self.account_id}:{resource}"
 
 
 def dashboard_url(account: Account) -> str:
-    """Return where the dashboard is looked at."""
+    """Return the address of the dashboard."""
     return (
         f"https://{account.region}.console.aws.amazon.com/cloudwatch/home"
         f"?region={account.region}#dashboards/dashboard/{account.names.dashboard}"

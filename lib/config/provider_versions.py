@@ -10,14 +10,14 @@ import re
 
 Version = tuple[int, int, int]
 
-# What the stack is tried with.
+# What the stack is tested with.
 DEFAULT_AWS_PROVIDER = "~> 5.100"
-# They plan the two indexes of the table away and back, after every deployment again.
+# They plan to remove and recreate the table's two indexes, after every deployment.
 _BAD_RELEASES = ((6, 17), (6, 28))
 _MOST_PATCHES = 10
 
 _CONDITION = r" *(=|!=|>=?|<=?|~>)? *([0-9]{1,4}(?:\.[0-9]{1,4}){0,2}) *"
-# What Terraform reads as a constraint, without pre-releases.
+# What Terraform accepts as a constraint, without pre-releases.
 CONSTRAINT = f"{_CONDITION}(,{_CONDITION})*"
 _COMPARISONS = {
     "=": operator.eq,
@@ -38,7 +38,7 @@ def admits(constraint: str, version: Version) -> bool:
 
 
 def bad_release(constraint: str) -> str | None:
-    """Return the first release that a constraint admits though the stack does not work with it."""
+    """Return the first release that a constraint admits but the stack does not work with."""
     for major, minor in _BAD_RELEASES:
         if any(admits(constraint, (major, minor, patch)) for patch in range(_MOST_PATCHES)):
             return f"{major}.{minor}"

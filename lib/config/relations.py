@@ -1,4 +1,4 @@
-"""What single settings cannot say of themselves: which values go together, and sizes in all."""
+"""Which settings go together, and limits on their total size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_SHAPES_BYTES = 2_000  # AWS Lambda: 4 KB for all environment variables
 
 
 def faults_of(settings: Settings) -> Iterator[str]:
-    """Find what each setting alone allows and AWS would not, or what would lose messages."""
+    """Yield what each setting alone allows, but AWS would reject or would lose messages."""
     yield from _faults_of_batches(settings)
     yield from _faults_of_times(settings)
     yield from _faults_of_access(settings)

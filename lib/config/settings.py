@@ -1,7 +1,7 @@
 """The settings of one environment, read from cdktf.json's ``context`` and checked.
 
-``context.common`` holds for every environment; an entry of ``context.environments`` lies over
-it. What AWS would reject at deployment, or lose messages over, is rejected here.
+``context.common`` applies to every environment; an entry of ``context.environments`` overrides it.
+What AWS would reject at deployment, or what would lose messages, is rejected here.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _LOG_DAYS = choice(
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
-# Whoever is not one of the account is denied by the queue's policy in any case.
+# The queue's policy denies other accounts in any case.
 _PRINCIPAL = text(
     r"arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+",
     "look like arn:aws:iam::123456789012:role/feed",
@@ -84,13 +84,7 @@ _TAGS = named(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All that can be set, each with what it takes, a sentence for README and editors, its default.
-
-    Attributes
-    ----------
-    environment
-        The environment's name; the stack is ``tap-<environment>``.
-    """
+    """All settings, each with its kind, a sentence for README and editors, and its default."""
 
     environment: str
     region: Annotated[str, _REGION, "The AWS region"]
@@ -216,7 +210,7 @@ class Settings:
     ] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Reject single values that do not fit, then those that do not go together."""
+        """Reject values that do not fit, then those that do not go together."""
         for setting in settings_of(Settings):
             # The class is frozen, and a list in JSON becomes a tuple here.
             object.__setattr__(self, setting.name, setting.read(getattr(self, setting.name)))
@@ -230,29 +224,22 @@ class Settings:
 
     @property
     def people(self) -> tuple[Subscription, ...]:
-        """Who of ``subscriptions`` gets alerts as sentences, on a topic of their own."""
+        """The ``subscriptions`` that get alerts as sentences, from a topic of their own."""
         return tuple(each for each in self.subscriptions if each.protocol in PEOPLE_PROTOCOLS)
 
     @property
     def programs(self) -> tuple[Subscription, ...]:
-        """Who of ``subscriptions`` gets alerts as JSON."""
+        """The ``subscriptions`` that get alerts as JSON."""
         return tuple(each for each in self.subscriptions if each.protocol not in PEOPLE_PROTOCOLS)
 
     @property
     def prefix(self) -> str:
-        """What every name of the stack begins with; also the stack's own name."""
+        """The stack's name, which all names in it start with."""
         return stack_name(self.environment)
 
 
 def load_settings(path: Path, environment: str | None = None) -> Settings:
-    """Read one environment's settings.
-
-    Parameters
-    ----------
-    path
-        The cdktf.json to read.
-    environment
-        The environment's name; ``None`` or an empty one stands for ``dev``.
+    """Read one environment's settings; without a name, those of ``dev``.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""What is done before and after a deployment."""
+"""What runs before and after a deployment."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from lib.client.errors import is_missing
 from lib.client.history import count_firings
 from lib.client.session import now_microseconds
 from lib.client.status import QueueStatus, TableStatus, read_queue, read_table
@@ -25,29 +23,22 @@ from lib.config.document import (
 )
 from lib.config.names import Account
 from lib.config.settings import load_settings
+from lib.deploy.preflight.asking import if_there
 from lib.formats.errors import CliError
 
 _CONFIGURATION = Path(__file__).parents[2] / "cdktf.json"
 
-_Found = TypeVar("_Found")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdings:
-    """What a stack holds; ``None`` of what is not there.
+    """What a stack holds; ``None`` for a part that is not there.
 
     Attributes
     ----------
-    account_id
-        The account.
-    table
-        What is in the table.
     firings
         How many are recorded.
     is_protected, can_be_set_back
         Whether the table has deletion protection, and point-in-time recovery.
-    queue, dead_letter_queue
-        The messages in them.
     alert_subscriptions, people_subscriptions, alarm_subscriptions
         How many get alerts as JSON, alerts as sentences, and alarms.
     """
@@ -65,21 +56,13 @@ class Holdings:
 
 
 def read_holdings(target: Target, now_microseconds: int) -> Holdings:
-    """Count what a stack holds, each part for itself: it may be half destroyed.
-
-    Parameters
-    ----------
-    target
-        The stack.
-    now_microseconds
-        The present.
-    """
+    """Count what a stack holds; any part may be gone, if it is half destroyed."""
     caller = target.client("sts").get_caller_identity()
     partition, account_id = caller["Arn"].split(":")[1], caller["Account"]
     account = Account(partition, account_id, target.region, target.names)
     tables, topics = target.client("dynamodb"), target.client("sns")
     name = target.names.table
-    described = _if_there(lambda: tables.describe_table(TableName=name)["Table"])
+    described = if_there(lambda: tables.describe_table(TableName=name)["Table"])
     if described is None:
         table, firings, can_be_set_back = None, 0, False
     else:
@@ -94,24 +77,16 @@ def read_holdings(target: Target, now_microseconds: int) -> Holdings:
         firings=firings,
         is_protected=bool(described and described.get("DeletionProtectionEnabled")),
         can_be_set_back=can_be_set_back,
-        queue=_if_there(lambda: read_queue(target.sqs, target.queue_url)),
-        dead_letter_queue=_if_there(lambda: read_queue(target.sqs, target.dead_letter_queue_url)),
-        alert_subscriptions=_if_there(lambda: _subscriptions(topics, account.topic)),
-        people_subscriptions=_if_there(lambda: _subscriptions(topics, account.people_topic)),
-        alarm_subscriptions=_if_there(lambda: _subscriptions(topics, account.ops_topic)),
+        queue=if_there(lambda: read_queue(target.sqs, target.queue_url)),
+        dead_letter_queue=if_there(lambda: read_queue(target.sqs, target.dead_letter_queue_url)),
+        alert_subscriptions=if_there(lambda: _subscriptions(topics, account.topic)),
+        people_subscriptions=if_there(lambda: _subscriptions(topics, account.people_topic)),
+        alarm_subscriptions=if_there(lambda: _subscriptions(topics, account.ops_topic)),
     )
 
 
 def losses(holdings: Holdings, environment: str, region: str) -> list[str]:
-    """Say what will be lost, as lines.
-
-    Parameters
-    ----------
-    holdings
-        What the stack holds.
-    environment, region
-        The stack's environment, and where it is.
-    """
+    """Return lines that say what will be lost."""
     where = f"{stack_name(environment)} in {region}"
     facts = {name: fact for name, fact in _facts(holdings).items() if fact}
     if not facts:
@@ -131,12 +106,12 @@ def main() -> None:
     environment = parser.parse_args().environment
     try:
         if environment in environment_names(read_configuration(_CONFIGURATION)):
-            _tell(environment)
+            _report(environment)
     except (CliError, ConfigurationError) as reason:
         print(f"what will be lost cannot be told: {reason}", flush=True)  # noqa: T201  # a command's own output
 
 
-def _tell(environment: str) -> None:
+def _report(environment: str) -> None:
     # Terraform destroys it there, whatever AWS tools are set to.
     region = load_settings(_CONFIGURATION, environment).region
     target = Target(environment, _CONFIGURATION, region)
@@ -154,23 +129,22 @@ def _tell(environment: str) -> None:
 
 
 def _facts(holdings: Holdings) -> dict[str, str]:
-    """Word what is there, by name; an empty fact is of what is not."""
+    """Describe what is there, by name; the text is empty for what is not there."""
+    subscriptions = [
+        (holdings.alert_subscriptions, "to alerts"),
+        (holdings.people_subscriptions, "to alerts for people"),
+        (holdings.alarm_subscriptions, "to alarms"),
+    ]
     facts = {
         "messages": _joined(
             _messages(holdings.queue, "in the queue"),
             _messages(holdings.dead_letter_queue, "in the dead-letter queue"),
         ),
         "subscriptions": _joined(
-            _counted(holdings.alert_subscriptions, "to alerts"),
-            _counted(holdings.people_subscriptions, "to alerts for people"),
-            _counted(holdings.alarm_subscriptions, "to alarms"),
+            *(f"{count} {what}" for count, what in subscriptions if count is not None)
         ),
     }
-    if (
-        holdings.alert_subscriptions
-        or holdings.people_subscriptions
-        or holdings.alarm_subscriptions
-    ):
+    if any(count for count, _ in subscriptions):
         facts["subscriptions"] += "; e-mail addresses would have to confirm again"
     if holdings.table is None:
         return facts
@@ -196,15 +170,6 @@ def _facts(holdings: Holdings) -> dict[str, str]:
     }
 
 
-def _if_there(read: Callable[[], _Found]) -> _Found | None:
-    try:
-        return read()
-    except ClientError as refusal:
-        if not is_missing(refusal):
-            raise
-        return None
-
-
 def _subscriptions(topics: Any, arn: str) -> int:
     pages = topics.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
     return sum(len(page["Subscriptions"]) for page in pages)
@@ -212,10 +177,6 @@ def _subscriptions(topics: Any, arn: str) -> int:
 
 def _messages(queue: QueueStatus | None, where: str) -> str:
     return "" if queue is None else f"{queue.waiting + queue.in_flight + queue.delayed} {where}"
-
-
-def _counted(count: int | None, what: str) -> str:
-    return "" if count is None else f"{count} {what}"
 
 
 def _joined(*parts: str) -> str:

@@ -13,13 +13,7 @@ _CONFIGURATION = Path(__file__).parents[2] / "cdktf.json"
 
 
 def next_steps(settings: Settings) -> list[str]:
-    """Say what can be done with a stack that is deployed, as lines.
-
-    Parameters
-    ----------
-    settings
-        The stack's settings.
-    """
+    """Return lines that say what can be done with a deployed stack."""
     name = settings.environment
     commands = ("add AAPL above 200", "publish AAPL=199 AAPL=201", "history AAPL", "status")
     # The dashboard's address names no account.
@@ -36,7 +30,7 @@ def next_steps(settings: Settings) -> list[str]:
 
 
 def main() -> None:
-    """Print it; of a stack without settings there is nothing to try."""
+    """Print them; with a stack that has no settings there is nothing to try."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("environment", help="whose stack: dev, prod, …")
     environment = parser.parse_args().environment

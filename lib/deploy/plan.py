@@ -1,4 +1,4 @@
-"""``make plan``: what a deployment would change, as Terraform tells it.
+"""``make plan``: what a deployment would change, in Terraform's words.
 
 On a GitHub runner it is also the step's summary, in Markdown.
 """
@@ -28,12 +28,9 @@ class PlanError(Exception):
 
 
 def plan(folder: Path, environment: Mapping[str, str]) -> str:
-    """Plan what was synthesized to a folder, and change nothing.
+    """Return the plan for what was synthesized to a folder; changes nothing.
 
-    Returns
-    -------
-    str
-        The plan in Terraform's words, which hide what is sensitive.
+    Terraform masks what is sensitive in it.
 
     Raises
     ------
@@ -71,12 +68,12 @@ def _terraform(folder: Path, environment: Mapping[str, str], verb: str, *words: 
 
 
 def markdown(stack: str, text: str) -> str:
-    """Write a plan for the summary of a workflow's step; one that is too long is cut."""
+    """Return the plan as the summary of a workflow's step; one that is too long is cut."""
     verdict = re.search(r"^(?:Plan:|No changes\.).*", text, re.MULTILINE)
     raw = text.encode()
     if len(raw) > _MAX_SUMMARY_BYTES:
         text = raw[:_MAX_SUMMARY_BYTES].decode(errors="ignore") + "\n… cut: see the log"
-    # Longer than any in the text, which cannot end it.
+    # Longer than any in the text, so that none of those ends it.
     fence = "`" * max([3, *(len(ticks) + 1 for ticks in re.findall("`+", text))])
     return (
         f"### {stack}: {verdict[0] if verdict else 'outputs change'}\n\n"
@@ -85,7 +82,7 @@ def markdown(stack: str, text: str) -> str:
 
 
 def main() -> int:
-    """Plan the stack of ``TAP_ENVIRONMENT``, which was synthesized; returns the exit code."""
+    """Print the plan of the synthesized stack of ``TAP_ENVIRONMENT``; returns the exit code."""
     stack = stack_name(os.environ.get("TAP_ENVIRONMENT") or DEFAULT_ENVIRONMENT)
     try:
         text = plan(Path("cdktf.out", "stacks", stack), os.environ)

@@ -1,9 +1,8 @@
-"""``make smoke``: sends a price through a deployed stack, and waits to hear of it.
+"""``make smoke``: sends a price through a deployed stack, and waits for its alert.
 
-It hears of it as everybody does, by a subscription to the topic: a queue in SQS, which the topic's
-policy lets subscribe unless ``subscriber_protocols`` has no sqs. SNS decrypts what it sends to a
-queue with no key of its own, so the stack's key stands in nobody's way. Rule, queue and
-subscription are made for the occasion, and go again whatever happens.
+It subscribes to the topic like anybody else, with a queue in SQS; the topic's policy allows that
+unless ``subscriber_protocols`` lacks sqs. SNS decrypts what it sends to a queue without a key, so
+the stack's key is no obstacle. Rule, queue and subscription are temporary and always removed.
 """
 
 from __future__ import annotations
@@ -33,25 +32,13 @@ from price_alerts.adapters.items import state_key
 from price_alerts.domain.rules import Rule
 
 _PATIENCE_SECONDS = 120.0
-# SNS may take some seconds to know of a new subscriber: it misses what is published before.
+# A new subscriber may miss what is published in its first seconds.
 _NEXT_PRICE_SECONDS = 5.0
 _LOW, _LEVEL, _HIGH = Decimal(1), Decimal(2), Decimal(3)
 
 
 def smoke(target: Target, patience_seconds: float) -> float:
-    """Have a stack publish an alert.
-
-    Parameters
-    ----------
-    target
-        The stack.
-    patience_seconds
-        How long to wait for the alert.
-
-    Returns
-    -------
-    float
-        The seconds from the sending of the price to its alert.
+    """Send a price that triggers an alert; returns the seconds until the alert arrived.
 
     Raises
     ------
@@ -88,7 +75,7 @@ def smoke(target: Target, patience_seconds: float) -> float:
 
 
 def _topic(target: Target) -> str:
-    """Return the topic's ARN: it is where the queue is."""
+    """Return the topic's ARN; it is in the account and region of the queue."""
     answer = target.sqs.get_queue_attributes(QueueUrl=target.queue_url, AttributeNames=["QueueArn"])
     _, partition, _, region, account_id, _ = answer["Attributes"]["QueueArn"].split(":")
     return Account(partition, account_id, region, target.names).topic
@@ -121,7 +108,7 @@ def _latency_seconds(
 
 def _send(target: Target, symbol: str) -> None:
     now = now_microseconds()
-    # In one message, where their order counts.
+    # In one message, which keeps their order.
     prices = [Price(symbol, _LOW, now - 1), Price(symbol, _HIGH, now)]
     for refusal in publish(target.sqs, target.queue_url, prices).refusals:
         raise CliError(f"the queue of {target.names.stack} accepts no prices: {refusal.reason}")
@@ -129,12 +116,12 @@ def _send(target: Target, symbol: str) -> None:
 
 def _remove(target: Target, rule: Rule) -> None:
     RuleStore(target.table, time.sleep).remove(rule.rule_id)
-    # Now nothing of the symbol waits to be delivered, and nobody asks for it again.
+    # Nothing of the symbol is left to be delivered, and nothing needs its state again.
     target.table.delete_item(Key=state_key(rule.symbol))
 
 
 def _clean(what: str, clean: Callable[[], object]) -> None:
-    """Clean up, or say what is left: why the smoke test has failed counts for more."""
+    """Clean up, or warn of what is left: that must not hide why the smoke test failed."""
     try:
         clean()
     except (BotoCoreError, ClientError, CliError) as reason:
@@ -142,13 +129,7 @@ def _clean(what: str, clean: Callable[[], object]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Try the stack of ``TAP_ENVIRONMENT``; returns the exit code.
-
-    Parameters
-    ----------
-    arguments
-        What was typed; the process's own arguments if ``None``.
-    """
+    """Try the stack of ``TAP_ENVIRONMENT``; returns the exit code."""
     parser = argparse.ArgumentParser(prog="make smoke")
     parser.add_argument("--patience-seconds", type=float, default=_PATIENCE_SECONDS, metavar="S")
     patience_seconds = parser.parse_args(arguments).patience_seconds

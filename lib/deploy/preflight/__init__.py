@@ -1,1 +1,1 @@
-"""What would go wrong with a deployment, told before it begins. Nothing here changes anything."""
+"""Finds what would make a deployment fail before it starts; changes nothing."""

@@ -1,9 +1,9 @@
-"""How AWS is asked: with little patience, and by nothing that would change anything."""
+"""How AWS is asked: with short time-outs, and only with calls that read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from lib.client.clients import made
-from lib.client.errors import explained, is_denied
+from lib.client.errors import explained, is_denied, is_missing
 from lib.deploy.preflight.finding import Finding, error, warning
 from lib.formats.errors import CliError
 
@@ -20,7 +20,7 @@ _CONFIG: Mapping[str, Any] = {
     "read_timeout": 5,
     "retries": {"mode": "standard", "total_max_attempts": 2},
 }
-# What has to be allowed for what is asked here.
+# The permission that each operation needs.
 _PERMISSIONS = {
     "DescribeTable": "dynamodb:DescribeTable",
     "GetAccountSettings": "lambda:GetAccountSettings",
@@ -32,35 +32,34 @@ _PERMISSIONS = {
 }
 Failure = BotoCoreError | ClientError | CliError | ResponseParserError
 FAILURES = (BotoCoreError, ClientError, CliError, ResponseParserError)
-
-
 Connect = Callable[..., Any]  # such as `connect`
+_Found = TypeVar("_Found")
 
 
 def connect(service: str, region: str, profile: str | None = None, **options: Any) -> Any:
-    """Make a client that gives up soon.
-
-    Each has a session of its own: boto3's must not be shared between threads.
-    """
+    """Return a client that gives up soon."""
+    # Each has a session of its own: boto3's must not be shared between threads.
     session = boto3.Session(profile_name=profile)
     return made(boto3.Session.client, session, service, region, Config(**_CONFIG, **options))
 
 
 def reason_of(failure: Failure) -> str:
-    """Word one of `FAILURES` in one line that says what to do."""
+    """Return one line for one of `FAILURES` that says what to do."""
     return str(failure if isinstance(failure, CliError) else explained(failure, "", ""))
 
 
-def asking(subject: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
-    """Collect what a check finds; what it may not see is worth a warning, and no more.
+def if_there(read: Callable[[], _Found]) -> _Found | None:
+    """Return what is read, or ``None`` if AWS says that there is no such thing."""
+    try:
+        return read()
+    except ClientError as refusal:
+        if not is_missing(refusal):
+            raise
+        return None
 
-    Parameters
-    ----------
-    subject
-        What is looked at.
-    look
-        The check.
-    """
+
+def asking(subject: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """Return what a check finds; what it may not read becomes a warning, other failures errors."""
     findings: list[Finding] = []
     try:
         findings.extend(look())  # what is found before it fails stays

@@ -13,36 +13,23 @@ from botocore.exceptions import ClientError
 from lib.deploy.preflight.asking import FAILURES, reason_of
 from lib.deploy.preflight.finding import Finding, Level, error, skipped, warning
 
-# AWS refuses what was signed more than five minutes ago, or after. A price of more than a minute
-# in the future is refused by the function.
-_REFUSED_SECONDS, _WARNED_SECONDS = 300, 60
+# AWS rejects what was signed more than five minutes before or after its own time; the function
+# rejects prices from more than a minute in the future.
+_ERROR_SECONDS, _WARNING_SECONDS = 300, 60
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What is known of who deploys.
-
-    Attributes
-    ----------
-    findings
-        What is to be said of the credentials and of the clock.
-    account_id
-        The account; ``None`` without credentials that work.
-    """
+    """What is found of the credentials and the clock; no account without credentials that work."""
 
     findings: list[Finding]
     account_id: str | None = None
 
 
 def check_caller(tokens: Any, now: datetime) -> Caller:
-    """Ask AWS who the credentials are, and what time it is.
+    """Ask AWS whose the credentials are, and compare ``now``, this machine's time, with its own.
 
-    Parameters
-    ----------
-    tokens
-        A client of STS, or what makes one.
-    now
-        The present by this machine's clock.
+    ``tokens`` returns a client of STS.
     """
     try:
         answer = tokens().get_caller_identity()
@@ -60,15 +47,7 @@ def check_caller(tokens: Any, now: datetime) -> Caller:
 
 
 def check_account(account_id: str, values: Mapping[str, Any]) -> list[Finding]:
-    """Hold the account against those that the backend block allows.
-
-    Parameters
-    ----------
-    account_id
-        The account.
-    values
-        The backend's arguments.
-    """
+    """Return an error if the backend block does not allow the account."""
     allowed = values.get("allowed_account_ids") or [account_id]
     if account_id in allowed and account_id not in (values.get("forbidden_account_ids") or []):
         return []
@@ -82,17 +61,16 @@ def check_account(account_id: str, values: Mapping[str, Any]) -> list[Finding]:
 
 
 def _clock(answer: Mapping[str, Any], now: datetime) -> list[Finding]:
-    """Compare this machine's clock with the one of who has answered."""
     date = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
     try:
         ahead_seconds = round((now - parsedate_to_datetime(date)).total_seconds())
     except (TypeError, ValueError):  # no date, or none with a zone
         return []
-    if abs(ahead_seconds) < _WARNED_SECONDS:
+    if abs(ahead_seconds) < _WARNING_SECONDS:
         return [Finding("clock", "as AWS's")]
     way = "ahead of" if ahead_seconds > 0 else "behind"
     text = f"{abs(ahead_seconds)} s {way} AWS's"
     cure = "set it by the network (timedatectl set-ntp true, or the system's settings)"
-    if abs(ahead_seconds) < _REFUSED_SECONDS:
+    if abs(ahead_seconds) < _ERROR_SECONDS:
         return [warning("clock", f"{text}, and beyond 300 s AWS refuses everything: {cure}")]
     return [error("clock", f"{text}, and AWS refuses what is signed by it: {cure}")]

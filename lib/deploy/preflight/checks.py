@@ -1,4 +1,4 @@
-"""All checks, side by side; what depends on credentials comes once they work."""
+"""All checks, in parallel; those that need credentials run once these work."""
 
 from __future__ import annotations
 
@@ -29,20 +29,7 @@ def check_all(
     folder: Path,
     connect: Connect = connect,
 ) -> Iterator[Finding]:
-    """Look at everything that a deployment needs, and find all that is wrong at once.
-
-    Parameters
-    ----------
-    environment
-        The environment's name.
-    variables
-        The environment variables.
-    project
-        Where cdktf.json, package.json and node_modules are.
-    folder
-        The current folder, which CDKTF keeps local state in.
-    connect
-        Makes clients.
+    """Check everything that a deployment needs, in one go.
 
     Yields
     ------
@@ -75,7 +62,7 @@ def _check_account(
     connect: Connect,
     pool: ThreadPoolExecutor,
 ) -> Iterator[Finding]:
-    """Look at what is in the account."""
+    """Check what is in the account."""
     state = function = None
     names = Names(plan.environment)
     if plan.backend is not None:
@@ -93,7 +80,7 @@ def _check_account(
 
 
 def _shell_region(variables: Mapping[str, str]) -> tuple[str, set[str]]:
-    """Tell which region AWS tools are set to, and which there are."""
+    """Return the region that AWS tools are set to, and all that boto3 knows."""
     known: set[str] = set()
     profile = ""
     try:
@@ -101,6 +88,6 @@ def _shell_region(variables: Mapping[str, str]) -> tuple[str, set[str]]:
         profile = session.region_name or ""
         for partition in session.get_available_partitions():
             known.update(session.get_available_regions("lambda", partition))
-    except BotoCoreError:  # the profile is told of with the credentials
+    except BotoCoreError:  # the credentials report the profile
         known = set()
     return region_of_environment(variables) or profile, known

@@ -1,4 +1,4 @@
-"""What a check has found: one line, with the cure if something is wrong."""
+"""What a check finds: one line, with the cure if something is wrong."""
 
 from __future__ import annotations
 
@@ -17,17 +17,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; as a string, one line.
-
-    Attributes
-    ----------
-    subject
-        What was looked at, in a word or two.
-    text
-        How it is; or what is wrong, and what would be right.
-    level
-        What that means for the deployment.
-    """
+    """How something is, or what is wrong with it and its cure. As a string, one line."""
 
     subject: str
     text: str
@@ -40,15 +30,15 @@ class Finding:
 
 
 def error(subject: str, text: str) -> Finding:
-    """Find what would make the deployment fail."""
+    """Return what would make the deployment fail."""
     return Finding(subject, text, Level.ERROR)
 
 
 def warning(subject: str, text: str) -> Finding:
-    """Find what should be known."""
+    """Return what should be known."""
     return Finding(subject, text, Level.WARNING)
 
 
 def skipped(subject: str, text: str) -> Finding:
-    """Find that there is nothing to look at, or no way to."""
+    """Return that there is nothing to check, or no way to."""
     return Finding(subject, text, Level.SKIPPED)

@@ -18,15 +18,7 @@ _PATIENCE_SECONDS = 20
 
 
 def check_node(variables: Mapping[str, str], project: Path = _PROJECT) -> Finding:
-    """Look for a Node that is as new as package.json asks for.
-
-    Parameters
-    ----------
-    variables
-        The environment variables.
-    project
-        The folder of package.json.
-    """
+    """Check that Node is as new as package.json requires."""
     wanted = json.loads((project / "package.json").read_text("utf-8"))["engines"]["node"]
     needed = int(wanted.removeprefix(">="))
     cure = f"install Node {needed} or newer (nodejs.org), or put it first on the PATH"
@@ -54,7 +46,7 @@ def check_node(variables: Mapping[str, str], project: Path = _PROJECT) -> Findin
 
 
 def main() -> None:
-    """End with a line and exit code 1 where there is no such Node."""
+    """Exit with code 1 and one line if there is no such Node."""
     finding = check_node(os.environ)
     if finding.level is Level.ERROR:
         sys.exit(f"error: Node {finding.text}")

@@ -25,12 +25,8 @@ class Plan:
 
     Attributes
     ----------
-    environment
-        The environment's name.
     variables, folder
         The environment variables, and the current folder, which CDKTF keeps local state in.
-    findings
-        What is to be said of the settings and of the backend block.
     settings
         The settings; ``None`` if there are none, or if they are wrong.
     backend
@@ -49,17 +45,7 @@ class Plan:
 
 
 def read_plan(path: Path, environment: str, variables: Mapping[str, str], folder: Path) -> Plan:
-    """Read what main.py would build a stack of.
-
-    Parameters
-    ----------
-    path
-        The cdktf.json.
-    environment
-        The environment's name.
-    variables, folder
-        As `Plan` has them.
-    """
+    """Return what main.py would build a stack from."""
     findings, settings, backend = list[Finding](), None, None
     region: str | None = ""
     try:
@@ -87,16 +73,9 @@ def read_plan(path: Path, environment: str, variables: Mapping[str, str], folder
 
 
 def check_region(region: str | None, shell: str, known: Collection[str]) -> Finding:
-    """Say where the stack goes.
+    """Return where the stack goes, compared with where AWS tools (``shell``) are set to.
 
-    Parameters
-    ----------
-    region
-        As `Plan` has it.
-    shell
-        The region that AWS tools are set to; empty if they are not.
-    known
-        The regions that boto3 knows; empty if it does not tell.
+    ``known`` are the regions that boto3 knows; empty if it lists none.
     """
     if region is None:
         return skipped("region", "stands in the settings, which are wrong")

@@ -1,32 +1,28 @@
-"""Where the state is to be kept: whether it can be reached, is empty, or is locked."""
+"""Where the state is kept: whether it can be reached, is empty, or is locked."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from lib.backend.block import Backend
 from lib.backend.terraform import command_name
-from lib.client.errors import is_missing
 from lib.config.document import local_state, region_of_environment, stack_name
-from lib.deploy.preflight.asking import Connect, asking
+from lib.deploy.preflight.asking import Connect, asking, if_there
 from lib.deploy.preflight.finding import Finding, error, skipped
 from lib.deploy.preflight.plan import Plan
 
-# By these a backend finds its own way to AWS, which is not gone here.
+# With one of these a backend reaches AWS in a way that is not repeated here.
 _OWN_WAYS = (
     *("access_key", "assume_role", "assume_role_with_web_identity", "role_arn"),
     *("shared_config_files", "shared_credentials_file", "shared_credentials_files"),
     *("dynamodb_endpoint", "endpoint", "endpoints"),
     *("custom_ca_bundle", "http_proxy", "https_proxy", "insecure"),
 )
-
-# Whoever makes the table cannot lock with it yet.
+# A deployment that creates the table cannot lock with it yet.
 _MAKING_THE_TABLE = (
     "TF_CLI_ARGS_plan=-lock=false TF_CLI_ARGS_apply=-lock=false make deploy ENV=state PREFLIGHT=no"
 )
@@ -34,32 +30,14 @@ _MAKING_THE_TABLE = (
 
 @dataclass(slots=True)
 class State:
-    """What is known of a state.
-
-    Attributes
-    ----------
-    findings
-        What is to be said of it.
-    is_empty
-        Whether it holds nothing; ``None`` if that cannot be seen.
-    """
+    """What is found of a state; ``is_empty`` is ``None`` if that cannot be seen."""
 
     findings: list[Finding]
     is_empty: bool | None = None
 
 
 def check_state(plan: Plan, backend: Backend, connect: Connect) -> State:
-    """Look at the state of a stack.
-
-    Parameters
-    ----------
-    plan
-        What is about to be deployed.
-    backend
-        Its backend, found in order.
-    connect
-        Makes clients.
-    """
+    """Check whether the state of a stack can be reached, is empty or is locked."""
     if backend.type is None:
         return State([], not local_state(plan.folder, stack_name(plan.environment)).exists())
     own_way = next((name for name in _OWN_WAYS if name in backend.values), None)
@@ -90,17 +68,14 @@ class _Bucket:
         self._is_empty: bool | None = None
 
     def state(self) -> State:
-        """Look at all of it."""
+        """Check the bucket, the state and its locks."""
         findings = asking("state", self._check_bucket)
         if self._is_there:
             findings += asking("state", self._check_object)
-        checks: list[Callable[[], Iterator[Finding]]] = []
-        if self._is_there and self._values.get("use_lockfile") is True:
-            checks.append(self._check_lockfile)
+            if self._values.get("use_lockfile") is True:
+                findings += asking("state lock", self._check_lockfile)
         if self._values.get("dynamodb_table"):
-            checks.append(self._check_table)
-        for check in checks:
-            findings += asking("state lock", check)
+            findings += asking("state lock", self._check_table)
         return State(findings, self._is_empty)
 
     @cached_property
@@ -110,11 +85,8 @@ class _Bucket:
         return self._connect("s3", self._region, self._values.get("profile"), s3=style)
 
     def _check_bucket(self) -> Iterator[Finding]:
-        try:
-            answer = self._s3.head_bucket(Bucket=self._bucket)
-        except ClientError as refusal:
-            if not is_missing(refusal):
-                raise
+        answer = if_there(lambda: self._s3.head_bucket(Bucket=self._bucket))
+        if answer is None:
             yield error(
                 "state", f"there is no bucket {self._bucket}: make migrate ENV=state makes it"
             )
@@ -131,28 +103,23 @@ class _Bucket:
             yield Finding("state", f"bucket {self._bucket} can be reached")
 
     def _check_object(self) -> Iterator[Finding]:
-        try:
-            self._s3.head_object(Bucket=self._bucket, Key=self._key)
-        except ClientError as refusal:
-            if not is_missing(refusal):
-                raise
-            self._is_empty = True
-        else:
-            self._is_empty = False
+        found = if_there(lambda: self._s3.head_object(Bucket=self._bucket, Key=self._key))
+        self._is_empty = found is None
         yield from ()
 
     def _check_lockfile(self) -> Iterator[Finding]:
-        held = self._read(f"{self._key}.tflock")
-        yield Finding("state lock", "free") if held is None else self._held(held)
+        key = f"{self._key}.tflock"
+        answer = if_there(lambda: self._s3.get_object(Bucket=self._bucket, Key=key))
+        if answer is None:
+            yield Finding("state lock", "free")
+        else:
+            with answer["Body"] as body:
+                yield self._held(body.read().decode("utf-8", "replace"))
 
     def _check_table(self) -> Iterator[Finding]:
         name = self._values["dynamodb_table"]
         tables = self._connect("dynamodb", self._region, self._values.get("profile"))
-        try:
-            tables.describe_table(TableName=name)
-        except ClientError as refusal:
-            if not is_missing(refusal):
-                raise
+        if if_there(lambda: tables.describe_table(TableName=name)) is None:
             yield error("state lock", f"there is no table {name}: {_MAKING_THE_TABLE} makes it")
             return
         key = {"LockID": {"S": f"{self._bucket}/{self._key}"}}
@@ -161,17 +128,6 @@ class _Bucket:
             yield Finding("state lock", f"free, in table {name}")
         else:
             yield self._held(item.get("Info", {}).get("S", ""))
-
-    def _read(self, key: str) -> str | None:
-        try:
-            body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]
-        except ClientError as refusal:
-            if not is_missing(refusal):
-                raise
-            return None
-        with body:
-            text: str = body.read().decode("utf-8", "replace")
-            return text
 
     def _held(self, text: str) -> Finding:
         try:

@@ -15,13 +15,7 @@ _TERRAFORM_SINCE = "1.2.0"
 
 
 def check_terraform(variables: Mapping[str, str]) -> Finding:
-    """Look for a Terraform or OpenTofu that cdktf can run.
-
-    Parameters
-    ----------
-    variables
-        The environment variables.
-    """
+    """Check that there is a Terraform or OpenTofu that cdktf can run."""
     try:
         terraform = ask_terraform(variables)
     except UnknownTerraform as reason:
@@ -41,13 +35,7 @@ def check_terraform(variables: Mapping[str, str]) -> Finding:
 
 
 def check_cdktf(project: Path) -> Finding:
-    """Look for the cdktf command in the release that package.json pins.
-
-    Parameters
-    ----------
-    project
-        The folder of package.json.
-    """
+    """Check that cdktf is installed in the release that package.json pins."""
     pinned = json.loads((project / "package.json").read_text("utf-8"))["dependencies"]["cdktf-cli"]
     modules = project / "node_modules"
     try:

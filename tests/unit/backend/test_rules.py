@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.backend_loader import BAD_STACK, S3, TEMPLATE, Loader, refusal, warnings
+from lib.backend.rules import faults_of_forgotten_state
+from tests.unit.backend.loader import BAD_STACK, S3, TEMPLATE, Loader, refusal, warnings
 
 ONE = "one"
 # Those that keep the stacks apart by nothing but {stack}, with what keeps them quiet otherwise.
@@ -15,13 +16,15 @@ FILES: dict[str, dict[str, Any]] = {
     "azurerm": {"key": ONE},
     "consul": {"path": ONE},
     "cos": {"key": ONE},
-    "gcs": {"prefix": ONE},
+    "gcs": {"prefix": ONE, "workspaces": {"prefix": "tap-"}},
     "http": {"address": "https://x", "lock_address": "https://x"},
     "kubernetes": {"secret_suffix": ONE},
     "local": {"path": "/one"},
     "oci": {"key": ONE},
     "oss": {"key": ONE, "tablestore_table": "t"},
     "pg": {"schema_name": ONE},
+    "cloud": {"workspaces": {"name": ONE}},
+    "remote": {"workspaces": [{"name": ONE}]},
 }
 SHARED = {**S3, "key": ONE}
 APART = (
@@ -41,11 +44,11 @@ def load(tmp_path: Path) -> Loader:
     return Loader(tmp_path)
 
 
-def on_the_command_line(*arguments: str) -> str:
+def given(*arguments: str) -> str:
     return " ".join(f"-backend-config={argument}" for argument in arguments)
 
 
-# --- apart: S3 ---------------------------------------------------------------------------
+# --- apart -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -66,40 +69,42 @@ def test_s3_stacks_that_would_share_a_place_are_rejected_the_one_at_hand_first(
 
 
 @pytest.mark.parametrize(
-    ("block", "given"),
+    ("block", "arguments"),
     [
         ({"region": "{stack}", "skip_region_validation": True, "profile": "{stack}"}, ""),
-        ({}, on_the_command_line("profile=tap-dev")),
-        ({"bucket": "of-{stack}"}, on_the_command_line("bucket=other")),
+        ({}, given("profile=tap-dev")),
+        ({"bucket": "of-{stack}"}, given("bucket=other")),
     ],
 )
 def test_s3_stacks_are_told_apart_by_bucket_and_key_alone(
-    load: Loader, block: dict[str, Any], given: str
+    load: Loader, block: dict[str, Any], arguments: str
 ) -> None:
-    assert refusal(load, "s3", {**SHARED, **block}, TF_CLI_ARGS_init=given) == SHARED_KEY
+    assert refusal(load, "s3", {**SHARED, **block}, TF_CLI_ARGS_init=arguments) == SHARED_KEY
 
 
 @pytest.mark.parametrize(
-    ("block", "given"),
+    ("block", "arguments"),
     [
         ({**SHARED, "bucket": "of-{stack}"}, ""),
-        ({**SHARED, "bucket": "of-{stack}"}, on_the_command_line("key=other")),
-        (SHARED, on_the_command_line("bucket=of-tap-dev")),
-        (SHARED, on_the_command_line("key=of-tap-dev")),
-        (S3, on_the_command_line("bucket=other")),
+        ({**SHARED, "bucket": "of-{stack}"}, given("key=other")),
+        (SHARED, given("bucket=of-tap-dev")),
+        (SHARED, given("key=of-tap-dev")),
+        (S3, given("bucket=other")),
     ],
 )
 def test_a_bucket_or_key_for_each_stack_keeps_them_apart(
-    load: Loader, block: dict[str, Any], given: str
+    load: Loader, block: dict[str, Any], arguments: str
 ) -> None:
-    assert warnings(load("s3", block, TF_CLI_ARGS_init=given)) == []
+    assert warnings(load("s3", block, TF_CLI_ARGS_init=arguments)) == []
 
 
-@pytest.mark.parametrize("given", [["key=other"], ["key=of-tap-prod"], ["key=tap-dev", "key=b"]])
+@pytest.mark.parametrize(
+    "arguments", [["key=other"], ["key=of-tap-prod"], ["key=tap-dev", "key=b"]]
+)
 def test_a_key_on_the_command_line_that_all_may_have_is_warned_of(
-    load: Loader, given: list[str]
+    load: Loader, arguments: list[str]
 ) -> None:
-    assert warnings(load("s3", S3, TF_CLI_ARGS_init=on_the_command_line(*given))) == [
+    assert warnings(load("s3", S3, TF_CLI_ARGS_init=given(*arguments))) == [
         f"TF_CLI_ARGS_init: -backend-config=key: tap-dev, tap-prod, tap-state {APART}"
     ]
 
@@ -117,13 +122,7 @@ def test_one_bucket_is_made_for_all_stacks(load: Loader, name: str) -> None:
         "leave {stack} out"
     )
     assert load("s3", block).values[name] == "of-tap-dev"  # somebody else may make it
-
-
-def test_no_bucket_is_made_for_another_type(load: Loader) -> None:
-    assert load("gcs", {"bucket": "of-{stack}"}, "state").arguments == {"bucket": "of-tap-state"}
-
-
-# --- apart: the others -------------------------------------------------------------------
+    assert load("gcs", {name: "of-{stack}"}, "state").arguments == {name: "of-tap-state"}
 
 
 def test_other_stacks_that_would_share_a_place_are_warned_of(load: Loader) -> None:
@@ -131,12 +130,24 @@ def test_other_stacks_that_would_share_a_place_are_warned_of(load: Loader) -> No
         type_: [f"cdktf.json: terraform.backend.{type_}: tap-dev, tap-prod {APART}"]
         for type_ in FILES
     }
-    assert [warnings(load(type_, FILES[type_], among=("dev",))) for type_ in FILES] == [[]] * 10
+    assert [warnings(load(type_, FILES[type_], among=("dev",))) for type_ in FILES] == [[]] * 12
 
 
-def test_the_stack_s_name_anywhere_keeps_others_apart(load: Loader) -> None:
-    for nested in ([{"name": "{stack}"}], {"of {stack}": 1}):
-        assert warnings(load("gcs", {"prefix": ONE, "nested": nested})) == []
+@pytest.mark.parametrize(
+    ("type_", "block"),
+    [
+        *(("gcs", {"prefix": ONE, "x": each}) for each in ([{"a": "{stack}"}], {"of {stack}": 1})),
+        *(
+            (type_, {"workspaces": each})
+            for type_ in ("cloud", "remote")
+            for each in (None, {}, {"tags": ["w"]}, {"prefix": "tap-"}, {"name": "{stack}"})
+        ),
+    ],
+)
+def test_the_stack_s_name_anywhere_or_a_workspace_keeps_others_apart(
+    load: Loader, type_: str, block: dict[str, Any]
+) -> None:
+    assert warnings(load(type_, block)) == []
 
 
 @pytest.mark.parametrize(
@@ -146,32 +157,20 @@ def test_an_argument_on_the_command_line_takes_the_place_of_the_written_one(
     load: Loader, value: str, is_apart: bool
 ) -> None:
     block = {"path": "/one", "workspace_dir": "/of/{stack}"}
-    given = on_the_command_line(f"workspace_dir={value}")
-    found = warnings(load("local", block, TF_CLI_ARGS_init=given))
+    found = warnings(load("local", block, TF_CLI_ARGS_init=given(f"workspace_dir={value}")))
     assert [APART in warning for warning in found] == ([] if is_apart else [True])
 
 
-def test_workspaces_keep_the_stacks_of_hashicorp_s_own_backends_apart(load: Loader) -> None:
-    prefix = {"prefix": "tap-"}
-    for type_ in ("cloud", "remote"):
-        for workspaces in (None, {}, {"tags": ["w"]}, prefix, [prefix], {"name": "{stack}"}):
-            assert warnings(load(type_, {"workspaces": workspaces})) == []
-        for workspaces in ({"name": "w"}, [{"name": "w"}]):
-            [warning] = warnings(load(type_, {"workspaces": workspaces}))
-            assert warning.startswith(f"cdktf.json: terraform.backend.{type_}: tap-dev, tap-prod ")
-    assert len(warnings(load("gcs", {"workspaces": prefix}))) == 1
-
-
-# --- the arguments of others -------------------------------------------------------------
+# --- arguments and locks -----------------------------------------------------------------
 
 
 def test_each_argument_with_a_template_is_rejected_once(load: Loader, tmp_path: Path) -> None:
     file = tmp_path / "a.tfbackend"
     file.write_text('b = {a = ["${b}"]}\nc = "{stack}"\n')
-    given = f"'-backend-config=prefix=${{a}}' -backend-config=x=of-{{stack}} -backend-config={file}"
+    line = f"'-backend-config=prefix=${{a}}' -backend-config=x=of-{{stack}} -backend-config={file}"
     block = {"bucket": "{stack}%{if x}", "labels": {"${a}": ["b", "${c}"]}, "prefix": "fine"}
     place = "TF_CLI_ARGS_init: -backend-config="
-    assert refusal(load, "gcs", block, TF_CLI_ARGS_init=given).splitlines() == [
+    assert refusal(load, "gcs", block, TF_CLI_ARGS_init=line).splitlines() == [
         f"cdktf.json: terraform.backend.gcs.bucket: {TEMPLATE}",
         f"cdktf.json: terraform.backend.gcs.labels: {TEMPLATE}",
         f"{place}prefix: {TEMPLATE}",
@@ -182,27 +181,23 @@ def test_each_argument_with_a_template_is_rejected_once(load: Loader, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("path", "given", "expected"),
+    ("path", "arguments", "expected"),
     [
         *(("/a", [], []), ("a", [], [RELATIVE]), ("~/a", [], [RELATIVE]), (None, [], [RELATIVE])),
-        *((["/x"], [], [RELATIVE]), ("a", ["path=/a"], []), ("/a", ["path=a"], [RELATIVE])),
-        ("/a", ["path="], [RELATIVE]),
+        *((["/x"], [], [RELATIVE]), ("a", ["path=/a"], []), ("/a", ["path="], [RELATIVE])),
     ],
 )
 def test_a_local_path_that_is_not_absolute_is_warned_of(
-    load: Loader, path: object, given: list[str], expected: list[str]
+    load: Loader, path: object, arguments: list[str], expected: list[str]
 ) -> None:
-    cli = on_the_command_line(*given)
-    assert warnings(load("local", {"path": path}, among=("dev",), TF_CLI_ARGS_init=cli)) == expected
-
-
-# --- locks -------------------------------------------------------------------------------
+    line = given(*arguments)
+    found = load("local", {"path": path}, among=("dev",), TF_CLI_ARGS_init=line)
+    assert warnings(found) == expected
 
 
 @pytest.mark.parametrize(
-    ("type_", "block", "given", "argument"),
+    ("type_", "block", "arguments", "argument"),
     [
-        ("http", {"lock_address": "https://x"}, [], None),
         ("http", {"lock_address": None}, [], "lock_address"),
         ("http", {}, ["lock_address=https://x"], None),
         ("http", {"lock_address": "https://x"}, ["lock_address="], "lock_address"),
@@ -217,19 +212,71 @@ def test_a_local_path_that_is_not_absolute_is_warned_of(
     ],
 )
 def test_a_state_that_nothing_locks_is_warned_of(
-    load: Loader, type_: str, block: object, given: list[str], argument: str | None
+    load: Loader, type_: str, block: object, arguments: list[str], argument: str | None
 ) -> None:
-    cli = on_the_command_line(*given)
-    assert warnings(load(type_, block, among=("dev",), TF_CLI_ARGS_init=cli)) == (
-        [
-            f"cdktf.json: terraform.backend.{type_}: nothing locks the state, so two deployments "
-            f"at once can destroy it; write {argument}"
-        ]
-        if argument
-        else []
+    found = load(type_, block, among=("dev",), TF_CLI_ARGS_init=given(*arguments))
+    warning = (
+        f"cdktf.json: terraform.backend.{type_}: nothing locks the state, so two deployments at "
+        f"once can destroy it; write {argument}"
     )
+    assert warnings(found) == ([warning] if argument else [])
 
 
 def test_the_environment_may_give_the_lock_of_http(load: Loader) -> None:
     found = load("http", {}, among=("dev",), TF_HTTP_LOCK_ADDRESS="https://x")
     assert warnings(found) == []
+
+
+# --- a local state that Terraform would forget for a backend -----------------------------
+
+
+@pytest.fixture
+def local_state(tmp_path: Path) -> Path:
+    """A state of two resources, where CDKTF keeps the one of tap-dev."""
+    path = tmp_path / "terraform.tap-dev.tfstate"
+    path.write_text('{"version": 4, "resources": [{"type": "a"}, {"type": "b"}]}')
+    return path
+
+
+def test_a_local_state_that_would_be_forgotten_is_an_error(load: Loader, local_state: Path) -> None:
+    for type_, block in {"s3": S3, "gcs": {"prefix": "{stack}"}, "cloud": {}}.items():
+        assert refusal(load, type_, block) == (
+            f"terraform.tap-dev.tfstate: holds resources, and the state is now kept in {type_}, "
+            "which may know nothing of them; make migrate ENV=dev moves them there, or tells why "
+            "not"
+        )
+    local_state.rename(local_state.with_name("terraform.tap-state.tfstate"))
+    assert "make migrate ENV=state moves them" in refusal(load, "s3", S3, "state")
+
+
+def test_a_local_state_is_not_forgotten_where_it_is_used_or_moved(
+    load: Loader, local_state: Path
+) -> None:
+    found = [
+        load("s3", S3, "prod"),  # another stack
+        load("s3", S3, TAP_MOVING_STATE=""),
+        load("local", {"path": "/{stack}"}),
+        load(None),
+    ]
+    assert [backend.type for backend in found] == ["s3", "s3", "local", None]
+
+
+@pytest.mark.parametrize(
+    ("content", "count"),
+    [
+        *((each, 0) for each in (b"", b"{", b"null", b'"resources"', b'["resources"]', b"\xff")),
+        *((b'{"resources": %b}' % each, 0) for each in (b"[]", b"null", b"{}")),
+        (b"{}", 0),
+        *((b'{"resources": %b}' % each, 1) for each in (b"5", b'"a"', b'{"a": 1}', b"[null]")),
+    ],
+)
+def test_a_file_with_any_resources_would_be_forgotten(
+    tmp_path: Path, local_state: Path, content: bytes, count: int
+) -> None:
+    local_state.write_bytes(content)
+    assert len([*faults_of_forgotten_state(tmp_path, "tap-dev", "s3")]) == count
+
+
+def test_a_folder_in_the_state_s_place_holds_nothing_to_forget(tmp_path: Path) -> None:
+    (tmp_path / "terraform.tap-dev.tfstate").mkdir()
+    assert [*faults_of_forgotten_state(tmp_path, "tap-dev", "s3")] == []

@@ -16,36 +16,25 @@ from botocore.compat import HTTPHeaders
 NOW = datetime(2026, 11, 22, 15, 4, 5, tzinfo=UTC)
 DENIED = "AccessDenied"
 Answer = dict[str, Any]
+_DATE = {"HTTPHeaders": {"date": format_datetime(NOW, usegmt=True)}}
 
 
-def refusal(code: str, status: int = 400, *, date: datetime = NOW, message: str = "") -> Answer:
+def refusal(code: str, status: int = 400) -> Answer:
     """What boto3 makes an error of."""
-    return {
-        "Error": {"Code": code, "Message": message},
-        "ResponseMetadata": {
-            "HTTPStatusCode": status,
-            "HTTPHeaders": {"date": format_datetime(date, usegmt=True)},
-        },
-    }
+    metadata = {"HTTPStatusCode": status, **_DATE}
+    return {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": metadata}
 
 
-def identity(account_id: str = "123456789012", *, date: datetime = NOW) -> Answer:
+def identity(account_id: str = "123456789012") -> Answer:
     """What STS says to credentials that are good."""
-    return {
-        "Account": account_id,
-        "Arn": f"arn:aws:iam::{account_id}:user/dev",
-        "ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(date, usegmt=True)}},
-    }
+    arn = f"arn:aws:iam::{account_id}:user/dev"
+    return {"Account": account_id, "Arn": arn, "ResponseMetadata": _DATE}
 
 
 def limits(unreserved: int, limit: int = 1_000) -> Answer:
     """What Lambda says of the account's concurrency."""
-    return {
-        "AccountLimit": {
-            "ConcurrentExecutions": limit,
-            "UnreservedConcurrentExecutions": unreserved,
-        }
-    }
+    counts = {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": unreserved}
+    return {"AccountLimit": counts}
 
 
 def body(text: str) -> Answer:
@@ -74,7 +63,6 @@ class Account:
     def connect(self, service: str, region: str, profile: str | None = None, **options: Any) -> Any:
         self.connections.append((service, region, profile, options))
         client: Any = boto3.client(service, region_name=region)  # type: ignore[call-overload]  # any
-
         own: list[dict[str, Any]] = []  # several clients ask at the same time
 
         def note(params: Any, model: Any, **_: object) -> None:
@@ -98,6 +86,6 @@ class Account:
         return client
 
 
-def lock(who: str = "dev@laptop") -> str:
+def lock() -> str:
     """What Terraform writes into a lock."""
-    return json.dumps({"ID": "0b5c", "Who": who, "Created": "2026-11-22T15:00:00Z"})
+    return json.dumps({"ID": "0b5c", "Who": "dev@laptop", "Created": "2026-11-22T15:00:00Z"})

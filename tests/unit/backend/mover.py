@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lib.backend import migrate as move_state
+from lib.backend import migrate
 
 EMPTY = '{"version": 4, "serial": 0, "lineage": "", "resources": []}'
 STATE = '{"version": 4, "serial": 7, "lineage": "a",\n "resources": [{"type": "aws_sqs_queue"}]}'
@@ -84,16 +84,16 @@ class Mover:
             _TERRAFORM.format(python=sys.executable, home=str(home), empty=EMPTY, made=MADE)
         )
         self.terraform.chmod(0o755)
-        monkeypatch.setattr(move_state, "_synthesized", lambda *_: self.document)
+        monkeypatch.setattr(migrate, "_synthesized", lambda *_: self.document)
 
     def __call__(self, name: str = "dev", is_approved: bool = False, /, **environment: str) -> str:
         """Move the state of an environment."""
         path = f"{self.terraform.parent}:{os.environ['PATH']}"
-        return move_state.move_state(name, self.folder, {"PATH": path, **environment}, is_approved)
+        return migrate.move_state(name, self.folder, {"PATH": path, **environment}, is_approved)
 
     def refusal(self, name: str = "dev", **environment: str) -> str:
         """Say why it was not moved."""
-        with pytest.raises(move_state.StateError) as caught:
+        with pytest.raises(migrate.StateError) as caught:
             self(name, **environment)
         return str(caught.value)
 

@@ -1,3 +1,5 @@
+"""Who deploys, by which clock, and how AWS is asked."""
+
 from __future__ import annotations
 
 from datetime import timedelta
@@ -5,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import (
+    ClientError,
     EndpointConnectionError,
     NoCredentialsError,
     ProfileNotFound,
@@ -12,12 +15,15 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from lib.deploy.preflight.asking import asking, connect
 from lib.deploy.preflight.caller import Caller, check_account, check_caller
 from lib.deploy.preflight.finding import Finding, error, skipped, warning
 from lib.formats.errors import CliError
-from tests.unit.preflight.account import NOW, Account, Answer, identity, refusal
+from tests.unit.deploy.account import DENIED, NOW, Account, Answer, identity, refusal
 
 SET = "set it by the network (timedatectl set-ntp true, or the system's settings)"
+BEYOND = f"beyond 300 s AWS refuses everything: {SET}"
+UNKNOWN = "AWS does not know these credentials: check AWS_PROFILE, or the keys"
 
 
 def caller(answer: Answer | Exception, clock_seconds: int = 0) -> Caller:
@@ -28,34 +34,24 @@ def caller(answer: Answer | Exception, clock_seconds: int = 0) -> Caller:
 
 
 def test_credentials_that_are_good_are_named() -> None:
-    assert caller(identity()) == Caller(
-        [
-            Finding("credentials", "arn:aws:iam::123456789012:user/dev, account 123456789012"),
-            Finding("clock", "as AWS's"),
-        ],
-        "123456789012",
-    )
+    known = Finding("credentials", "arn:aws:iam::123456789012:user/dev, account 123456789012")
+    assert caller(identity()) == Caller([known, Finding("clock", "as AWS's")], "123456789012")
 
 
 @pytest.mark.parametrize(
-    ("answer", "text"),
+    ("code", "text"),
     [
         (
-            refusal("ExpiredToken"),
+            "ExpiredToken",
             "the AWS credentials have expired: log in again (aws sso login), or set new keys",
         ),
-        (
-            refusal("InvalidClientTokenId", 403),
-            "AWS does not know these credentials: check AWS_PROFILE, or the keys",
-        ),
-        (
-            refusal("SignatureDoesNotMatch", 403),
-            "AWS does not know these credentials: check AWS_PROFILE, or the keys",
-        ),
+        ("InvalidClientTokenId", UNKNOWN),
+        ("SignatureDoesNotMatch", UNKNOWN),
     ],
 )
-def test_credentials_that_aws_refuses_are_to_be_renewed(answer: Answer, text: str) -> None:
-    assert caller(answer) == Caller([error("credentials", text), Finding("clock", "as AWS's")])
+def test_credentials_that_aws_rejects_are_to_be_renewed(code: str, text: str) -> None:
+    findings = [error("credentials", text), Finding("clock", "as AWS's")]
+    assert caller(refusal(code, 403)) == Caller(findings)
 
 
 @pytest.mark.parametrize(
@@ -88,33 +84,41 @@ def test_credentials_that_aws_refuses_are_to_be_renewed(answer: Answer, text: st
         (CliError("any other reason"), "any other reason"),
     ],
 )
-def test_what_keeps_credentials_from_aws_is_told_with_its_cure(
+def test_what_keeps_credentials_from_aws_is_reported_with_its_cure(
     failure: Exception, text: str
 ) -> None:
-    assert caller(failure) == Caller([error("credentials", text)])
-
-
-def test_a_client_that_cannot_be_made_is_told_of() -> None:
     def fail() -> Any:
-        raise ProfileNotFound(profile="work")
+        raise failure
 
-    assert check_caller(fail, NOW).findings[0].text.startswith("The config profile (work)")
+    assert check_caller(fail, NOW) == Caller([error("credentials", text)])
+    assert asking("x", fail) == [error("x", text)]
+
+
+def test_a_denied_operation_that_is_not_listed_is_called_by_its_name() -> None:
+    def look() -> list[Finding]:
+        raise ClientError(refusal(DENIED), "ListThings")  # type: ignore[arg-type]  # a part
+
+    assert asking("x", look) == [
+        warning("x", "cannot be looked at: have ListThings allowed, or see to it yourself")
+    ]
+
+
+def test_a_client_gives_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = connect("s3", "eu-west-1", s3={"addressing_style": "path"}).meta.config
+    assert (config.connect_timeout, config.read_timeout) == (3, 5)
+    assert config.retries == {"mode": "standard", "total_max_attempts": 2}
+    assert config.s3["addressing_style"] == "path"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:4566")
+    with pytest.raises(CliError, match="AWS_ENDPOINT_URL is written like http://127"):
+        connect("sts", "us-east-1")
 
 
 @pytest.mark.parametrize(
     ("clock_seconds", "finding"),
     [
         (59, Finding("clock", "as AWS's")),
-        (
-            60,
-            warning(
-                "clock", f"60 s ahead of AWS's, and beyond 300 s AWS refuses everything: {SET}"
-            ),
-        ),
-        (
-            -299,
-            warning("clock", f"299 s behind AWS's, and beyond 300 s AWS refuses everything: {SET}"),
-        ),
+        (60, warning("clock", f"60 s ahead of AWS's, and {BEYOND}")),
+        (-299, warning("clock", f"299 s behind AWS's, and {BEYOND}")),
         (
             300,
             error("clock", f"300 s ahead of AWS's, and AWS refuses what is signed by it: {SET}"),
@@ -126,12 +130,12 @@ def test_a_clock_that_is_wrong_is_to_be_set(clock_seconds: int, finding: Finding
 
 
 def test_credentials_are_not_blamed_for_a_clock_that_is_wrong() -> None:
-    found = caller(refusal("SignatureDoesNotMatch", 403), -400)
-    assert found.findings == [
-        skipped("credentials", "cannot be told as long as the clock is wrong"),
-        error("clock", f"400 s behind AWS's, and AWS refuses what is signed by it: {SET}"),
-    ]
-    assert found.account_id is None
+    assert caller(refusal("SignatureDoesNotMatch", 403), -400) == Caller(
+        [
+            skipped("credentials", "cannot be told as long as the clock is wrong"),
+            error("clock", f"400 s behind AWS's, and AWS refuses what is signed by it: {SET}"),
+        ]
+    )
 
 
 @pytest.mark.parametrize("headers", [{}, {"date": "today"}, {"date": "Sun, 22 Nov 2026 15:04:05"}])
@@ -140,35 +144,22 @@ def test_without_a_date_nothing_is_said_of_the_clock(headers: dict[str, str]) ->
     assert [finding.subject for finding in caller(answer).findings] == ["credentials"]
 
 
-# --- the account -------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
-    "values",
+    ("values", "is_allowed"),
     [
-        {},
-        {"allowed_account_ids": ["123456789012"]},
-        {"forbidden_account_ids": ["210987654321"]},
-    ],
-)
-def test_an_account_that_the_backend_allows_is_not_mentioned(values: dict[str, Any]) -> None:
-    assert check_account("123456789012", values) == []
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"allowed_account_ids": ["210987654321"]},
-        {"forbidden_account_ids": ["123456789012"]},
+        ({}, True),
+        ({"allowed_account_ids": ["123456789012"]}, True),
+        ({"forbidden_account_ids": ["210987654321"]}, True),
+        ({"allowed_account_ids": ["210987654321"]}, False),
+        ({"forbidden_account_ids": ["123456789012"]}, False),
     ],
 )
 def test_an_account_that_the_backend_does_not_allow_is_to_be_changed(
-    values: dict[str, Any],
+    values: dict[str, Any], is_allowed: bool
 ) -> None:
-    assert check_account("123456789012", values) == [
-        error(
-            "account",
-            "the backend in cdktf.json does not allow account 123456789012: set AWS_PROFILE to "
-            "one that it allows",
-        )
-    ]
+    text = (
+        "the backend in cdktf.json does not allow account 123456789012: set AWS_PROFILE to one "
+        "that it allows"
+    )
+    expected = [] if is_allowed else [error("account", text)]
+    assert check_account("123456789012", values) == expected
