@@ -37,7 +37,7 @@ unit: setup ## run the tests that need no deployment
 
 # What Lambda runs the function on (lib/stacks/alert_function.py).
 RUNTIME := python3.13
-tests_of_function = $$(grep -lE '^(from|import) (price_alerts|index)|load_index' tests/unit/test_*.py)
+tests_of_function = $$(grep -rlE '^(from|import) (price_alerts|index)|load_index' tests/unit --include='test_*.py')
 
 .PHONY: runtime
 runtime: setup ## run the function's tests on Lambda's Python, if installed
@@ -99,6 +99,10 @@ docs: setup ## write the generated parts of README.md and docs/
 	@$(venv)/python -m tools.docs.cdktf_schema
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m tools.docs.truth_table
 	@$(venv)/python -m tools.docs.dashboard_picture
+
+.PHONY: snapshots
+snapshots: setup ## write what the stacks are synthesized to into tests/unit/stacks/
+	@PYTHONPATH=.:lib/lambda $(venv)/python -m tests.unit.stacks.snapshots
 
 .PHONY: synth
 synth: setup ## write the Terraform configuration to cdktf.out/ (ENV=dev)
