@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -134,6 +135,12 @@ def test_a_state_that_is_being_moved_is_no_error(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TAP_MOVING_STATE", "1")
     assert list(synthesize("dev")["terraform"]["backend"]) == ["s3"]
+
+
+def test_it_is_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAP_ENVIRONMENT", "nope")
+    with pytest.raises(SystemExit, match=r"^error: cdktf\.json: "):
+        runpy.run_path(str(PROJECT / "main.py"), run_name="__main__")
 
 
 @pytest.mark.parametrize(

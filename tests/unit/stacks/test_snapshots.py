@@ -101,7 +101,8 @@ def test_everything_that_is_kept_or_sent_has_the_stack_s_own_key(
         table["server_side_encryption"].get("kms_key_arn"),
         *(each.get(key) for kind, key in keyed.items() for each in resources[kind].values()),
     }
-    own = {f"${{aws_kms_key.{address}.arn}}" for address in resources.get("aws_kms_key", {})}
+    keys = resources.get("aws_kms_key", {})
+    own: set[str | None] = {f"${{aws_kms_key.{address}.arn}}" for address in keys}
     # Without a key of its own: AWS's; CloudWatch may not use the one of SNS.
     assert used == (own or {None, "alias/aws/sns"})
 

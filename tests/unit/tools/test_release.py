@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 from datetime import date
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lib.formats.errors import LocalError
+from tools import release as module
 from tools.release import main, ready, release, release_notes
 
 TODAY = date(2026, 3, 2)
@@ -110,4 +112,4 @@ def test_a_mistake_is_one_line(
     monkeypatch.chdir(clone)
     monkeypatch.setattr("sys.argv", ["release", *arguments])
     with pytest.raises(SystemExit, match=rf"^{line}[^\n]*$"):
-        main()
+        runpy.run_path(str(module.__file__), run_name="__main__")
