@@ -104,6 +104,10 @@ docs: setup ## write the generated parts of README.md and docs/
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m tools.docs.truth_table
 	@$(venv)/python -m tools.docs.dashboard_picture
 
+.PHONY: snapshots
+snapshots: setup ## write what the stacks are synthesized to into tests/unit/stacks/
+	@PYTHONPATH=.:lib/lambda $(venv)/python -m tests.unit.stacks.snapshots
+
 .PHONY: synth
 synth: setup ## write the Terraform configuration to cdktf.out/ (ENV=dev)
 	@$(cdktf) synth $(ARGS)

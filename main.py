@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Synthesize; what cannot be deployed ends it with a line for each fault and exit code 1."""
+    """Synthesize the stack, or exit with code 1 and a line for each fault."""
     path = Path(__file__).with_name("cdktf.json")
     environment = os.environ.get("TAP_ENVIRONMENT") or DEFAULT_ENVIRONMENT
     try:
@@ -31,13 +31,13 @@ def main() -> None:
         sys.exit("\n".join(f"error: {fault}" for fault in wrong.faults))
     if "CDKTF_OUTDIR" not in os.environ:  # the cdktf command shows the stack's annotations
         for warning in backend.warnings:
-            print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  # a command's own output
+            print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  # the command's own output
 
     # jsii starts Node when it is first imported, and would warn there of the age of Node 20.
     os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
-    from cdktf import App  # noqa: PLC0415  # not before the line above
+    from cdktf import App  # noqa: PLC0415  # after the line above
 
-    from lib.stacks.backend_block import apply_backend  # noqa: PLC0415  # the same
+    from lib.stacks.backend_block import apply_backend  # noqa: PLC0415  # likewise
 
     with tempfile.TemporaryDirectory() as folder:
         app = App()
@@ -57,7 +57,7 @@ def _read_contents(path: Path, backend: Backend, environment: str) -> Settings |
 def _build_stack(
     app: App, contents: Settings | StateStore | Ci, folder: Path, *, has_boundary: bool
 ) -> TerraformStack:
-    # Importing what a stack is made of takes most of the time, so only one of them is imported.
+    # Imports take most of the time, so only the stack that is needed is imported.
     if isinstance(contents, StateStore):
         from lib.stacks.state import StateStack  # noqa: PLC0415  # see above
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from cdktf import TerraformOutput, TerraformStack
@@ -17,14 +18,14 @@ from cdktf_cdktf_provider_aws.data_aws_partition import DataAwsPartition
 from lib.config.names import Account, Names, dashboard_url
 from lib.config.settings import Settings
 from lib.stacks.alert_function import AlertFunction
-from lib.stacks.encryption import Encryption
+from lib.stacks.context import Context
 from lib.stacks.messaging import Messaging
 from lib.stacks.monitoring import Monitoring
-from lib.stacks.storage import Storage
+from lib.stacks.storage import Encryption, Storage
 
 
 class TapStack(TerraformStack):
-    """Wires the constructs to each other, and what they made to the outputs.
+    """Creates the parts, connects them, and outputs what a user of the stack needs.
 
     Parameters
     ----------
@@ -33,51 +34,32 @@ class TapStack(TerraformStack):
     settings
         The environment's settings; the stack is named after it.
     package
-        The function's zip; it must be there until the app is synthesized.
+        The function's zip; it must exist until the app is synthesized.
     has_boundary
-        Whether CI deploys it, so that tap-ci limits what its role can be allowed, and its key lets
-        CI's role in.
+        Whether CI deploys the stack: tap-ci then limits what the function's role can be allowed,
+        and CI's role may use the stack's key.
     """
 
     def __init__(
         self, scope: Construct, settings: Settings, package: Path, *, has_boundary: bool = False
     ) -> None:
         super().__init__(scope, settings.prefix)
-        add_aws_provider(
-            self,
-            settings.region,
-            tags={"stack": settings.prefix, **settings.tags},
-            versions=settings.aws_provider,
-        )
+        tags = {"stack": settings.prefix, **settings.tags}
+        add_aws_provider(self, settings.region, tags=tags, versions=settings.aws_provider)
         account = Account(
             partition=DataAwsPartition(self, "partition").partition,
             account_id=DataAwsCallerIdentity(self, "caller").account_id,
             region=settings.region,
             names=Names(settings.environment, settings.is_fifo),
         )
-        key_arn = Encryption(
-            self, "encryption", settings, account, is_deployed_by_ci=has_boundary
-        ).key_arn
-        messaging = Messaging(self, "messaging", settings, account=account, key_arn=key_arn)
-        storage = Storage(self, "storage", settings, account=account, key_arn=key_arn)
+        context = Context(settings=settings, account=account, has_boundary=has_boundary)
+        context = replace(context, key_arn=Encryption(self, "encryption", context).key_arn)
+        messaging = Messaging(self, "messaging", context)
+        storage = Storage(self, "storage", context)
         alerts = AlertFunction(
-            self,
-            "alerts",
-            settings,
-            package=package,
-            account=account,
-            messaging=messaging,
-            storage=storage,
-            key_arn=key_arn,
-            has_boundary=has_boundary,
+            self, "alerts", context, package=package, messaging=messaging, storage=storage
         )
-        Monitoring(
-            self,
-            "monitoring",
-            settings,
-            account=account,
-            ops_topic_arn=messaging.ops_topic.arn,
-        )
+        Monitoring(self, "monitoring", context, ops_topic_arn=messaging.ops_topic.arn)
         outputs = {
             "queue_url": messaging.queue.url,
             "dlq_url": messaging.dead_letter_queue.url,

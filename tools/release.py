@@ -20,15 +20,6 @@ _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 def release_notes(changelog: str, version: str, today: date) -> str:
     """Return what the changelog says about a version that may be released today.
 
-    Parameters
-    ----------
-    changelog
-        The text of ``CHANGELOG.md``.
-    version
-        The version, such as ``1.0.0``.
-    today
-        The day of the release.
-
     Raises
     ------
     LocalError
@@ -53,16 +44,7 @@ def release_notes(changelog: str, version: str, today: date) -> str:
 
 
 def ready(project: Path, version: str, today: date) -> str:
-    """Return the notes of a version, if the clone is ready to be released as it.
-
-    Parameters
-    ----------
-    project
-        The folder of the clone.
-    version
-        The version, such as ``1.0.0``.
-    today
-        The day of the release.
+    """Return the notes of a version, if the clone in a folder is ready for its release.
 
     Raises
     ------
@@ -83,8 +65,8 @@ def release(project: Path, version: str, notes: str) -> Path:
     path = project / ".cache" / f"release-notes-{version}.md"
     path.parent.mkdir(exist_ok=True)
     path.write_text(notes, "utf-8")
-    # Otherwise git takes headings for comments.
     message = f"--file={path.absolute()}"
+    # Without verbatim, git would take headings for comments.
     _git(project, "tag", "--annotate", f"v{version}", "--cleanup=verbatim", message)
     return path
 

@@ -1,4 +1,4 @@
-"""In what two synthesized stacks differ, place by place. Pure."""
+"""How two synthesized stacks differ, place by place. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Difference:
     place
         The keys that lead there, with dots between them: ``resource.aws_sqs_queue.dlq.name``.
     before, after
-        What stands there, as JSON; or `ABSENT`.
+        The JSON at that place; or `ABSENT`.
     """
 
     place: str
@@ -33,15 +33,7 @@ class Difference:
 
 
 def find_differences(before: Any, after: Any, place: str = "") -> Iterator[Difference]:
-    """Find the innermost places at which two JSON documents differ.
-
-    Parameters
-    ----------
-    before, after
-        The documents.
-    place
-        Where they stand, if they are parts of others.
-    """
+    """Yield the innermost places at which two JSON documents differ; ``place`` is their own."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted(before.keys() | after.keys()):
             inner = f"{place}.{key}" if place else key
@@ -60,7 +52,7 @@ def count_blocks(document: Mapping[str, Any]) -> int:
 
 
 def excerpts(difference: Difference) -> tuple[str, str]:
-    """Return what stands there on either side, cut to where they begin to differ."""
+    """Return the two texts of a difference, cut to where they begin to differ."""
     pairs = zip(difference.before, difference.after, strict=False)
     common_characters = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
     start = max(0, common_characters - _LEAD_CHARACTERS)

@@ -1,7 +1,7 @@
-"""``make successor``: tells whether the stacks stay the same when cdktn takes cdktf's place.
+"""``make successor``: reports whether the stacks stay the same with cdktn in place of cdktf.
 
-cdktf is archived; cdktn is the same library, and goes on. How to switch for good stands in
-docs/successor.md.
+cdktf is archived; cdktn is the same library, and is maintained. docs/successor.md says how to
+switch for good.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _table(stacks_by_difference: Mapping[Difference, Sequence[str]]) -> Table:
 
 
 def _show(console: Console, stacks: Sequence[SynthesizedStack]) -> int:
-    """Print what was compared and what differs; returns how much of it is not expected."""
+    """Print what was compared and what differs, and return how much of it is not expected."""
     for stack in stacks:
         console.print(
             f"{stack.name}: {count_blocks(stack.before)} resources and data sources compared",
@@ -96,7 +96,7 @@ def _show(console: Console, stacks: Sequence[SynthesizedStack]) -> int:
 
 
 def main() -> int:
-    """Compare, and show what differs; returns 1 if anything does that is not expected."""
+    """Compare, show what differs, and return 1 if anything of that is not expected."""
     console = Console()
     try:
         with console.status("Looking around") as status:

@@ -25,8 +25,7 @@ from lib.formats.errors import LocalError
 
 _PROJECT = Path(__file__).parents[1]
 _COMPLIANCE = "compliance"
-# For tap-state and tap-ci alone: without a bucket there are no such stacks. It brings its lock
-# table along.
+# For tap-state and tap-ci alone, which need a bucket; with a lock table.
 _BACKEND = {
     "bucket": "example-tap-state",
     "key": "tap/{stack}.tfstate",
@@ -57,35 +56,30 @@ class SynthesizedStack:
 
 
 def rename_imports(source: str) -> str:
-    """Make a module that imports cdktf and its AWS bindings import cdktn and its own instead."""
+    """Return a module's source with cdktn and its AWS bindings in place of cdktf's."""
     return _LIBRARY.sub(r"\1cdktn", _BINDINGS.sub("cdktn_provider_aws", source))
 
 
 def change_imports(folder: Path) -> None:
-    """Make the app in a folder one of cdktn's."""
+    """Make the app in a folder import cdktn."""
     for file in (folder / "main.py", *folder.glob("lib/**/*.py")):
         file.write_text(rename_imports(file.read_text("utf-8")), "utf-8")
 
 
 def synthesize_with_both(cdktf: Path, cdktn: Path) -> list[SynthesizedStack]:
-    """Synthesize every stack with both.
+    """Synthesize every stack with the Pythons that have cdktf and cdktn.
 
-    Each environment of cdktf.json is one, docs/compliance.json on its own another, tap-state
-    and tap-ci the last.
-
-    Parameters
-    ----------
-    cdktf, cdktn
-        The Pythons that have them.
+    There is one for each environment of cdktf.json, one for docs/compliance.json, tap-state and
+    tap-ci.
 
     Raises
     ------
     LocalError
-        If one of them does not synthesize; with what it printed.
+        If one of them does not synthesize, with what it printed.
     """
     configurations = _configurations()
     with tempfile.TemporaryDirectory(prefix="tapstack-successor-") as name:
-        folder = Path(name)  # the same for both: it stands in what is synthesized
+        folder = Path(name)  # the same for both, because its path is synthesized
         shutil.copy(_PROJECT / "main.py", folder)
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(_PROJECT / "lib", folder / "lib", ignore=ignored)
@@ -117,7 +111,7 @@ def _configurations() -> dict[str, Any]:
 def _synthesize(
     folder: Path, python: Path, configurations: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Synthesize with one of them; returns the stacks by their names."""
+    """Synthesize with one of them, and return the stacks by their names."""
     output = folder / "out"
     stacks = {}
     for environment, configuration in configurations.items():
@@ -130,7 +124,7 @@ def _synthesize(
             env={
                 **os.environ,
                 "CDKTF_OUTDIR": str(output),
-                # What was compiled before the imports were changed could be taken after it.
+                # Otherwise, modules that were compiled before the imports changed could be used.
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "TAP_ENVIRONMENT": environment,
             },

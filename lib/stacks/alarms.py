@@ -1,4 +1,4 @@
-"""Alarms: what an operator is woken for. Pure."""
+"""Alarms: the reasons to wake an operator. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from lib.config.names import Names
 from lib.config.settings import Settings
 
 METRICS_NAMESPACE = "PriceAlerts"
-# Behind that share of its time-out the function begins to end its work unfinished.
+PERIOD_SECONDS = 60
+# After this share of its time-out, the function stops with unfinished work.
 _SLOW_SHARE = 0.8
 _INVALID_PERCENT = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric of CloudWatch, and how its values of a minute become one: ``Sum``, ``p99``, …."""
+    """A CloudWatch metric; the statistic, such as ``Sum`` or ``p99``, is computed per minute."""
 
     namespace: str
     name: str
@@ -26,34 +27,28 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A reason to look.
+    """An alarm: the metric has been above the threshold for some minutes in a row.
 
     Attributes
     ----------
     name
-        What it is called, behind the stack's name; a section of the runbook has the same title.
+        Its name without the stack's; the runbook has a section with this title.
     summary
-        What is wrong then, in one sentence.
-    metric
-        What is looked at.
-    threshold
-        Above it something is wrong.
-    minutes
-        For how many minutes in a row that must be so.
+        What is wrong, in one sentence.
     percent_of
-        If given, the metric counts in percent of this one.
+        If present, the metric counts in percent of this one.
     """
 
     name: str
     summary: str
     metric: Metric
-    threshold: float
+    threshold: float = 0
     minutes: int = 1
     percent_of: Metric | None = None
 
 
 def metrics_of(names: Names) -> dict[str, Metric]:
-    """Return all metrics that alarms and dashboard use, by short names."""
+    """Return all metrics of the alarms and the dashboard, by short names."""
     function = {"FunctionName": names.function}
     queue, dead = {"QueueName": names.queue}, {"QueueName": names.dead_letter_queue}
     ours = {"service": names.function}
@@ -91,7 +86,6 @@ def alarms_of(names: Names, settings: Settings) -> list[Alarm]:
             "dead-letters",
             "Messages were given up, and their prices may not have been applied.",
             metrics["dead"],
-            0,
         ),
         Alarm(
             "old-messages",
@@ -104,13 +98,11 @@ def alarms_of(names: Names, settings: Settings) -> list[Alarm]:
             "function-errors",
             "Invocations have ended with an exception, or were ended by Lambda.",
             metrics["errors"],
-            0,
         ),
         Alarm(
             "function-throttles",
             "Lambda has too little concurrency left for the function.",
             metrics["throttles"],
-            0,
             minutes=3,
         ),
         Alarm(
@@ -131,7 +123,6 @@ def alarms_of(names: Names, settings: Settings) -> list[Alarm]:
             "publish-failures",
             "SNS has not accepted alerts: they are recorded, and wait to be published.",
             metrics["publish_failures"],
-            0,
         ),
         Alarm(
             "invalid-messages",
@@ -145,12 +136,6 @@ def alarms_of(names: Names, settings: Settings) -> list[Alarm]:
             "undeliverable-alerts",
             "SNS rejects alerts for good: they are recorded, and not everybody is notified.",
             metrics["undeliverable"],
-            0,
         ),
-        Alarm(
-            "rules-set-aside",
-            "Rules cannot be read, and do not fire.",
-            metrics["set_aside"],
-            0,
-        ),
+        Alarm("rules-set-aside", "Rules cannot be read, and do not fire.", metrics["set_aside"]),
     ]

@@ -24,102 +24,52 @@ from cdktf_cdktf_provider_aws.lambda_function import (
 )
 from constructs import Construct
 
-from lib.config.names import Account
-from lib.config.settings import Settings
 from lib.stacks.alarms import METRICS_NAMESPACE
+from lib.stacks.context import Context
 from lib.stacks.messaging import Messaging
-from lib.stacks.policies import function_policy, given_up_target, trust_policy
+from lib.stacks.policies import dead_letter_target, function_policy, trust_policy
 from lib.stacks.storage import Storage
 
 
 class AlertFunction(Construct):
-    """The function, with a role that allows what it does and nothing else.
+    """The function, with a role that allows what it does and nothing else."""
 
-    Parameters
-    ----------
-    scope, construct_id, settings
-        As in every construct.
-    package
-        The function's zip.
-    account
-        Where the stack stands.
-    messaging, storage
-        What it reads from, announces to and writes to.
-    key_arn
-        The stack's key; ``None`` for AWS's own.
-    has_boundary
-        Whether tap-ci limits what the role can be allowed.
-    """
-
-    def __init__(  # noqa: PLR0913  # the two leading ones are every construct's
+    def __init__(  # noqa: PLR0913  # the first two are every construct's
         self,
         scope: Construct,
         construct_id: str,
-        settings: Settings,
+        context: Context,
         *,
         package: Path,
-        account: Account,
         messaging: Messaging,
         storage: Storage,
-        key_arn: str | None,
-        has_boundary: bool,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._settings = settings
-        self._account = account
-        self._key_arn = key_arn
+        settings, account = context.settings, context.account
         log_group = CloudwatchLogGroup(
             self,
             "log",
-            name=account.names.log_group,
+            name=context.names.log_group,
             retention_in_days=settings.log_retention_days,
-            kms_key_id=key_arn,
+            kms_key_id=context.key_arn,
         )
-        self.role = IamRole(
+        role = IamRole(
             self,
             "role",
             name=account.role_name,
             assume_role_policy=trust_policy(),
-            permissions_boundary=account.boundary if has_boundary else None,
+            permissions_boundary=account.boundary if context.has_boundary else None,
         )
         policy = IamPolicy(
             self,
             "policy",
             name=account.role_name,
-            policy=function_policy(account, settings, key_arn),
+            policy=function_policy(account, settings, context.key_arn),
         )
-        # What the policy names by its ARN need not be there; the function must not be without it.
+        # The policy may name what does not exist yet, but the function must not lack the policy.
         permissions = IamRolePolicyAttachment(
-            self, "attachment", role=self.role.name, policy_arn=policy.arn
+            self, "attachment", role=role.name, policy_arn=policy.arn
         )
-        environment = {
-            "LATE_TICKS": str(settings.late_ticks),
-            "TABLE_NAME": storage.table.name,
-            "TOPIC_ARN": messaging.topic.arn,
-            "METRICS_NAMESPACE": METRICS_NAMESPACE,
-            "SERVICE_NAME": account.names.function,
-        }
-        if settings.high_price_threshold is not None:
-            environment["HIGH_PRICE_THRESHOLD"] = f"{settings.high_price_threshold:f}"
-        if settings.history_days is not None:
-            environment["HISTORY_DAYS"] = str(settings.history_days)
-        if settings.shapes:
-            environment["SHAPES"] = json.dumps(settings.shapes, separators=(",", ":"))
-        if messaging.people_topic:
-            environment["PEOPLE_TOPIC_ARN"] = messaging.people_topic.arn
-        if not settings.is_fifo:
-            environment["QUEUE_URL"] = messaging.queue.url
-        self.function = self._build_function(package, environment, log_group, permissions)
-        self._build_mapping(messaging, permissions)
-
-    def _build_function(
-        self,
-        package: Path,
-        environment: dict[str, str],
-        log_group: CloudwatchLogGroup,
-        permissions: IamRolePolicyAttachment,
-    ) -> LambdaFunction:
-        settings = self._settings
         asset = TerraformAsset(self, "package", path=str(package), type=AssetType.FILE)
         vpc = None
         if settings.subnet_ids:
@@ -127,10 +77,10 @@ class AlertFunction(Construct):
                 subnet_ids=list(settings.subnet_ids),
                 security_group_ids=list(settings.security_group_ids),
             )
-        return LambdaFunction(
+        self.function = LambdaFunction(
             self,
             "function",
-            function_name=self._account.names.function,
+            function_name=context.names.function,
             description="Decides which price alerts came true",
             runtime="python3.13",
             architectures=["arm64"],
@@ -138,14 +88,16 @@ class AlertFunction(Construct):
             filename=asset.path,
             source_code_hash=Fn.filebase64sha256(asset.path),
             code_signing_config_arn=settings.code_signing_config_arn,
-            role=self.role.arn,
+            role=role.arn,
             timeout=settings.function_timeout_seconds,
             memory_size=settings.memory_mebibytes,
             reserved_concurrent_executions=settings.reserved_concurrency,
-            environment=LambdaFunctionEnvironment(variables=environment),
-            kms_key_arn=self._key_arn,
+            environment=LambdaFunctionEnvironment(
+                variables=_variables(context, messaging, storage)
+            ),
+            kms_key_arn=context.key_arn,
             dead_letter_config=LambdaFunctionDeadLetterConfig(
-                target_arn=given_up_target(self._account)
+                target_arn=dead_letter_target(account)
             ),
             tracing_config=LambdaFunctionTracingConfig(mode="Active"),
             vpc_config=vpc,
@@ -157,15 +109,12 @@ class AlertFunction(Construct):
             ),
             depends_on=[permissions],
         )
-
-    def _build_mapping(self, messaging: Messaging, permissions: IamRolePolicyAttachment) -> None:
-        settings = self._settings
         scaling = None
         if settings.maximum_concurrency is not None:
             scaling = LambdaEventSourceMappingScalingConfig(
                 maximum_concurrency=settings.maximum_concurrency
             )
-        # AWS refuses a mapping whose role may not read the queue: the permissions come first.
+        # AWS rejects a mapping whose role may not read the queue, so the permissions come first.
         LambdaEventSourceMapping(
             self,
             "mapping",
@@ -177,3 +126,26 @@ class AlertFunction(Construct):
             scaling_config=scaling,
             depends_on=[permissions],
         )
+
+
+def _variables(context: Context, messaging: Messaging, storage: Storage) -> dict[str, str]:
+    """Return the function's environment variables, which `price_alerts.config` reads."""
+    settings = context.settings
+    variables = {
+        "LATE_TICKS": str(settings.late_ticks),
+        "TABLE_NAME": storage.table.name,
+        "TOPIC_ARN": messaging.topic.arn,
+        "METRICS_NAMESPACE": METRICS_NAMESPACE,
+        "SERVICE_NAME": context.names.function,
+    }
+    if settings.high_price_threshold is not None:
+        variables["HIGH_PRICE_THRESHOLD"] = f"{settings.high_price_threshold:f}"
+    if settings.history_days is not None:
+        variables["HISTORY_DAYS"] = str(settings.history_days)
+    if settings.shapes:
+        variables["SHAPES"] = json.dumps(settings.shapes, separators=(",", ":"))
+    if messaging.people_topic:
+        variables["PEOPLE_TOPIC_ARN"] = messaging.people_topic.arn
+    if not settings.is_fifo:
+        variables["QUEUE_URL"] = messaging.queue.url
+    return variables

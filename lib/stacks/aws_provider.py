@@ -3,7 +3,7 @@
 ``import cdktf_cdktf_provider_aws.sqs_queue`` first runs the package's ``__init__``, which imports
 2,200 modules: most of a synth's time. A bare module of that name with the right ``__path__``,
 registered before the first import of a binding, leaves only the submodules that are used.
-Whoever imports a binding therefore imports this module first; ``lib.tap_stack`` sees to that.
+So modules that import bindings import this one first, as ``lib.tap_stack`` does.
 """
 
 from __future__ import annotations
@@ -54,18 +54,9 @@ def add_aws_provider(
     tags: Mapping[str, str] | None = None,
     versions: str = DEFAULT_AWS_PROVIDER,
 ) -> AwsProvider:
-    """Give a stack the AWS provider.
+    """Add the AWS provider to a stack; the tags go on everything that accepts tags.
 
-    The bindings are the last of their kind, and ask for the version that they were made for (6.25).
-
-    Parameters
-    ----------
-    stack, region
-        The stack and where it stands.
-    tags
-        What everything is tagged with that takes tags.
-    versions
-        The constraint on its version.
+    ``versions`` overrides the one that the bindings, the last of their kind, were made for (6.25).
     """
     stack.add_override("terraform.required_providers.aws.version", versions)
     default_tags = [AwsProviderDefaultTags(tags=dict(tags))] if tags else None

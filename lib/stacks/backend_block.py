@@ -25,7 +25,7 @@ class _BackendBlock(TerraformBackend):
         self, stack: TerraformStack, type_: str, arguments: Any, required_version: str | None
     ) -> None:
         super().__init__(stack, "backend", type_)
-        # Terraform's block of that name has a place of its own.
+        # Terraform has a block of that name.
         self._block = {type_: arguments} if type_ == "cloud" else {"backend": {type_: arguments}}
         self._version = {"required_version": required_version} if required_version else {}
 
@@ -34,11 +34,11 @@ class _BackendBlock(TerraformBackend):
         return {"terraform": {**self._block, **self._version}}
 
     def to_hcl_terraform(self) -> Any:
-        """Return the block for ``cdktf synth --hcl``, which makes nonsense of a version."""
+        """Return the block for ``cdktf synth --hcl``, which garbles a version."""
         return {"terraform": self._block}
 
     def get_remote_state_data_source(
         self, scope: Construct, name: str, from_stack: str
     ) -> TerraformRemoteState:
-        """Refuse: no stack here reads another one's state."""
+        """Reject the call: no stack here reads another one's state."""
         raise NotImplementedError(f"{from_stack} does not hand its outputs to {name}")

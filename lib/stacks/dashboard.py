@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from lib.config.names import Account
-from lib.stacks.alarms import Metric, metrics_of
+from lib.stacks.alarms import PERIOD_SECONDS, Metric, metrics_of
 
 _COLUMNS = 24  # CloudWatch: the width of the grid
-_HEIGHT, _TITLE_HEIGHT = 6, 1
-_PERIOD_SECONDS = 60
+_ALARMS_HEIGHT, _TITLE_HEIGHT, _GRAPH_HEIGHT = 3, 1, 6
 
 Graph = tuple[str, str, Sequence[str]]
 
-# Each row answers a question; a graph has a title, the unit of its axis and what it draws.
+# Each row answers a question; a graph has a title, the unit of its axis and its metrics.
 _ROWS: Sequence[tuple[str, Sequence[Graph]]] = (
     (
         "Is it working?",
@@ -44,68 +43,43 @@ _ROWS: Sequence[tuple[str, Sequence[Graph]]] = (
 
 
 def dashboard_body(account: Account, alarm_names: Sequence[str]) -> dict[str, Any]:
-    """Return the dashboard as CloudWatch takes it.
+    """Return the dashboard as CloudWatch expects it, with the states of the alarms at the top.
 
     Source: Amazon CloudWatch, "Dashboard body structure and syntax".
-
-    Parameters
-    ----------
-    account
-        The stack.
-    alarm_names
-        The full names of its alarms, whose states stand on top.
     """
     metrics = metrics_of(account.names)
-    widgets: list[dict[str, Any]] = [
-        {
-            "type": "alarm",
-            **_place(0, 0, _COLUMNS, 3),
-            "properties": {
-                "title": "Alarms",
-                "alarms": [account.arn("cloudwatch", f"alarm:{name}") for name in alarm_names],
-            },
-        }
+    alarms = [account.arn("cloudwatch", f"alarm:{name}") for name in alarm_names]
+    widgets = [
+        _widget("alarm", (0, 0, _COLUMNS, _ALARMS_HEIGHT), {"title": "Alarms", "alarms": alarms})
     ]
-    y = 3
+    y = _ALARMS_HEIGHT
     for question, graphs in _ROWS:
-        widgets.append(
-            {
-                "type": "text",
-                **_place(0, y, _COLUMNS, _TITLE_HEIGHT),
-                "properties": {"markdown": f"## {question}"},
-            }
-        )
+        place = (0, y, _COLUMNS, _TITLE_HEIGHT)
+        widgets.append(_widget("text", place, {"markdown": f"## {question}"}))
         y += _TITLE_HEIGHT
         width = _COLUMNS // len(graphs)
         for column, (title, unit, shown) in enumerate(graphs):
-            widgets.append(
-                {
-                    "type": "metric",
-                    **_place(column * width, y, width, _HEIGHT),
-                    "properties": {
-                        "title": title,
-                        "view": "timeSeries",
-                        "region": account.region,
-                        "period": _PERIOD_SECONDS,
-                        "yAxis": {"left": {"label": unit, "min": 0, "showUnits": False}},
-                        "metrics": [_line(name, metrics[name]) for name in shown],
-                    },
-                }
-            )
-        y += _HEIGHT
+            properties = {
+                "title": title,
+                "view": "timeSeries",
+                "region": account.region,
+                "period": PERIOD_SECONDS,
+                "yAxis": {"left": {"label": unit, "min": 0, "showUnits": False}},
+                "metrics": [_line(name, metrics[name]) for name in shown],
+            }
+            widgets.append(_widget("metric", (column * width, y, width, _GRAPH_HEIGHT), properties))
+        y += _GRAPH_HEIGHT
     return {"widgets": widgets}
 
 
-def _place(x: int, y: int, width: int, height: int) -> dict[str, int]:
-    return {"x": x, "y": y, "width": width, "height": height}
+def _widget(
+    type_: str, place: tuple[int, int, int, int], properties: dict[str, Any]
+) -> dict[str, Any]:
+    names = ("x", "y", "width", "height")
+    return {"type": type_, **dict(zip(names, place, strict=True)), "properties": properties}
 
 
 def _line(name: str, metric: Metric) -> list[Any]:
     dimensions = [part for dimension in metric.dimensions.items() for part in dimension]
-    label = name.replace("_", " ")
-    return [
-        metric.namespace,
-        metric.name,
-        *dimensions,
-        {"stat": metric.statistic, "label": label},
-    ]
+    style = {"stat": metric.statistic, "label": name.replace("_", " ")}
+    return [metric.namespace, metric.name, *dimensions, style]

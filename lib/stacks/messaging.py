@@ -1,4 +1,4 @@
-"""Messaging: the queue that prices come in on, its dead-letter queue, and the topics."""
+"""Messaging: the queue that prices arrive on, its dead-letter queue, and the topics."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from cdktf_cdktf_provider_aws.sqs_queue_redrive_policy import SqsQueueRedrivePol
 from constructs import Construct
 
 from lib.config.entries import Subscription
-from lib.config.names import Account
-from lib.config.settings import Settings
+from lib.stacks.context import Context
 from lib.stacks.policies import (
     dead_letter_queue_policy,
     ops_topic_policy,
@@ -29,44 +28,27 @@ MAX_MESSAGE_BYTES = 256 * 1024
 
 
 class Messaging(Construct):
-    """The queues and the topics; people have one if the settings name an e-mail address or a phone.
+    """The queues and topics; people have a topic if the settings name an e-mail address or phone.
 
-    The provider lets a queue's attributes settle for some 25 s whenever it writes them. All that
-    can stand in the queues themselves does; the redrive policy is a resource of its own so that
-    both queues settle at the same time, and everything that only needs a queue's name does not wait
-    for it.
-
-    Parameters
-    ----------
-    scope, construct_id, settings
-        As in every construct.
-    account
-        Where the stack stands.
-    key_arn
-        The stack's key; ``None`` for AWS's own.
+    The provider waits some 25 s for a queue's attributes to settle whenever it writes them. So
+    everything possible is set on the queues themselves; the redrive policy is a resource of its
+    own, so that both queues settle at the same time, and whatever needs only a queue's name does
+    not wait.
     """
 
-    def __init__(  # the two leading ones are every construct's
-        self,
-        scope: Construct,
-        construct_id: str,
-        settings: Settings,
-        *,
-        account: Account,
-        key_arn: str | None,
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, context: Context) -> None:
         super().__init__(scope, construct_id)
-        self._settings = settings
-        self._key_arn = key_arn
-        names = account.names
+        settings, account, names = context.settings, context.account, context.names
         self.queue = self._build_queue(
             "queue",
+            context,
             name=names.queue,
             message_retention_seconds=settings.queue_retention_seconds,
             policy=queue_policy(account, settings),
         )
         self.dead_letter_queue = self._build_queue(
             "dlq",
+            context,
             name=names.dead_letter_queue,
             message_retention_seconds=settings.dlq_retention_seconds,
             policy=dead_letter_queue_policy(account),
@@ -78,7 +60,7 @@ class Messaging(Construct):
             self,
             "redrive",
             queue_url=self.queue.url,
-            # Not json.dumps: its blanks would come back as a change in every plan.
+            # Not json.dumps: every plan would show its blanks as a change.
             redrive_policy=Fn.jsonencode(
                 {
                     "deadLetterTargetArn": self.dead_letter_queue.arn,
@@ -86,36 +68,29 @@ class Messaging(Construct):
                 }
             ),
         )
-        # The key that AWS manages lets any role of the account use it, but not CloudWatch.
-        alerts_key = key_arn or "alias/aws/sns"
-        self.topic = self._build_topic(
-            "topic",
-            names.topic,
-            alerts_key,
-            topic_policy(account, settings, account.topic),
-            settings.programs,
-        )
+        # Any role of the account may use the key that AWS manages, but CloudWatch may not.
+        key = context.key_arn or "alias/aws/sns"
+        policy = topic_policy(account, settings, account.topic)
+        self.topic = self._build_topic("topic", names.topic, key, policy, settings.programs)
         self.people_topic: SnsTopic | None = None
         if settings.people:
+            policy = topic_policy(account, settings, account.people_topic)
             self.people_topic = self._build_topic(
-                "people",
-                names.people_topic,
-                alerts_key,
-                topic_policy(account, settings, account.people_topic),
-                settings.people,
+                "people", names.people_topic, key, policy, settings.people
             )
+        policy = ops_topic_policy(account)
         self.ops_topic = self._build_topic(
-            "ops", names.ops_topic, key_arn, ops_topic_policy(account), settings.ops_subscriptions
+            "ops", names.ops_topic, context.key_arn, policy, settings.ops_subscriptions
         )
 
-    def _build_queue(self, construct_id: str, **more: Any) -> SqsQueue:
-        encryption: dict[str, Any] = {"sqs_managed_sse_enabled": True}
-        if self._key_arn:
-            encryption = {"kms_master_key_id": self._key_arn}
-        fifo: dict[str, Any] = {}
-        if self._settings.is_fifo:
-            # As much as each symbol's own order allows, not all symbols' together.
-            fifo = {
+    def _build_queue(self, construct_id: str, context: Context, **more: Any) -> SqsQueue:
+        if context.key_arn:
+            more["kms_master_key_id"] = context.key_arn
+        else:
+            more["sqs_managed_sse_enabled"] = True
+        if context.settings.is_fifo:
+            # Throughput is limited by each symbol's order, and not for all symbols together.
+            more |= {
                 "fifo_queue": True,
                 "content_based_deduplication": True,
                 "deduplication_scope": "messageGroup",
@@ -124,10 +99,8 @@ class Messaging(Construct):
         return SqsQueue(
             self,
             construct_id,
-            visibility_timeout_seconds=self._settings.visibility_timeout_seconds,
+            visibility_timeout_seconds=context.settings.visibility_timeout_seconds,
             max_message_size=MAX_MESSAGE_BYTES,
-            **encryption,
-            **fifo,
             **more,
         )
 
@@ -144,14 +117,14 @@ class Messaging(Construct):
         subscribed = [
             SnsTopicSubscription(
                 self,
-                f"{prefix}subscription-{_name_of(subscription)}",
+                f"{prefix}subscription-{_id_of(subscription)}",
                 topic_arn=topic.arn,
                 protocol=subscription.protocol,
                 endpoint=subscription.endpoint,
             )
             for subscription in subscriptions
         ]
-        # Last, for the embedded AWS does not see by which protocol somebody subscribes.
+        # Last, because the embedded AWS does not see the protocol of a subscription.
         SnsTopicPolicy(
             self,
             f"{construct_id}-policy",
@@ -162,7 +135,7 @@ class Messaging(Construct):
         return topic
 
 
-def _name_of(subscription: Subscription) -> str:
-    """Name a subscription after its content; with numbers, all after a removed one would move."""
+def _id_of(subscription: Subscription) -> str:
+    """Name a subscription by its content: numbers would shift all that follow a removed one."""
     content = f"{subscription.protocol} {subscription.endpoint}"
     return hashlib.sha256(content.encode()).hexdigest()[:8]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from cdktf import TerraformOutput, TerraformStack
 from constructs import Construct
 
@@ -38,30 +36,31 @@ from cdktf_cdktf_provider_aws.s3_bucket_versioning import (
 
 from lib.backend.block import StateStore
 from lib.config.document import STATE_ENVIRONMENT, stack_name
+from lib.stacks.policies import document
 
-_KEPT_DAYS, _KEPT_VERSIONS = 90, 100  # whichever keeps more; S3 counts to 100 versions
+_KEPT_DAYS, _KEPT_VERSIONS = 90, 100  # whichever keeps more; S3 counts up to 100 versions
 
 
 class StateStack(TerraformStack):
-    """A bucket that keeps old versions, lets nobody in by accident, and cannot be destroyed.
-
-    Parameters
-    ----------
-    scope
-        The app.
-    store
-        What the backend needs.
-    """
+    """A bucket that keeps old versions, is private, and cannot be destroyed; and the lock table."""
 
     def __init__(self, scope: Construct, store: StateStore) -> None:
         super().__init__(scope, stack_name(STATE_ENVIRONMENT))
         provider = add_aws_provider(self, store.region)
-        for name, value in store.credentials.items():  # of the same form there
+        for name, value in store.credentials.items():  # they have the same form there
             provider.add_override(name, value)
         bucket = self._build_bucket(store)
         TerraformOutput(self, "bucket", value=bucket.bucket)
         if store.lock_table is not None:
-            table = self._build_lock_table(store.lock_table)
+            # What Terraform's S3 backend asks for: one key of text, LockID.
+            table = DynamodbTable(
+                self,
+                "locks",
+                name=store.lock_table,
+                billing_mode="PAY_PER_REQUEST",
+                hash_key="LockID",
+                attribute=[DynamodbTableAttribute(name="LockID", type="S")],
+            )
             TerraformOutput(self, "lock_table", value=table.name)
 
     def _build_bucket(self, store: StateStore) -> S3Bucket:
@@ -72,15 +71,12 @@ class StateStack(TerraformStack):
             bucket=bucket.id,
             versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
         )
-        # It goes by versions: S3 wants them to be kept before.
+        # S3 wants versions to be kept before a rule about them.
         S3BucketLifecycleConfiguration(
             self, "lifecycle", bucket=bucket.id, rule=[_old_versions()], depends_on=[versioning]
         )
         S3BucketServerSideEncryptionConfigurationA(
-            self,
-            "encryption",
-            bucket=bucket.id,
-            rule=[_encryption(store.kms_key_id)],
+            self, "encryption", bucket=bucket.id, rule=[_encryption(store.kms_key_id)]
         )
         private = S3BucketPublicAccessBlock(
             self,
@@ -97,30 +93,27 @@ class StateStack(TerraformStack):
             bucket=bucket.id,
             rule=S3BucketOwnershipControlsRule(object_ownership="BucketOwnerEnforced"),
         )
-        # One after the other: S3 refuses a change of policy during a change of access.
+        tls_only = {
+            "Sid": "TlsOnly",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [bucket.arn, f"{bucket.arn}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+        # One after the other: S3 rejects a change of policy during a change of access.
         S3BucketPolicy(
             self,
             "tls-only",
             bucket=bucket.id,
-            policy=_tls_only(bucket.arn),
+            policy=document([tls_only]),
             depends_on=[private],
         )
         return bucket
 
-    def _build_lock_table(self, name: str) -> DynamodbTable:
-        """Build the table that Terraform's S3 backend asks for: one string key, ``LockID``."""
-        return DynamodbTable(
-            self,
-            "locks",
-            name=name,
-            billing_mode="PAY_PER_REQUEST",
-            hash_key="LockID",
-            attribute=[DynamodbTableAttribute(name="LockID", type="S")],
-        )
-
 
 def _old_versions() -> S3BucketLifecycleConfigurationRule:
-    """Delete versions that are old and not among the last hundred, and what locks leave behind."""
+    """Delete versions that are old and not among the last hundred, and what locks leave."""
     return S3BucketLifecycleConfigurationRule(
         id="old-versions",
         status="Enabled",
@@ -144,15 +137,3 @@ def _encryption(kms_key_id: str | None) -> S3BucketServerSideEncryptionConfigura
         apply_server_side_encryption_by_default=default,
         bucket_key_enabled=kms_key_id is not None,
     )
-
-
-def _tls_only(bucket_arn: str) -> str:
-    statement = {
-        "Sid": "TlsOnly",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [bucket_arn, f"{bucket_arn}/*"],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

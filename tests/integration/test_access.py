@@ -26,7 +26,7 @@ from tests.integration.conftest import (
 )
 
 # What the emulator asks for when the function is called; its poller, log, key and traces it does
-# not check: those actions are compared with the documented ones in tests/unit/stack.
+# not check: those actions are compared with the documented ones in tests/unit/stacks.
 NEEDED = (
     *("dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:Query", "dynamodb:UpdateItem"),
     "sns:Publish",

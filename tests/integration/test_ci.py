@@ -43,7 +43,7 @@ ROLE_OF_FUNCTION = f"{FUNCTION}-us-east-1"
 DEPLOY = read(FOLDER / "workflows" / "deploy.yml")
 PULL_REQUEST = read(FOLDER / "workflows" / "pull-request.yml")
 # What the emulator asks for without a resource, or without the key that a condition looks at. Which
-# resources and conditions AWS sees is tested in tests/unit/test_ci_stack.py.
+# resources and conditions AWS sees is tested in tests/unit/stacks/test_ci_access.py.
 UNSEEN = {
     *("cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource"),
     *("cloudwatch:PutDashboard", "dynamodb:ListTagsOfResource", "dynamodb:TagResource"),

@@ -1,4 +1,4 @@
-"""Writes the JSON schema of cdktf.json, which editors complete and check it by.
+"""Writes the JSON schema of cdktf.json, with which editors complete and check it.
 
 After a change: ``python -m tools.docs.cdktf_schema``.
 """
@@ -41,9 +41,9 @@ def render() -> str:
 
 
 def document_schema() -> Schema:
-    """Describe cdktf.json: our own parts of it; of the rest, nothing is said.
+    """Return the schema of our own parts of cdktf.json.
 
-    Which settings go together it cannot say, nor which Terraform takes which argument.
+    It cannot say which settings go together, or which Terraform accepts which argument.
     """
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",  # the one that editors know best
@@ -82,7 +82,7 @@ def _context() -> Schema:
 
 
 def _all_of(schema: Schema) -> Schema:
-    return {"allOf": [schema]}  # beside a $ref, draft 7 ignores all other words
+    return {"allOf": [schema]}  # draft 7 ignores all other words next to a $ref
 
 
 def _terraform() -> Schema:
@@ -99,7 +99,7 @@ def _terraform() -> Schema:
 
 
 def _s3_arguments() -> Schema:
-    """Describe what any Terraform or OpenTofu takes; of unknown arguments, nothing is said."""
+    """Describe what any Terraform or OpenTofu accepts; unknown arguments are left open."""
     arguments: Schema = {}
     for product in ("opentofu", "terraform"):
         rows: dict[str, Any] = TABLE[product]["arguments"]

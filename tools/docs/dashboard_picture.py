@@ -1,4 +1,4 @@
-"""Draws the dashboard for the docs, with values made up.
+"""Draws the dashboard for the docs, with invented values.
 
 After a change: ``python -m tools.docs.dashboard_picture``.
 """
@@ -25,7 +25,7 @@ _ENVIRONMENT = "prod"
 _COLUMNS, _INCHES_PER_CELL, _DOTS_PER_INCH = 24, 0.55, 80
 _ALARMS_PER_ROW = 5
 _MINUTES = 180
-# A quiet day's values, around which those in the picture swing. Of all else there is one a time.
+# A quiet day's values; those in the picture vary around them. All other metrics have few values.
 _USUAL = {
     "messages": 60,
     "ticks": 300,
@@ -99,7 +99,7 @@ def _draw_graph(
     )
     labels = [line[-1]["label"] for line in properties["metrics"]]
     for label in labels:
-        axes.plot(_made_up(label), label=label, linewidth=1.2)
+        axes.plot(_invented(label), label=label, linewidth=1.2)
     axes.set_title(properties["title"], size=10, weight="bold", loc="left")
     axes.set_ylabel(properties["yAxis"]["left"]["label"], size=8)
     axes.set_ylim(bottom=0)
@@ -115,8 +115,8 @@ def _draw_graph(
     )
 
 
-def _made_up(label: str) -> list[float]:
-    """Return three hours of values; always the same."""
+def _invented(label: str) -> list[float]:
+    """Return three hours of values, always the same ones."""
     shift = hashlib.sha256(label.encode()).digest()[0]
     if label in _USUAL:
         return [

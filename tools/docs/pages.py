@@ -1,4 +1,4 @@
-"""Pages: tables in Markdown, and the parts of a page that are written by the code. Pure."""
+"""Pages: tables in Markdown, and the generated blocks of a page. Pure."""
 
 from __future__ import annotations
 
@@ -6,28 +6,13 @@ from collections.abc import Iterable, Sequence
 
 
 def markdown(names: Sequence[str], rows: Iterable[Sequence[str]], alignment: str = "---") -> str:
-    """Write a table.
-
-    Parameters
-    ----------
-    names, rows
-        What stands above the columns, and in them.
-    alignment
-        How all columns but the first are aligned: ``---``, ``:-:`` or ``---:``.
-    """
+    """Return a table whose columns but the first are aligned as ``---``, ``:-:`` or ``---:``."""
     lines = [names, ["---", *[alignment] * (len(names) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def with_block(page: str, name: str, text: str, command: str) -> str:
-    """Return a page with another text between a block's two marks.
-
-    Parameters
-    ----------
-    page, name, text
-        The page, the block's name, and what is to stand in it.
-    command
-        What writes it, as the first mark says.
+    """Return a page with another text in a block, which the first mark says a command writes.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Writes the README's table of settings, out of `Settings` and cdktf.json.
+"""Writes the README's table of settings from `Settings` and cdktf.json.
 
 After a change: ``python -m tools.docs.settings_table``.
 """
@@ -20,7 +20,7 @@ _PROJECT = Path(__file__).parents[2]
 README = _PROJECT / "README.md"
 _ENVIRONMENTS = ("dev", "prod")
 
-_TYPES = {"string": "text", "array": "list"}  # the others are called so in English
+_TYPES = {"string": "text", "array": "list"}  # the others are English already
 
 
 def main() -> None:
@@ -28,17 +28,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tools.docs.settings_table", description=__doc__)
     parser.add_argument("page", nargs="?", type=Path, default=README)
     page = parser.parse_args().page
-    page.write_text(with_table(page.read_text("utf-8"), render()), "utf-8")
+    page.write_text(with_block(page.read_text("utf-8"), "settings", render(), "make docs"), "utf-8")
 
 
 def render(configuration: Path = _PROJECT / "cdktf.json") -> str:
-    """Return the table: what each setting is for, its default, and what each environment has.
-
-    Parameters
-    ----------
-    configuration
-        The cdktf.json whose values are shown.
-    """
+    """Return the table: each setting's purpose and default, and its values in a cdktf.json."""
     environments = [load_settings(configuration, name) for name in _ENVIRONMENTS]
     rows = []
     for setting in settings_of(Settings):
@@ -48,17 +42,6 @@ def render(configuration: Path = _PROJECT / "cdktf.json") -> str:
         accepted = _accepted(setting.schema)
         rows.append([f"`{setting.name}`", setting.sentence, accepted, default, *own])
     return markdown(["key", "what it sets", "accepts", "default", *_ENVIRONMENTS], rows)
-
-
-def with_table(page: str, table: str) -> str:
-    """Return a page with another table between the two marks.
-
-    Raises
-    ------
-    ValueError
-        If the page has no such marks.
-    """
-    return with_block(page, "settings", table, "make docs")
 
 
 def _accepted(schema: Schema) -> str:
@@ -73,7 +56,7 @@ def _accepted(schema: Schema) -> str:
 
 
 def _written(value: Any) -> str:
-    """Write a value as cdktf.json has it; texts, alone or in a list, without their quotes."""
+    """Return a value as in cdktf.json, but with texts, alone or in a list, without their quotes."""
     match value:
         case str():
             return value

@@ -1,4 +1,4 @@
-"""Writes docs/conditions.md: when each condition fires and re-arms, asked of the code itself.
+"""Writes docs/conditions.md: when each condition fires and re-arms, as the code evaluates it.
 
 After a change: ``PYTHONPATH=.:lib/lambda python -m tools.docs.truth_table``.
 """
@@ -59,7 +59,7 @@ _MOVES = [
     for condition in (Condition.RISES, Condition.FALLS)
     for is_percent in (False, True)
 ]
-# Where a number stands to the levels, in words.
+# Where a number is relative to the levels, in words.
 _AROUND_LEVEL = {"99": "below", "100": "on the level", "101": "above"}
 _AROUND_CHANNEL = {
     "89": "below",
@@ -131,13 +131,13 @@ def _rearm_table(examples: Iterable[Terms], numbers: Sequence[str]) -> str:
 
 
 def _sides(terms: Terms) -> dict[Side, str]:
-    """Tell on which sides the condition fires, each with words for it where there are two."""
+    """Return on which sides the condition fires, with words for each if there are two."""
     only = Side.LOW if terms.condition in (Condition.CROSSES_DOWN, Condition.BELOW) else Side.HIGH
     return _TWO_SIDED.get(terms.condition, {only: ""})
 
 
 def _written(terms: Terms) -> str:
-    """Write terms as they are typed on the command line."""
+    """Return terms as they are typed on the command line."""
     words = [terms.condition.word, *terms.levels_in_words]
     if terms.window:
         words += ["--within", terms.window]

@@ -1,4 +1,4 @@
-"""Where the pages lead is something."""
+"""Pages: their links lead somewhere, and what they say of the project is so."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
+from tests.console_blocks import commands_in
+from tests.workflows import WORKFLOWS, commands, jobs, read
+
+PROJECT = Path(__file__).parents[3]
+README, CONTRIBUTING, CI = (
+    (PROJECT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md", "docs/ci.md")
+)
 PAGES = [
     *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
     *sorted((PROJECT / "docs").glob("*.md")),
 ]
+TARGETS = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
 def without_blocks(page: str) -> str:
@@ -52,8 +59,10 @@ def dead_links(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_to_something_that_exists(page: Path) -> None:
+def test_every_link_and_every_make_target_exists(page: Path) -> None:
     assert dead_links(page) == []
+    named = re.findall(r"(?:`|\$ (?:\w+=\S+ )?)make ([a-z-]+)", page.read_text("utf-8"))
+    assert {*named} <= TARGETS
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:
@@ -76,9 +85,35 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
         "```console\n$ [a block](gone)\n# no-heading\n```\n# Here\n"
         "[here](#here) [`none`](#no-heading)\n"
     )
-    assert dead_links(tmp_path / "page.md") == [
-        "gone.png",
-        "#nowhere",
-        "other.md#a-heading-code-twice-2",
-        "#no-heading",
-    ]
+    dead = ["gone.png", "#nowhere", "other.md#a-heading-code-twice-2", "#no-heading"]
+    assert dead_links(tmp_path / "page.md") == dead
+
+
+def test_only_files_that_exist_are_named() -> None:
+    named = re.findall(r"^    (\S+(?:\.py|\.json|/))  ", CONTRIBUTING, re.MULTILINE)
+    named += re.findall(r"`((?:lib|tests|docs|\.github)/[\w./-]+)`", CI)
+    assert len(named) > 25
+    assert [file for file in named if not (PROJECT / file).exists()] == []
+
+
+def test_the_page_on_ci_names_all_that_the_workflows_run_and_read() -> None:
+    ran = {
+        each for path in WORKFLOWS for job in jobs(read(path)).values() for each in commands(job)
+    }
+    texts = "".join(path.read_text("utf-8") for path in WORKFLOWS)
+    variables = {*re.findall(r"vars\.(\w+)", texts)}
+    assert variables == {"AWS_DEPLOY_ROLE", "AWS_PLAN_ROLE", "AWS_REGION"}
+    assert [each for each in (*ran, *variables) if f"`{each}`" not in CI] == []
+
+
+def test_the_numbers_that_make_test_prints_go_together() -> None:
+    """It cannot be run from within itself."""
+    [shown] = [command.shown for command in commands_in(README) if command.text == "make test"]
+    end = re.fullmatch(
+        r"=+ \d+ passed, \d+ skipped in (\d+)\.\d\ds \((\d+):([0-5]\d):([0-5]\d)\) =+", shown[-1]
+    )
+    assert end
+    seconds, hours, minutes, rest = map(int, end.groups())
+    assert 3_600 * hours + 60 * minutes + rest == seconds
+    assert re.search(r"^TOTAL +\d+ +0 +\d+ +0 +100%$", "\n".join(shown), re.MULTILINE)
+    assert "Required test coverage of 100.0% reached. Total coverage: 100.00%" in shown

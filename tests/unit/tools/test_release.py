@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 from datetime import date
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lib.formats.errors import LocalError
+from tools import release as module
 from tools.release import main, ready, release, release_notes
 
 TODAY = date(2026, 3, 2)
@@ -58,7 +60,7 @@ def test_a_changelog_that_is_not_ready_is_rejected(changelog: str, message: str)
     assert message in str(caught.value)
 
 
-def test_a_version_is_an_annotated_tag_with_its_notes(clone: Path) -> None:
+def test_a_version_is_an_annotated_tag_with_its_notes_and_released_once(clone: Path) -> None:
     path = release(clone, "1.1.0", ready(clone, "1.1.0", TODAY))
     assert git(clone, "cat-file", "-t", "v1.1.0") == "tag\n"
     notes = "### Fixed\n\n- #1: order.\n"
@@ -66,10 +68,6 @@ def test_a_version_is_an_annotated_tag_with_its_notes(clone: Path) -> None:
     assert tagged.strip() == notes.strip()
     assert path.read_text() == notes
     assert git(clone, "status", "--porcelain") == ""
-
-
-def test_a_version_is_released_once(clone: Path) -> None:
-    release(clone, "1.1.0", ready(clone, "1.1.0", TODAY))
     with pytest.raises(LocalError, match=r"v1\.1\.0 exists already"):
         ready(clone, "1.1.0", TODAY)
 
@@ -86,16 +84,6 @@ def test_outside_of_a_repository_git_says_what_is_wrong(tmp_path: Path) -> None:
         ready(tmp_path, "1.1.0", TODAY)
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str | int | None:
-    """Run the command; returns what it ends with."""
-    monkeypatch.setattr("sys.argv", ["release", *arguments])
-    try:
-        main()
-    except SystemExit as end:
-        return end.code
-    return None
-
-
 def test_the_command_tags_unless_it_only_checks(
     clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,16 +91,25 @@ def test_the_command_tags_unless_it_only_checks(
     changelog = clone / "CHANGELOG.md"
     changelog.write_text(changelog.read_text().replace(f"{TODAY}", f"{date.today()}"))
     git(clone, "commit", "--quiet", "--all", "--message", "Release")
-    assert run(monkeypatch, "--check", "1.1.0") is None
-    assert git(clone, "tag") == ""
-    assert run(monkeypatch, "1.1.0") is None
-    assert git(clone, "tag") == "v1.1.0\n"
+    for arguments, tags in ((["--check", "1.1.0"], ""), (["1.1.0"], "v1.1.0\n")):
+        monkeypatch.setattr("sys.argv", ["release", *arguments])
+        main()
+        assert git(clone, "tag") == tags
     assert "git push origin v1.1.0" in capsys.readouterr().out
 
 
-def test_a_mistake_is_one_line(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "error: name the version, such as: make release VERSION=1.0.0"),
+        (["1.0"], "error: name the version, such as: make release VERSION=1.0.0"),
+        (["3.0.0"], "error: CHANGELOG.md: the first version"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    clone: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], line: str
+) -> None:
     monkeypatch.chdir(clone)
-    no_version = "error: name the version, such as: make release VERSION=1.0.0"
-    assert run(monkeypatch) == no_version
-    assert run(monkeypatch, "1.0") == no_version
-    assert str(run(monkeypatch, "3.0.0")).startswith("error: CHANGELOG.md: the first version")
+    monkeypatch.setattr("sys.argv", ["release", *arguments])
+    with pytest.raises(SystemExit, match=rf"^{line}[^\n]*$"):
+        runpy.run_path(str(module.__file__), run_name="__main__")
