@@ -119,6 +119,8 @@ def test_a_list_has_each_message_once_and_leaves_all_in_the_queue(
     ages = [letter.sent_at_microseconds for letter in letters]
     assert ages == sorted(ages)
     assert len(list_dead_letters(sqs, dlq_url, NOW, limit=12)) == 12
+    counted = sum(each.receive_count for each in list_dead_letters(sqs, dlq_url, NOW))
+    assert counted == 25 + 20 + 25  # the limit stops the reading
     answer_in_turn(sqs, "ReceiveMessage", None, refusal("RequestThrottled"))
     with pytest.raises(ClientError, match="RequestThrottled"):
         list_dead_letters(sqs, dlq_url, NOW)
