@@ -104,7 +104,7 @@ def fill(
         for portion in portions(items_of(its_rules, on_one_key=on_one_key), _MAX_ITEMS_PER_WRITE):
             requests = [{"PutRequest": {"Item": _wired(item)}} for item in portion]
             dynamodb.batch_write_item(RequestItems={table_name: requests})
-        update = dict(actions.telling_state(State(symbol), "filled", its_rules)["Update"])
+        update = dict(actions.changing_state(State(symbol), "filled", its_rules)["Update"])
         update["Key"] = _wired(update["Key"])
         update["ExpressionAttributeValues"] = _wired(update["ExpressionAttributeValues"])
         dynamodb.update_item(**update)

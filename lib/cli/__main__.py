@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-# Where one was closed, nobody reads; the first file or connection opened would take its place.
+# A closed one is None, and the next file or connection that is opened would get its number.
 sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115  # until Python ends
 sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115  # likewise
 

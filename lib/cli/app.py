@@ -3,59 +3,93 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 from typer.main import get_command
 
-from lib.cli import (
-    backtest_command,
-    file_commands,
-    publish_command,
-    rule_commands,
-    watch_commands,
-)
 from lib.formats.errors import CliError, WrongUsage
 from price_alerts.domain.conditions import RuleError
 
-app = typer.Typer(
-    help="Manage price alerts: rules, what fired, and the status of the stack.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+# Module and function in the folder commands; the order is that of the help.
+COMMANDS = {
+    "add": "rules.add",
+    "list": "rules.list_rules",
+    "show": "rules.show",
+    "pause": "rules.pause",
+    "resume": "rules.resume",
+    "remove": "rules.remove",
+    "import": "files.import_rules",
+    "export": "files.export_rules",
+    "publish": "publish.publish_prices",
+    "history": "history.history",
+    "status": "status.status",
+    "repair": "status.repair_stack",
+    "backtest": "backtest.backtest",
+    "dlq list": "dead_letters.list_letters",
+    "dlq redrive": "dead_letters.redrive_letters",
+}
 # Levels may be below 0: -5 is no option.
-app.command(context_settings={"ignore_unknown_options": True})(rule_commands.add)
-app.command("list")(rule_commands.list_rules)
-app.command()(rule_commands.show)
-app.command()(rule_commands.pause)
-app.command()(rule_commands.resume)
-app.command()(rule_commands.remove)
-app.command("import")(file_commands.import_rules)
-app.command("export")(file_commands.export_rules)
-app.command("publish")(publish_command.publish_prices)
-app.command()(watch_commands.history)
-app.command()(watch_commands.status)
-app.command("repair")(watch_commands.repair_stack)
+_CONTEXT_SETTINGS = {"add": {"ignore_unknown_options": True}}
+_OPTIONS: Any = {"add_completion": False, "pretty_exceptions_enable": False}
 
-dlq = typer.Typer(help="Inspect and redrive the dead-letter queue: messages that failed for good.")
-dlq.command("list")(watch_commands.list_letters)
-dlq.command("redrive")(watch_commands.redrive_letters)
-app.add_typer(dlq, name="dlq")
-app.command()(backtest_command.backtest)
+
+class _Group(TyperGroup):
+    """A group that imports only the command that is run: a list of them is made from their help."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        word, command, rest = super().resolve_command(ctx, args)
+        if isinstance(command, TyperGroup):
+            return word, command, rest
+        name = f"{ctx.command_path} {word}".removeprefix("alerts ")
+        module, function = COMMANDS[name].split(".")
+        alone = typer.Typer(**_OPTIONS)
+        alone.command(word, context_settings=_CONTEXT_SETTINGS.get(name))(
+            getattr(import_module(f"lib.cli.commands.{module}"), function)
+        )
+        return word, get_command(alone), rest
+
+
+def _help_of(name: str) -> str:
+    """Return a command's docstring, read from its file."""
+    module, function = COMMANDS[name].split(".")
+    source = Path(__file__).with_name("commands").joinpath(f"{module}.py").read_text("utf-8")
+    found = re.search(rf'^def {function}\(.*?"""(.*?)"""', source, re.DOTALL | re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _app() -> typer.Typer:
+    help_text = "Manage price alerts: rules, what fired, and the status of the stack."
+    app = typer.Typer(cls=_Group, help=help_text, **_OPTIONS)
+    help_text = "Inspect and redrive the dead-letter queue: messages that failed for good."
+    dlq = typer.Typer(cls=_Group, help=help_text)
+    for name in COMMANDS:
+        group, _, word = name.rpartition(" ")
+        (dlq if group else app).command(word, help=_help_of(name))(lambda: None)
+    app.add_typer(dlq, name="dlq")
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code: 0 done, 1 failed, 2 typed wrongly, 130 interrupted.
+    """Run a command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
     Parameters
     ----------
     arguments
-        What was typed after ``alerts``; the process's own arguments if ``None``.
+        What was typed after ``alerts``; by default, the process's own arguments.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        _run(words or ["--help"])
+        command = get_command(_app())
+        # Not by calling it: Typer would end the process, and format its errors in many lines.
+        with command.make_context("alerts", words or ["--help"]) as context:
+            command.invoke(context)
         sys.stdout.flush()
     except typer.Exit as end:
         return end.exit_code
@@ -72,21 +106,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(words: list[str]) -> None:
-    command = get_command(app)
-    # Not by calling it: Typer would end the process, and word its errors in many lines.
-    with command.make_context("alerts", words) as context:
-        command.invoke(context)
-
-
 def _line(error: Exception, words: list[str]) -> str:
     text = str(error)
-    if isinstance(error, typer.TyperException):  # what Typer says about the usage
+    if isinstance(error, typer.TyperException):  # wrong usage
         context = getattr(error, "ctx", None)
         command = context.command_path if context else f"alerts {words[0]}"
         reason = error.format_message().rstrip(".").replace("Value error, ", "")
         text = f"{reason}: see {command} --help"
     # It may quote what was typed, or what AWS said.
-    return "".join(
-        character if character.isprintable() else "?" for character in " ".join(text.split())
-    )
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))

@@ -11,51 +11,42 @@ from lib.formats.errors import WrongUsage
 from lib.formats.price_layout import Hints
 from price_alerts.domain.ticks import InvalidMessage, parse_symbol
 
+
+def _option(name: str, metavar: str, help_text: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(
+        name, metavar=metavar, help=help_text, show_default=False
+    )
+    return option
+
+
 EnvironmentOption = Annotated[
     str | None,
-    typer.Option(
-        "--environment",
-        metavar="NAME",
-        help="Environment (default: $TAP_ENVIRONMENT or dev).",
-        show_default=False,
-    ),
+    _option("--environment", "NAME", "Environment (default: $TAP_ENVIRONMENT or dev)."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
 # What a price file does not say itself.
 SymbolOption = Annotated[
     str | None,
-    typer.Option(
-        "--symbol",
-        metavar="SYMBOL",
-        help="Symbol of all prices in the file, whatever its column says.",
-        show_default=False,
-    ),
+    _option("--symbol", "SYMBOL", "Symbol of all prices in the file, whatever its column says."),
 ]
 PriceColumnOption = Annotated[
     str | None,
-    typer.Option(
-        "--price-column",
-        metavar="NAME",
-        help="Column of prices, unless it is called price or close.",
-        show_default=False,
-    ),
+    _option("--price-column", "NAME", "Column of prices, unless it is called price or close."),
 ]
 TimeColumnOption = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--time-column",
-        metavar="NAME",
-        help="Column of times, unless it is called timestamp, time, date, unix or the like.",
-        show_default=False,
+        "NAME",
+        "Column of times, unless it is called timestamp, time, date, unix or the like.",
     ),
 ]
 TimeZoneOption = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--time-zone",
-        metavar="ZONE",
-        help="IANA zone of times without one, such as America/New_York (default for dates: UTC).",
-        show_default=False,
+        "ZONE",
+        "IANA zone of times without one, such as America/New_York (default for dates: UTC).",
     ),
 ]
 
@@ -71,15 +62,12 @@ def hints_from(
         If the symbol is invalid, or the zone unknown.
     """
     try:
-        return Hints(
-            None if symbol is None else parse_symbol(symbol),
-            price_column,
-            time_column,
-            None if time_zone is None else ZoneInfo(time_zone),
-        )
+        symbol = None if symbol is None else parse_symbol(symbol)
+        zone = None if time_zone is None else ZoneInfo(time_zone)
     except InvalidMessage as reason:
         raise WrongUsage(f"--symbol: {reason}") from None
     except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is not a zone
         raise WrongUsage(
             f"--time-zone: there is no zone {time_zone}: write, say, UTC or America/New_York"
         ) from None
+    return Hints(symbol, price_column, time_column, zone)

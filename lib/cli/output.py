@@ -39,12 +39,7 @@ def write_table(
 ) -> None:
     """Print a table without cutting anything off.
 
-    Parameters
-    ----------
-    names, rows
-        The columns' names, and their cells row by row.
-    texts
-        The columns that are folded on a narrow terminal. All others stay whole, to be copied.
+    On a narrow terminal the columns in ``texts`` are folded; all others stay whole, to be copied.
     """
     table, rows = _table(show_header=True), list(rows)
     needed = 0
@@ -73,20 +68,7 @@ def write_facts(facts: dict[str, Cell]) -> None:
 
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on stderr, if that is a terminal.
-
-    Parameters
-    ----------
-    what
-        What is done.
-    total
-        How much there is to do; ``None`` if unknown.
-
-    Yields
-    ------
-    Callable
-        Call it with how much has been done so far.
-    """
+    """Show a progress bar on stderr, if that is a terminal; yields what sets how much is done."""
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
@@ -102,7 +84,7 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 def waiting(what: str) -> AbstractContextManager[object]:
-    """Show on stderr what the command waits for, if that is a terminal."""
+    """Show what the command waits for on stderr, if that is a terminal."""
     return Console(stderr=True).status(what)
 
 
@@ -117,7 +99,7 @@ def _table(*, show_header: bool) -> Table:
 
 
 def _write(table: Table, needed_characters: int) -> None:
-    # Anybody may have written what is in the table: it is not markup.
+    # Anyone may have written what is in the table: it is not markup.
     console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDE

@@ -35,82 +35,69 @@ def rule_document(rule: Rule | SetAside, now_microseconds: int) -> dict[str, Any
 
     ``unreadable`` is why a rule is set aside; what is unknown is ``None``.
     """
-    document: dict[str, Any] = {
-        **dict.fromkeys(KEYS),
-        "id": rule.rule_id,
-        "symbol": rule.symbol,
-        "status": str(status_of(rule, now_microseconds)),
-        "armed": None,
-        "last_fired_at": None,
-        "last_firing_id": None,
-        "unreadable": None,
-    }
+    keys = {**dict.fromkeys(KEYS), "id": rule.rule_id, "symbol": rule.symbol}
+    status = str(status_of(rule, now_microseconds))
     if isinstance(rule, SetAside):
-        return document | {"unreadable": rule.reason}
-    return document | {
+        unknown = dict.fromkeys(("armed", "last_fired_at", "last_firing_id"))
+        return {**keys, "status": status, **unknown, "unreadable": rule.reason}
+    return {
+        **keys,
         **asdict(words_of(rule)),
         "trigger": str(rule.trigger),
+        "status": status,
         "armed": rule.progress.disarmed is None,
         "last_fired_at": _last_fired(rule),
         "last_firing_id": rule.progress.last_firing_id,
+        "unreadable": None,
     }
 
 
 def write_rules(rules: Iterable[Rule | SetAside], now_microseconds: int) -> None:
     """Print rules as a table."""
-    write_table(
-        ["id", "symbol", "condition", "trigger", "status", "last fired", "owner"],
-        (_row(rule, now_microseconds) for rule in rules),
-        texts=["condition", "trigger", "owner"],
-    )
+    names = ["id", "symbol", "condition", "trigger", "status", "last fired", "owner"]
+    rows = (_row(rule, now_microseconds) for rule in rules)
+    write_table(names, rows, texts=["condition", "trigger", "owner"])
 
 
 def write_rule(rule: Rule | SetAside, now_microseconds: int) -> None:
     """Print everything about a rule."""
+    status = _status(rule, now_microseconds)
+    facts: dict[str, Cell] = {"id": rule.rule_id, "symbol": rule.symbol}
     if isinstance(rule, SetAside):
-        write_facts(
-            {
-                "id": rule.rule_id,
-                "symbol": rule.symbol,
-                "status": _status(rule, now_microseconds),
-                "reason": rule.reason,
-            }
-        )
+        write_facts(facts | {"status": status, "reason": rule.reason})
         return
     words = words_of(rule)
     side = rule.progress.disarmed
     back = "and the price has not moved back far enough"
-    write_facts(
-        {
-            "id": rule.rule_id,
-            "symbol": rule.symbol,
-            "condition": condition_in_words(rule.terms),
-            "trigger": str(rule.trigger),
-            "cooldown": words.cooldown or "none",
-            "rearm": words.rearm or "none",
-            "expires": words.expires or "never",
-            "owner": rule.owner,
-            "note": rule.note,
-            "message": rule.message or "default",
-            "status": _status(rule, now_microseconds),
-            "armed": f"no: it fired on the {side} side, {back}" if side else "yes",
-            "last fired": _last_fired(rule) or "never",
-            "last firing": rule.progress.last_firing_id or "none",
-        }
-    )
+    facts |= {
+        "condition": condition_in_words(rule.terms),
+        "trigger": str(rule.trigger),
+        "cooldown": words.cooldown or "none",
+        "rearm": words.rearm or "none",
+        "expires": words.expires or "never",
+        "owner": rule.owner,
+        "note": rule.note,
+        "message": rule.message or "default",
+        "status": status,
+        "armed": f"no: it fired on the {side} side, {back}" if side else "yes",
+        "last fired": _last_fired(rule) or "never",
+        "last firing": rule.progress.last_firing_id or "none",
+    }
+    write_facts(facts)
 
 
 def _row(rule: Rule | SetAside, now_microseconds: int) -> list[Cell]:
+    key = [rule.rule_id, rule.symbol]
     status = _status(rule, now_microseconds)
     if isinstance(rule, SetAside):
-        return [rule.rule_id, rule.symbol, rule.reason, "", status, "", ""]
+        return [*key, rule.reason, "", status, "", ""]
+    last_fired = _last_fired(rule, to_seconds=True) or "never"
     return [
-        rule.rule_id,
-        rule.symbol,
+        *key,
         condition_in_words(rule.terms),
         trigger_in_words(rule),
         status,
-        _last_fired(rule, to_seconds=True) or "never",
+        last_fired,
         rule.owner,
     ]
 

@@ -1,4 +1,4 @@
-"""boto3's clients, made so that what is wrong with where they lead is told in one line."""
+"""boto3's clients, with one clear line for a wrong endpoint."""
 
 from __future__ import annotations
 
@@ -13,45 +13,34 @@ from botocore.exceptions import BotoCoreError
 from lib.formats.errors import CliError
 
 
-def made(
+def aws_client(
     make: Callable[..., Any], session: boto3.Session, service: str, region: str, config: Config
 ) -> Any:
-    """Make a client or a resource that refuses answers that do not come from AWS.
+    """Return a client or a resource that rejects answers that do not come from AWS.
 
-    Parameters
-    ----------
-    make
-        ``boto3.Session.client`` or ``boto3.Session.resource``.
-    session, service, region, config
-        What it is made of.
+    ``make`` is ``boto3.Session.client`` or ``boto3.Session.resource``; its errors pass through.
 
     Raises
     ------
     CliError
-        If AWS_ENDPOINT_URL is none; what boto3 raises passes through.
+        If AWS_ENDPOINT_URL is no URL.
     """
     try:
-        thing = make(session, service, region_name=region, config=config)
-        client = getattr(thing.meta, "client", thing)
-        _ = urlsplit(client.meta.endpoint_url).port  # else refused only by the first request
+        created = make(session, service, region_name=region, config=config)
+        client = getattr(created.meta, "client", created)
+        _ = urlsplit(client.meta.endpoint_url).port  # else only the first request would fail
     except BotoCoreError:  # some of them are a ValueError as well
         raise
     except ValueError as reason:
         raise CliError(
             f"{reason}: AWS_ENDPOINT_URL is written like http://127.0.0.1:4566"
         ) from None
-    _refuse_strangers(client)
-    return thing
 
+    def check(parsed: Mapping[str, Any], **_: object) -> None:
+        """Reject what botocore takes for an empty answer.
 
-def _refuse_strangers(client: Any) -> None:
-    """Have answers refused that do not come from AWS; botocore takes any as one that holds nothing.
-
-    Every answer of AWS has the id of its request; only one that tells of trouble may come from
-    what stands before it.
-    """
-
-    def refuse(parsed: Mapping[str, Any], **_: object) -> None:
+        AWS puts a request's id into every answer; a gateway in front of it may answer 5xx.
+        """
         metadata = parsed["ResponseMetadata"]
         if "RequestId" not in metadata and metadata["HTTPStatusCode"] < 500:
             raise CliError(
@@ -59,4 +48,5 @@ def _refuse_strangers(client: Any) -> None:
                 "and the network's proxy"
             )
 
-    client.meta.events.register("after-call", refuse)
+    client.meta.events.register("after-call", check)
+    return created

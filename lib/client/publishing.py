@@ -21,14 +21,11 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
-TICKS_PER_MESSAGE = 100
-MESSAGES_PER_REQUEST = 10  # SQS SendMessageBatch: entries in a request
-# Any SQS accepts 256 KiB in a request. A tick has up to four bytes for each character of its
-# symbol, and the given number for all the rest.
+_TICKS_PER_MESSAGE = 100
+_MESSAGES_PER_REQUEST = 10  # SQS SendMessageBatch: entries in a request
+# Any SQS accepts 256 KiB in a request. A tick has up to four bytes per character of its symbol,
+# and a fixed number for the rest.
 _REQUEST_BYTES, _TICK_BYTES, _CHARACTER_BYTES = 256 * 1_024, 144, 4
-# SQS gives all messages of a request one time, and at one time ticks are in the order of their
-# messages' ids: in any. Prices of no other time are sent message by message.
-UNTIMED_TICKS_PER_MESSAGE = MAX_TICKS_PER_MESSAGE
 _GROUP = re.compile(r"[!-~]{1,128}")  # Amazon SQS API Reference, SendMessage, MessageGroupId
 _ATTEMPTS = 5
 _FIRST_PAUSE_SECONDS = 0.2
@@ -36,7 +33,7 @@ _FIRST_PAUSE_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A message that SQS did not take, and the prices in it."""
+    """The prices of a message that SQS did not accept."""
 
     reason: str
     prices: Sequence[Price]
@@ -44,7 +41,7 @@ class Refusal:
 
 @dataclass(slots=True)
 class Publication:
-    """What SQS has taken so far, and what it has refused for good."""
+    """What SQS has accepted so far, and what it has rejected for good."""
 
     accepted_ticks: int = 0
     accepted_messages: int = 0
@@ -58,48 +55,43 @@ def publish(
     on_progress: Callable[[Publication], object] = lambda _publication: None,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Publication:
-    """Send prices to the queue, in their order.
+    """Send prices, all with or all without a timestamp, to the queue in their order.
 
-    A message holds up to a hundred prices, or five hundred without timestamps; in it those of a
-    symbol keep their order. A standard queue may swap messages; the handler puts a price in its
-    place, unless it comes too late. For a FIFO queue, each message holds prices of one symbol.
+    A message has up to a hundred prices, or five hundred without timestamps; in it those of a
+    symbol keep their order. A standard queue may swap messages; the handler applies a price in
+    its place, unless it comes too late. For a FIFO queue, each message has prices of one symbol.
 
     Parameters
     ----------
-    sqs, queue_url
-        The queue.
     prices
-        What is to be sent, all with or all without a timestamp; read as it is sent.
+        Read as they are sent.
     on_progress
-        Called after each request with what has become of the prices so far.
+        Called after each request.
     sleep
-        Waits for so many seconds, before an entry that failed is sent again.
-
-    Returns
-    -------
-    Publication
-        What was accepted and what was not. What was refused as the sender's fault is not sent
-        again, all else is sent five times.
+        Waits for some seconds before a failed message is sent again: five times in all, unless
+        the fault is the sender's.
 
     Raises
     ------
     BotoCoreError, ClientError
-        If a whole request fails; what was accepted before, ``on_progress`` was told.
+        If a whole request fails.
     """
     publication = Publication()
     waiting = iter(prices)
     first = next(waiting, None)
     if first is None:
         return publication
-    ticks, messages_at_once = TICKS_PER_MESSAGE, MESSAGES_PER_REQUEST
+    ticks, messages_at_once = _TICKS_PER_MESSAGE, _MESSAGES_PER_REQUEST
     if first.timestamp_microseconds is None:
-        ticks, messages_at_once = UNTIMED_TICKS_PER_MESSAGE, 1
-    is_fifo = queue_url.endswith(".fifo")
+        # SQS gives all messages of a request one time, which orders their ticks by the messages'
+        # ids: at random. So these are sent message by message.
+        ticks, messages_at_once = MAX_TICKS_PER_MESSAGE, 1
     split = _messages(chain([first], waiting), ticks, _REQUEST_BYTES // messages_at_once)
     for messages in portions(split, messages_at_once):
-        for request in (
-            portions(_by_symbol(messages), MESSAGES_PER_REQUEST) if is_fifo else [messages]
-        ):
+        requests: Iterable[Sequence[Sequence[Price]]] = [messages]
+        if queue_url.endswith(".fifo"):
+            requests = portions(_by_symbol(messages), _MESSAGES_PER_REQUEST)
+        for request in requests:
             _send(sqs, queue_url, request, publication, sleep)
         on_progress(publication)
     return publication
@@ -115,11 +107,11 @@ def _messages(
 
 
 def _by_symbol(messages: Iterable[Sequence[Price]]) -> Iterator[Sequence[Price]]:
-    """Part prices by symbol, for a FIFO queue keeps an order within each."""
-    parted: dict[str, list[Price]] = {}
+    """Split prices by symbol: a FIFO queue keeps the order within a group."""
+    by_symbol: dict[str, list[Price]] = {}
     for price in chain.from_iterable(messages):
-        parted.setdefault(price.symbol, []).append(price)
-    for prices in parted.values():
+        by_symbol.setdefault(price.symbol, []).append(price)
+    for prices in by_symbol.values():
         yield from portions(prices, MAX_TICKS_PER_MESSAGE)
 
 
@@ -134,7 +126,7 @@ def _send(
     entries = {name: _entry(name, prices, queue_url) for name, prices in waiting.items()}
     reasons = dict.fromkeys(waiting, "SQS did not say what became of it")
     for attempt in range(_ATTEMPTS):
-        if attempt:  # with jitter, so that many senders do not come again at the same time
+        if attempt:  # with jitter, so that many senders do not retry together
             sleep(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1))  # noqa: S311
         answer = sqs.send_message_batch(
             QueueUrl=queue_url, Entries=[entries[name] for name in waiting]
@@ -157,30 +149,26 @@ def _entry(
 ) -> SendMessageBatchRequestEntryTypeDef:
     entry: SendMessageBatchRequestEntryTypeDef = {"Id": name, "MessageBody": _body(prices)}
     if queue_url.endswith(".fifo"):
-        entry["MessageGroupId"] = _group_of(prices[0].symbol)
-        # One for each sending: the same price may well be meant twice.
+        symbol = prices[0].symbol
+        is_name = _GROUP.fullmatch(symbol)
+        entry["MessageGroupId"] = symbol if is_name else hashlib.sha256(symbol.encode()).hexdigest()
+        # New for each sending: the same price may be sent twice on purpose.
         entry["MessageDeduplicationId"] = uuid4().hex
     return entry
 
 
-def _group_of(symbol: str) -> str:
-    if _GROUP.fullmatch(symbol):
-        return symbol
-    return hashlib.sha256(symbol.encode()).hexdigest()
-
-
-def _body(prices: Sequence[Price]) -> str:
+def _body(prices: Iterable[Price]) -> str:
     return f"[{', '.join(map(_tick, prices))}]"
 
 
 def _tick(price: Price) -> str:
-    """Write a tick as JSON, the number exactly."""
+    """Return a tick as JSON; by hand, as its number must be exact."""
     number = f"{price.price:f}"
     if len(number) > MAX_DIGITS:
         number = str(price.price)
-    timestamp = ""
+    tick = f'"symbol": {json.dumps(price.symbol, ensure_ascii=False)}, "price": {number}'
     if price.timestamp_microseconds is not None:
-        timestamp = f', "timestamp": "{format_timestamp(price.timestamp_microseconds)}"'
-    sequence = f', "sequence": {price.sequence}' if price.sequence else ""
-    symbol = json.dumps(price.symbol, ensure_ascii=False)
-    return f'{{"symbol": {symbol}, "price": {number}{timestamp}{sequence}}}'
+        tick += f', "timestamp": "{format_timestamp(price.timestamp_microseconds)}"'
+    if price.sequence:
+        tick += f', "sequence": {price.sequence}'
+    return f"{{{tick}}}"

@@ -1,9 +1,9 @@
-"""Repair: has the function finish what an invocation left behind."""
+"""Repair: the function finishes what an invocation left behind."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,54 +11,41 @@ from lib.formats.errors import CliError
 from price_alerts.domain.portions import portions
 
 _SYMBOLS_PER_INVOCATION = 10
-_ROUNDS = 20  # one takes some thousand firings further
+_ROUNDS = 20  # each delivers some thousand firings
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """The symbols that nothing is left of, and those that something still is."""
+    """The symbols that have nothing left to deliver, and those that still have."""
 
     repaired: list[str]
     stuck: list[str]
 
 
-def repair(functions: Any, function_name: str, symbols: Iterable[str]) -> Repair:
-    """Invoke the function for symbols with firings that nobody delivers, until they are out.
-
-    Only the function may announce alerts: nobody else could deliver them.
-
-    Parameters
-    ----------
-    functions
-        A client for it.
-    function_name, symbols
-        The function, and the symbols.
+def repair(functions: Any, function_name: str, symbols: Sequence[str]) -> Repair:
+    """Invoke the function for stuck symbols until their firings are delivered.
 
     Raises
     ------
     CliError
         If an invocation fails.
     """
-    wanted = list(symbols)
-    stuck = wanted
+    stuck = list(symbols)
     for _ in range(_ROUNDS):
-        left = [
+        stuck = [
             symbol
-            for portion in portions(stuck, _SYMBOLS_PER_INVOCATION)
-            for symbol in _invoke(functions, function_name, portion)
+            for some in portions(stuck, _SYMBOLS_PER_INVOCATION)
+            for symbol in _invoke(functions, function_name, some)
         ]
-        if not left:
-            return Repair(wanted, [])
-        stuck = left
-    return Repair([symbol for symbol in wanted if symbol not in stuck], stuck)
+    return Repair([symbol for symbol in symbols if symbol not in stuck], stuck)
 
 
 def _invoke(functions: Any, function_name: str, symbols: list[str]) -> list[str]:
     answer = functions.invoke(
         FunctionName=function_name, Payload=json.dumps({"repair": symbols}).encode()
     )
-    said = json.loads(answer["Payload"].read())
+    result = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
-        raise CliError(f"the function failed ({said.get('errorMessage', 'it does not say why')})")
-    unfinished: list[str] = said["unfinished"]
+        raise CliError(f"the function failed ({result.get('errorMessage', 'it does not say why')})")
+    unfinished: list[str] = result["unfinished"]
     return unfinished

@@ -1,4 +1,4 @@
-"""What a change of a rule writes to the table, as the actions of a transaction. Pure."""
+"""What a change of a rule writes, as the actions of a transaction. Pure."""
 
 from __future__ import annotations
 
@@ -30,12 +30,21 @@ Action = dict[str, Any]
 # To add a rule: its id, the rule, two levels, two of re-arming, and that it is new.
 MAX_ACTIONS_PER_RULE = 7
 
-# What says where a rule stands in the index, and what has come of it. The release before writes
-# no revisions.
+# What determines a rule's place in the index, and its progress. The release before writes no
+# revisions.
 _COMPARED = (
-    *("condition", "levels", "percent", "window", "rearm", "rearm_percent"),
-    *("expires_at_microseconds", "status", "disarmed", "revision"),
-    *("last_fired_at_microseconds", "last_firing_id"),
+    "condition",
+    "levels",
+    "percent",
+    "window",
+    "rearm",
+    "rearm_percent",
+    "expires_at_microseconds",
+    "status",
+    "disarmed",
+    "revision",
+    "last_fired_at_microseconds",
+    "last_firing_id",
 )
 
 
@@ -46,9 +55,9 @@ class RuleActions:
         self._table_name = table_name
 
     def adding(self, rule: Rule, now_seconds: int) -> list[Action]:
-        """Write a rule with all that stands in the index, on condition that no rule has its id.
+        """Write a rule and its entries in the index, if no rule has its id.
 
-        What the table is to sweep away by now does not count; when it does is up to DynamoDB.
+        Items that DynamoDB should have deleted by now do not count.
         """
         is_free = {
             "ConditionExpression": "attribute_not_exists(pk) OR expires_at_epoch < :now",
@@ -61,17 +70,17 @@ class RuleActions:
         ]
 
     def pausing(self, item: Item, after: Rule) -> list[Action]:
-        """Take a rule out of the index, on condition that its item is as it was read."""
+        """Take a rule out of the index, if its item has not changed."""
         return [self._update(item, after), *self._leave_index(after)]
 
     def resuming(self, item: Item, after: Rule) -> list[Action]:
-        """Bring a rule back as a new one, on condition that its item is as it was read."""
+        """Put a rule into the index as a new one, if its item has not changed."""
         return [self._update(item, after), *self._puts(watch_items(after))]
 
     def removing(self, item: Item, rule: Rule | SetAside) -> list[Action]:
-        """Delete a rule, on condition that its item is as it was read.
+        """Delete a rule, if its item has not changed.
 
-        The watches of one that is set aside are not known: they are left.
+        The watches of one that is set aside are unknown, and stay.
         """
         return [
             self._action("Delete", Key=_key_of(item), **_unchanged(item)),
@@ -79,20 +88,12 @@ class RuleActions:
             *self._leave_index(rule),
         ]
 
-    def telling_state(self, state: State, nonce: str, rules: Iterable[Rule]) -> Action:
-        """Tell a symbol's state of a change, and of the windows that the rules need.
+    def changing_state(self, state: State, nonce: str, rules: Iterable[Rule]) -> Action:
+        """Record a change of rules in their symbol's state, if it is as it was read.
 
-        On condition that the state is as it was read. The version goes up, so that nothing that
-        was decided before passes unseen, and the quiet bands are forgotten.
-
-        Parameters
-        ----------
-        state
-            The state as it was read.
-        nonce
-            Something that no other write has.
-        rules
-            The rules that become active.
+        The version goes up, so that an invocation that decided something before it notices, and
+        the quiet bands are forgotten. ``nonce`` is unique to each write; ``rules`` are those that
+        become active, whose windows must be kept.
         """
         values: dict[str, Any] = {
             ":next": state.version + 1,
@@ -100,13 +101,13 @@ class RuleActions:
             ":schema": STATE_SCHEMA,
             ":listed": state_listing(state.symbol)["rule_id"],
         }
-        names = {"#version": "version", "#nonce": "nonce", "#schema": "schema", "#band": "band"}
+        names = {f"#{name}": name for name in ("version", "nonce", "schema", "band")}
         update = "SET #version = :next, #nonce = :nonce, #schema = :schema, rule_id = :listed"
         if state.recent:
             update += ", recent_version = :next"
         lost = state.windows if state.is_lost else ()
-        asked = (rule.terms.extremes for rule in rules if rule.terms.is_move)
-        for number, window in enumerate(dict.fromkeys((*lost, *asked))):
+        needed = (rule.terms.extremes for rule in rules if rule.terms.is_move)
+        for number, window in enumerate(dict.fromkeys((*lost, *needed))):
             update += f", #window{number} = if_not_exists(#window{number}, :empty)"
             names[f"#window{number}"] = window
             values[":empty"] = []
@@ -120,7 +121,7 @@ class RuleActions:
         return self._action(
             "Update",
             Key=state_key(state.symbol),
-            # Other code keeps the recent ticks as `past`, and does not see when rules took effect.
+            # Other code keeps the recent ticks as `past`, and does not know when rules took effect.
             UpdateExpression=f"{update} REMOVE #band, past",
             ConditionExpression=condition,
             ExpressionAttributeNames=names,
@@ -128,10 +129,7 @@ class RuleActions:
         )
 
     def _update(self, item: Item, after: Rule) -> Action:
-        attributes: Attributes = {
-            **progress_attributes(after.progress),
-            "revision": after.revision,
-        }
+        attributes: Attributes = {**progress_attributes(after.progress), "revision": after.revision}
         if after.since:
             attributes["since"] = position_text(after.since)
         gone = [name for name in ("disarmed", "trail", "since") if name not in attributes]
@@ -158,18 +156,18 @@ def _key_of(item: Item) -> Attributes:
 
 
 def _unchanged(item: Item) -> dict[str, Any]:
-    """Write a condition: one may have been removed, and another added under its id.
+    """Return the condition that a rule was not removed, and another added under its id.
 
-    It is made of the item itself, which may have been written in another way than today.
+    It is made of the item itself, which other code may have written differently.
     """
-    known = {name: item[name] for name in _COMPARED if name in item}
-    condition = {
+    there = [name for name in _COMPARED if name in item]
+    condition: dict[str, Any] = {
         "ConditionExpression": " AND ".join(
-            f"#{name} = :was_{name}" if name in known else f"attribute_not_exists(#{name})"
+            f"#{name} = :was_{name}" if name in there else f"attribute_not_exists(#{name})"
             for name in _COMPARED
         ),
         "ExpressionAttributeNames": {f"#{name}": name for name in _COMPARED},
     }
-    values = {f":was_{name}": value for name, value in known.items()}
-    # DynamoDB takes no empty map.
-    return {**condition, "ExpressionAttributeValues": values} if values else condition
+    if there:  # DynamoDB rejects an empty map
+        condition["ExpressionAttributeValues"] = {f":was_{name}": item[name] for name in there}
+    return condition

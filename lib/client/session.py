@@ -1,4 +1,4 @@
-"""What commands share: the stack that they speak to, and the present."""
+"""How commands begin and end: the stack that they manage, and what their errors say."""
 
 from __future__ import annotations
 
@@ -14,17 +14,12 @@ from lib.formats.errors import CliError
 
 @contextmanager
 def connected(environment: str | None) -> Iterator[Target]:
-    """Speak to a stack.
-
-    Parameters
-    ----------
-    environment
-        The environment's name, or ``None`` for the usual one.
+    """Connect to the stack of an environment, by default the usual one.
 
     Raises
     ------
     CliError
-        What boto3 raises meanwhile, in one line that says what to do.
+        For boto3's errors meanwhile: one line that says what to do.
     """
     target = Target(environment)
     try:
@@ -34,27 +29,16 @@ def connected(environment: str | None) -> Iterator[Target]:
 
 
 @contextmanager
-def telling_what_is_done(what: Callable[[], str]) -> Iterator[None]:
-    """Add to the reason why work ends early how far it has come.
-
-    Parameters
-    ----------
-    what
-        Says what has been done by then.
-
-    Raises
-    ------
-    CliError, KeyboardInterrupt
-        The one that has ended the work, with more words.
-    """
+def reporting(progress: Callable[[], str]) -> Iterator[None]:
+    """Add the progress so far to the error or the interruption that ends the work."""
     try:
         yield
     except CliError as reason:
-        raise type(reason)(f"{reason} ({what()})") from None
+        raise type(reason)(f"{reason} ({progress()})") from None
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(what()) from None
+        raise KeyboardInterrupt(progress()) from None
 
 
 def now_microseconds() -> int:
-    """Tell the time, in microseconds since 1970."""
+    """Return the time in microseconds since 1970."""
     return time.time_ns() // 1_000

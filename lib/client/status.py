@@ -1,4 +1,4 @@
-"""How a stack is doing: its queues, its table and its function."""
+"""The status of a stack: its queues, its table and its function."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lib.client.history import firings_of_all
-from lib.client.listing import listed_keys
+from lib.client.reading import listed_keys
 from lib.client.target import Target
 from lib.formats.words import SetAside, rule_in
 from price_alerts.adapters.items import symbol_in
@@ -22,13 +22,7 @@ _DAY_MICROSECONDS = 86_400 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class QueueStatus:
-    """How many messages are in a queue, as far as SQS knows at the moment.
-
-    Attributes
-    ----------
-    waiting, in_flight, delayed
-        Those to be received, those received and not finished, and those not to be received yet.
-    """
+    """How many messages are in a queue, approximately: to be received, received, or delayed."""
 
     waiting: int
     in_flight: int
@@ -37,25 +31,24 @@ class QueueStatus:
 
 @dataclass(slots=True)
 class TableStatus:
-    """What the table holds.
+    """What is in the table.
 
     Attributes
     ----------
     rules
-        How many rules there are of each status.
+        The number of rules by status, without those set aside.
     rules_set_aside
-        How many rules cannot be read; the others do not count them.
+        The number of rules that cannot be read.
     symbols
-        How many symbols have a state.
+        The number of symbols with a state.
     delivering
-        Symbols with firings that somebody is delivering, sorted.
+        Symbols with firings that an invocation is delivering, sorted.
     stuck
         Symbols with firings that an invocation left behind, sorted: their next price delivers
         them, or `repair`.
-    firings_of_last_day
-        How many firings were decided in the last 24 hours.
-    undeliverable_firings
-        How many of them SNS rejected for good.
+    firings_of_last_day, undeliverable_firings
+        The number of firings decided in the last 24 hours, and of those that SNS rejected for
+        good.
     last_fired_at
         When the last of them was decided, as ISO 8601; ``None`` if there is none.
     """
@@ -72,15 +65,7 @@ class TableStatus:
 
 @dataclass(frozen=True, slots=True)
 class FunctionStatus:
-    """Lambda's words for the function.
-
-    Attributes
-    ----------
-    state, last_update
-        Such as ``Active`` and ``Successful``.
-    mapping
-        The state of what feeds it from the queue, such as ``Enabled``; ``None`` without one.
-    """
+    """Lambda's words for the function, and for what feeds it; ``None`` if nothing does."""
 
     state: str
     last_update: str
@@ -89,7 +74,7 @@ class FunctionStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a stack is doing."""
+    """The status of a stack."""
 
     queue: QueueStatus
     dead_letter_queue: QueueStatus
@@ -98,18 +83,10 @@ class Status:
 
 
 def read_status(target: Target, now_microseconds: int) -> Status:
-    """Ask all parts of a stack how they are doing.
+    """Return the status of a stack, for people.
 
-    All rules and states are read, and the firings of a day: this is for people, not for a
-    dashboard. How old the oldest message is only CloudWatch knows,
-    which is not asked.
-
-    Parameters
-    ----------
-    target
-        The stack.
-    now_microseconds
-        The present, by which a delivery is stuck or not.
+    It reads all rules and states, and the firings of a day, which is too much for a dashboard.
+    Only CloudWatch knows the age of the oldest message, and is not asked.
     """
     return Status(
         queue=read_queue(target.sqs, target.queue_url),
@@ -120,16 +97,15 @@ def read_status(target: Target, now_microseconds: int) -> Status:
 
 
 def read_queue(sqs: SQSClient, url: str) -> QueueStatus:
-    """Ask SQS how many messages are in a queue."""
-    answer = sqs.get_queue_attributes(
+    """Return the numbers of messages in a queue."""
+    counts = sqs.get_queue_attributes(
         QueueUrl=url,
         AttributeNames=[
             "ApproximateNumberOfMessages",
             "ApproximateNumberOfMessagesNotVisible",
             "ApproximateNumberOfMessagesDelayed",
         ],
-    )
-    counts = answer["Attributes"]
+    )["Attributes"]
     return QueueStatus(
         waiting=int(counts["ApproximateNumberOfMessages"]),
         in_flight=int(counts["ApproximateNumberOfMessagesNotVisible"]),
@@ -138,7 +114,7 @@ def read_queue(sqs: SQSClient, url: str) -> QueueStatus:
 
 
 def read_table(table: Table, now_microseconds: int) -> TableStatus:
-    """Count what is in a table: reads rules and states, and the firings of the last day."""
+    """Count what is in a table; the present decides which deliveries are stuck."""
     status = TableStatus()
     for item in read_all(table, listed_keys(table)):
         if item["sk"] == "STATE":

@@ -1,4 +1,4 @@
-"""A queue of one's own that gets what topics publish, and waiting for what comes."""
+"""A queue that receives what topics publish, and a wait for it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,7 @@ from lib.formats.errors import LocalError
 
 
 class Subscriber:
-    """An SQS queue that topics of its account can send to, once it is subscribed.
-
-    Parameters
-    ----------
-    sqs
-        A client for it.
-    name
-        What to call it.
-    """
+    """An SQS queue that topics of its account can send to, once it is subscribed."""
 
     def __init__(self, sqs: Any, name: str = "demo-subscriber") -> None:
         self._sqs = sqs
@@ -48,11 +40,11 @@ class Subscriber:
         return arn
 
     def receive(self, wait_seconds: int = 1) -> Iterator[Mapping[str, Any]]:
-        """Wait for firings and take them off the queue."""
+        """Wait for firings, and take them off the queue."""
         return map(json.loads, self.texts(wait_seconds))
 
     def texts(self, wait_seconds: int = 1) -> Iterator[str]:
-        """Wait for whatever topics send, and take it off the queue."""
+        """Wait for the texts that topics send, and take them off the queue."""
         answer = self._sqs.receive_message(
             QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_seconds
         )
@@ -68,12 +60,12 @@ class Subscriber:
 def wait_for(
     is_so: Callable[[], bool], otherwise: str, patience_seconds: float, poll_seconds: float
 ) -> None:
-    """Ask until something is so; what happens in the emulator raises no event here.
+    """Poll a condition; what happens in the emulator raises no event here.
 
     Raises
     ------
     LocalError
-        With the text ``otherwise``, once patience has run out.
+        With the text ``otherwise``, when patience has run out.
     """
     give_up_at = time.monotonic() + patience_seconds
     while not is_so():

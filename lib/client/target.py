@@ -1,9 +1,8 @@
-"""The deployed stack that a command speaks to."""
+"""The deployed stack that a command manages."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from lib.client.clients import made
+from lib.client.clients import aws_client
 from lib.client.errors import explained
 from lib.config.document import (
     ConfigurationError,
@@ -33,27 +32,26 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _CONFIGURATION = Path(__file__).parents[2] / "cdktf.json"
-# Somebody waits for the answer; boto3 would try for minutes to reach what is not there.
-_CLIENTS = Config(
+# Someone waits for the answer; boto3 would try for minutes to reach what is not there.
+_CONFIG = Config(
     connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}
 )
 
 
 class Target:
-    """An environment's stack, with clients for its parts, each made when it is first needed.
+    """An environment's stack, with clients for its parts, each created when it is first used.
 
     Credentials, profile and endpoint are those of every AWS tool. boto3's errors pass through;
-    `explained` words them.
+    `explained` puts them into words.
 
     Parameters
     ----------
     environment
-        The environment's name; if ``None``, ``TAP_ENVIRONMENT``'s, else ``dev``.
+        By default ``TAP_ENVIRONMENT``, else ``dev``.
     configuration
-        The cdktf.json that says which environments there are, and names the region if nothing else
-        does.
+        The cdktf.json with the environments, and with the region if nothing else names one.
     region
-        Where to look for the stack, whatever AWS tools are set to; ``None`` leaves it to them.
+        Overrides the region of AWS tools.
 
     Raises
     ------
@@ -85,7 +83,7 @@ class Target:
 
     @cached_property
     def region(self) -> str:
-        """The region: the one set for every AWS tool, else that of the environment's settings.
+        """The region of AWS tools, else that of the environment's settings.
 
         Raises
         ------
@@ -102,15 +100,15 @@ class Target:
 
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
-        """What feeds emit, those of the settings among them; without them if they are wrong."""
+        """The shapes that feeds emit; only the built-in ones if the settings are invalid."""
         try:
             return shapes_with(load_settings(self._configuration, self.environment).shapes)
         except SettingsError:
             return SHAPES
 
     def client(self, service: str) -> Any:
-        """Make a client for any service."""
-        return self._made(boto3.Session.client, service)
+        """Return a new client for any service."""
+        return aws_client(boto3.Session.client, self._session, service, self.region, _CONFIG)
 
     @cached_property
     def table(self) -> Table:
@@ -119,8 +117,8 @@ class Target:
 
     def table_called(self, name: str) -> Table:
         """Return any table of the account."""
-        resource = self._made(boto3.Session.resource, "dynamodb")
-        table: Table = resource.Table(name)
+        make = boto3.Session.resource
+        table: Table = aws_client(make, self._session, "dynamodb", self.region, _CONFIG).Table(name)
         return table
 
     @cached_property
@@ -141,17 +139,17 @@ class Target:
 
     @cached_property
     def queue_url(self) -> str:
-        """Where prices are sent to."""
+        """The queue of prices."""
         return self._url_of("queue")
 
     @cached_property
     def dead_letter_queue_url(self) -> str:
-        """Where the messages are that were given up."""
+        """The queue of messages that failed for good."""
         return self._url_of("dead_letter_queue")
 
     def explained(self, error: BotoCoreError | ClientError | ResponseParserError) -> CliError:
-        """Word what boto3 raised in one line that says what to do."""
-        # Before anything was asked of AWS, the failure may be why no region is known.
+        """Return one line that says what boto3's error means."""
+        # Before anything was asked of AWS, the error may be why no region is known.
         region = self.region if isinstance(error, ClientError) else ""
         return explained(error, self.environment, region)
 
@@ -159,13 +157,10 @@ class Target:
     def _session(self) -> boto3.Session:
         return boto3.Session()
 
-    def _made(self, make: Callable[..., Any], service: str) -> Any:
-        return made(make, self._session, service, self.region, _CLIENTS)
-
     def _url_of(self, queue: str) -> str:
         try:
             return self.sqs.get_queue_url(QueueName=getattr(self.names, queue))["QueueUrl"]
         except self.sqs.exceptions.QueueDoesNotExist:
-            # The stack itself says what type its queues have, whatever cdktf.json says by now.
+            # cdktf.json may have changed since the deployment.
             fifo = replace(self.names, is_fifo=True)
             return self.sqs.get_queue_url(QueueName=getattr(fifo, queue))["QueueUrl"]

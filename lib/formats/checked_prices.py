@@ -1,4 +1,4 @@
-"""A file of prices that is to be sent: all rows are looked at before the first one is."""
+"""A file of prices that is to be published: all rows are checked before the first one is sent."""
 
 from __future__ import annotations
 
@@ -12,17 +12,7 @@ _ROWS_PER_REPORT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class CheckedPrices:
-    """What is in a file.
-
-    Attributes
-    ----------
-    prices
-        Its prices in the order of time, to be read once.
-    count
-        How many there are.
-    bad_rows
-        The rows that hold none, in the file's order.
-    """
+    """The prices of a file in the order of time, to be read once, and its bad rows."""
 
     prices: Iterable[Price]
     count: int
@@ -30,16 +20,7 @@ class CheckedPrices:
 
 
 def checked(file: PricesFile, *, is_pipe: bool, on_progress: Callable[[], object]) -> CheckedPrices:
-    """Look at all rows of a file; its prices are kept only if it is a pipe, or has to be sorted.
-
-    Parameters
-    ----------
-    file
-        The file.
-    is_pipe
-        Whether it can be read only once.
-    on_progress
-        Called now and then.
+    """Check all rows of a file; its prices are kept only if it is a pipe, or must be sorted.
 
     Raises
     ------
@@ -71,12 +52,9 @@ def checked(file: PricesFile, *, is_pipe: bool, on_progress: Callable[[], object
 
 
 def numbered(prices: Iterable[Price]) -> Iterator[Price]:
-    """Give prices of one symbol and timestamp numbers, as SQS may swap the messages they are in.
+    """Give prices of one symbol and timestamp numbers: SQS may swap their messages.
 
-    Parameters
-    ----------
-    prices
-        The prices in the order of time.
+    They must be in the order of time.
     """
     latest: dict[str, Price] = {}
     for price in prices:

@@ -1,4 +1,4 @@
-"""How a file of prices is laid out: its delimiter, and which of its columns hold what. Pure."""
+"""How a file of prices is laid out: its delimiter, and what its columns are. Pure."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ HEAD_LINES = 100  # enough for a day above 12 in daily rows
 _DELIMITERS = ",;\t"
 _SYMBOLS = ("symbol", "ticker")
 _PRICES = ("price", "close")
-# Where a file has both, the first ones say more: a date beside them is the day of their moment.
+# If a file has both, the moments are more exact: a date next to them is their day.
 _MOMENTS = ("timestamp", "unix", "unix timestamp", "unix_timestamp")
 _TIMES = ("time", "date", "datetime", "open time", "open_time")
 _OWN = {"timestamp", "symbol", "price"}
-# Binance's bars, which have no line of names; further columns are called by their numbers.
+# Binance's bars, which have no line of names; further columns are named by their numbers.
 _KLINE = ("open time", "open", "high", "low", "close", "volume")
 _KLINE_TIME = re.compile(r"[0-9]{10}|[0-9]{13}|[0-9]{16}")
 _YFINANCE = (["price", "ticker", "date"], ["price", "ticker", "datetime"])
@@ -32,17 +32,7 @@ _SHOWN_NAMES = 20
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """What an operator says of a file that does not say so itself.
-
-    Attributes
-    ----------
-    symbol
-        The symbol of all its prices.
-    price_column, time_column
-        What these columns are called.
-    zone
-        The zone of times without one.
-    """
+    """What a file does not say itself: the symbol of all prices, names of columns, the zone."""
 
     symbol: str | None = None
     price_column: str | None = None
@@ -56,20 +46,16 @@ class Layout:
 
     Attributes
     ----------
-    delimiter
-        What separates the columns.
     width
-        How many columns there are.
+        The number of columns.
     lines_before
-        How many lines there are before the first row.
+        The number of lines before the first row.
     symbol, symbol_at
-        The symbol of all rows; if there is none, the place of the column.
+        The symbol of all rows; if there is none, the index of the column.
     first_symbol
-        With a symbol of all rows, what the first one has in that column, and all must have.
+        With a symbol of all rows, what the first has in that column, and all must have.
     price_at, time_at
-        The places of these columns; times may be missing.
-    times
-        How the times are written.
+        The indexes of these columns; times may be missing.
     """
 
     delimiter: str
@@ -101,16 +87,7 @@ def rows_in(lines: Iterable[str], delimiter: str) -> Any:
 
 
 def layout_of(lines: Sequence[str], hints: Hints, *, needs_times: bool) -> Layout:
-    """Find out how a file is laid out.
-
-    Parameters
-    ----------
-    lines
-        Its first lines, up to `HEAD_LINES`.
-    hints
-        What is said of it.
-    needs_times
-        Whether its rows must have times.
+    """Return how a file is laid out, from its first lines, up to `HEAD_LINES`.
 
     Raises
     ------
@@ -158,7 +135,7 @@ def layout_of(lines: Sequence[str], hints: Hints, *, needs_times: bool) -> Layou
 
 def _rows(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     reader = rows_in(lines, delimiter)
-    with suppress(csv.Error):  # a row that is told of when it is read
+    with suppress(csv.Error):  # reported when the row is read
         for row in reader:
             if row:
                 yield reader.line_num, row
@@ -169,9 +146,9 @@ def _named(column: str | None) -> tuple[str, ...]:
 
 
 def _header(rows: Sequence[_Row], hints: Hints) -> _Row:
-    """Find the row that names the columns.
+    """Return the row that names the columns.
 
-    Bars of Binance have none, and are given names. Those of yfinance's `download` are in two rows.
+    Binance's bars have none, and are given names. yfinance's `download` has two.
     """
     known = {*_SYMBOLS, *_PRICES, *_MOMENTS, *_TIMES}
     known |= {*_named(hints.price_column), *_named(hints.time_column)}
@@ -184,7 +161,7 @@ def _header(rows: Sequence[_Row], hints: Hints) -> _Row:
     top = [row for row in rows if row.delimiter == ","][:3]
     if [row.names[0] for row in top] in _YFINANCE:
         return _Row(",", top[2].line, (top[2].fields[0], *top[0].fields[1:]))
-    # If none names a column that is known, the error is to show the one with the most.
+    # If none has a known name, the error shows the one with the most columns.
     return max(rows, key=lambda row: (len(known.intersection(row.names)), len(row.fields)))
 
 
@@ -205,7 +182,7 @@ def _is_price(text: str) -> bool:
 
 
 def _place(header: _Row, asked: str | None, usual: Collection[str], what: str, option: str) -> int:
-    """Find the one column that is called as was asked for, else by one of the usual names."""
+    """Return the index of the one column with the name asked for, or with a usual one."""
     wanted = usual if asked is None else _named(asked)
     places = [place for place, name in enumerate(header.names) if name in wanted]
     if len(places) == 1:
@@ -222,7 +199,7 @@ def _place(header: _Row, asked: str | None, usual: Collection[str], what: str, o
 
 
 def _check_lines_above(header: _Row, rows: Sequence[_Row], price_at: int) -> None:
-    """Reject a file in which a price would be taken for a line of text above the names."""
+    """Reject a file in which a price would be skipped as text above the names."""
     for row in rows:
         if (
             row.delimiter == header.delimiter

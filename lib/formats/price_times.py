@@ -1,4 +1,4 @@
-"""Times as files of prices have them: what a tick accepts, dates, and times of a named zone."""
+"""Times in files of prices: what a tick accepts, dates, and times of a named zone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from price_alerts.domain.ticks import InvalidMessage, NumberLiteral, parse_times
 
 LATEST_MICROSECONDS = (datetime.max - datetime(1970, 1, 1)) // timedelta(microseconds=1)
 
-_REMEMBERED = 65_536  # a file has the same moments again for each of its symbols
+_REMEMBERED = 65_536  # a file repeats its moments for each symbol
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # As an epoch it would be of 1970.
 _DATE_WITHOUT_HYPHENS = re.compile(r"(?:19|20)[0-9]{6}")
@@ -24,7 +24,7 @@ _IN_WORDS = re.compile(rf"({'|'.join(_MONTHS)}) ([0-9]{{1,2}}), ([0-9]{{4}})")
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """What a file's times mean where they do not say so.
+    """What the times of a file mean if they do not say so.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Times:
         The zone of dates and times that name none. Without it, a date begins at midnight in UTC,
         and a time is rejected.
     is_day_first
-        Whether ``01/02/2024`` is the first of February; ``None`` if nobody knows.
+        Whether ``01/02/2024`` is the first of February; ``None`` if unknown.
     """
 
     zone: tzinfo | None = None
@@ -55,7 +55,7 @@ def read_time(text: str, times: Times = Times()) -> int:
     Raises
     ------
     InvalidMessage
-        If it is none, or may mean several moments.
+        If it is none, or ambiguous.
     """
     if _DATE_WITHOUT_HYPHENS.fullmatch(text):
         raise InvalidMessage("timestamp must be written with hyphens, say 2010-03-01")
@@ -68,7 +68,7 @@ def read_time(text: str, times: Times = Times()) -> int:
 
 
 def _iso(text: str, is_day_first: bool | None) -> str:
-    """Write a date in words or with slashes as ISO 8601 does."""
+    """Return a date in words or with slashes in ISO 8601."""
     if date := _IN_WORDS.fullmatch(text):
         return f"{date[3]}-{_MONTHS.index(date[1]) + 1:02}-{int(date[2]):02}"
     date = _SLASHES.fullmatch(text)

@@ -1,4 +1,4 @@
-"""Prices as an operator gives them: ``SYMBOL=PRICE`` on the command line, or a CSV file."""
+"""Prices that an operator enters: ``SYMBOL=PRICE`` on the command line, or a CSV file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain, islice
@@ -32,7 +33,7 @@ _THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(?:,[0-9]{3})+(\.[0-9]+)?")
 
 
 class Price(NamedTuple):
-    """A price by the rules of a tick; one without a timestamp is of the time when SQS gets it.
+    """A price by the rules of a tick; without a timestamp, it is of the time when SQS gets it.
 
     The sequence orders prices of one symbol and timestamp.
     """
@@ -44,7 +45,7 @@ class Price(NamedTuple):
 
 
 class BadRow(NamedTuple):
-    """A row that holds no price, with the lines that it begins and ends at."""
+    """A row without a valid price, with its first and last line."""
 
     first_line: int
     last_line: int
@@ -73,45 +74,31 @@ def price_in(word: str) -> Price:
         raise CliError(f"{word}: {reason}; write SYMBOL=PRICE, say AAPL=201.5") from None
 
 
+@dataclass(slots=True, eq=False)
 class PricesFile:
-    """A CSV file of prices, read row by row whenever it is iterated over; it may be gzipped.
+    """A CSV file of prices, which may be gzipped; each iteration reads it again, row by row.
 
-    `layout_of` says which columns are found, and `read_time` how a time may be written.
-
-    Parameters
-    ----------
-    path
-        The file.
-    hints
-        What it does not say itself.
-    needs_timestamps
-        Whether there must be a column of times.
-    now_microseconds
-        The present, if timestamps from the future are rejected as in a message.
+    `layout_of` finds its columns, `read_time` reads its times. If ``now_microseconds`` is given,
+    timestamps from the future are rejected as in a message.
 
     Attributes
     ----------
     bytes_read
         How much of the file has been read so far.
-    latest_microseconds
-        From which time on a timestamp would be of the future, if that is rejected.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        hints: Hints = Hints(),  # noqa: B008  # it is frozen
-        *,
-        needs_timestamps: bool = False,
-        now_microseconds: int | None = None,
-    ) -> None:
-        self._path = path
-        self._hints = hints
-        self._needs_timestamps = needs_timestamps
-        self.latest_microseconds = None
-        if now_microseconds is not None:
-            self.latest_microseconds = now_microseconds + MAX_CLOCK_SKEW_MICROSECONDS
-        self.bytes_read = 0
+    path: Path
+    hints: Hints = field(default_factory=Hints)
+    _: KW_ONLY
+    needs_timestamps: bool = False
+    now_microseconds: int | None = None
+    bytes_read: int = field(default=0, init=False)
+
+    @property
+    def latest_microseconds(self) -> int | None:
+        """The latest timestamp that is accepted; ``None`` for any."""
+        now = self.now_microseconds
+        return None if now is None else now + MAX_CLOCK_SKEW_MICROSECONDS
 
     @property
     def size_bytes(self) -> int:
@@ -123,12 +110,12 @@ class PricesFile:
             If there is no such file.
         """
         try:
-            return self._path.stat().st_size
+            return self.path.stat().st_size
         except OSError as error:
-            raise CliError(f"{self._path}: {error.strerror}") from None
+            raise CliError(f"{self.path}: {error.strerror}") from None
 
     def __iter__(self) -> Iterator[Price]:
-        """Read the prices in the file's order, from its beginning each time.
+        """Yield the prices in the file's order.
 
         Raises
         ------
@@ -141,7 +128,7 @@ class PricesFile:
             yield row
 
     def rows(self) -> Iterator[Price | BadRow]:
-        """Read the rows, the bad ones among them, in the file's order.
+        """Yield all rows, with the bad ones, in the file's order.
 
         Raises
         ------
@@ -153,12 +140,12 @@ class PricesFile:
             yield from self.read_rows(rows_in(lines, layout.delimiter), layout, layout.lines_before)
 
     def error(self, row: BadRow) -> CliError:
-        """Return what a command ends with that needs every row."""
-        return CliError(f"{self._path} {row}")
+        """Return the error of a command that needs every row."""
+        return CliError(f"{self.path} {row}")
 
     @contextmanager
     def opened(self) -> Iterator[TextIO]:
-        """Open the file from its beginning, as lines; what ends the reading is one line."""
+        """Open the file as lines; an error while it is read is one line."""
         self.bytes_read = 0
         try:
             with _Counted(self) as raw, io.BufferedReader(raw, _BUFFER_BYTES) as stored:
@@ -168,23 +155,23 @@ class PricesFile:
                 with io.TextIOWrapper(plain, encoding="utf-8-sig", newline="") as text:
                     yield text
         except (gzip.BadGzipFile, EOFError, zlib.error):
-            raise CliError(f"{self._path}: is not a complete gzip file") from None
+            raise CliError(f"{self.path}: is not a complete gzip file") from None
         except OSError as error:
-            raise CliError(f"{self._path}: {error.strerror}") from None
+            raise CliError(f"{self.path}: {error.strerror}") from None
         except UnicodeDecodeError:
-            raise CliError(f"{self._path}: must be text in UTF-8") from None
+            raise CliError(f"{self.path}: must be text in UTF-8") from None
 
     def laid_out(self, text: TextIO) -> tuple[Layout, Iterator[str]]:
-        """Find out how the file is laid out, and return the lines from its first row on."""
+        """Return the file's layout, and the lines from its first row on."""
         head = list(islice(text, HEAD_LINES))
         try:
-            layout = layout_of(head, self._hints, needs_times=self._needs_timestamps)
+            layout = layout_of(head, self.hints, needs_times=self.needs_timestamps)
         except CliError as reason:
-            raise CliError(f"{self._path} {reason}") from None
+            raise CliError(f"{self.path} {reason}") from None
         return layout, chain(head[layout.lines_before :], text)
 
     def read_rows(self, reader: Any, layout: Layout, lines_before: int) -> Iterator[Price | BadRow]:
-        """Read the rows that a reader has left, after so many lines that it has not seen."""
+        """Yield the rows that are left in a reader, which did not see the lines before."""
         latest, timestamp = self.latest_microseconds, None
         while True:
             first_line = lines_before + reader.line_num + 1
@@ -211,10 +198,10 @@ class PricesFile:
 
 
 class _Counted(io.FileIO):
-    """A file that tells how far it has been read, a pipe as well."""
+    """A file or a pipe that counts what is read."""
 
     def __init__(self, prices: PricesFile) -> None:
-        super().__init__(prices._path)
+        super().__init__(prices.path)
         self._prices = prices
 
     def readinto(self, buffer: Any) -> int | None:

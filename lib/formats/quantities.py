@@ -1,4 +1,4 @@
-"""Numbers, durations and moments: as they are typed, and back, exactly."""
+"""Numbers, durations and moments in the words of the command line, and back, exactly."""
 
 from __future__ import annotations
 
@@ -19,13 +19,7 @@ _LAST_MICROSECONDS = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
 
 
 def distance_of(word: str) -> Distance:
-    """Read ``200`` or ``5%``.
-
-    Raises
-    ------
-    RuleError
-        If it is no such number, or not one that a price could be.
-    """
+    """Read ``200`` or ``5%``; raises RuleError if it could not be a price."""
     try:
         return Distance(parse_price(word.removesuffix("%")), word.endswith("%"))
     except InvalidMessage:
@@ -35,13 +29,7 @@ def distance_of(word: str) -> Distance:
 
 
 def seconds_of(word: str) -> int:
-    """Read a duration, ``15m`` say, as seconds.
-
-    Raises
-    ------
-    RuleError
-        If it is none.
-    """
+    """Read a duration such as ``15m`` as seconds; raises RuleError if it is none."""
     duration = _DURATION.fullmatch(word)
     if duration is None:
         raise RuleError(
@@ -51,21 +39,15 @@ def seconds_of(word: str) -> int:
 
 
 def duration_of(seconds: int) -> str:
-    """Write a duration in the largest unit that it is a whole number of."""
+    """Return a duration in the largest unit that fits a whole number of times."""
     unit = next(unit for unit, size in _UNITS_SECONDS.items() if seconds % size == 0)
     return f"{seconds // _UNITS_SECONDS[unit]}{unit}"
 
 
 def moment_of(word: str, now_microseconds: int) -> int:
-    """Read a moment to come as microseconds since 1970.
+    """Return a future moment as microseconds since 1970.
 
-    Parameters
-    ----------
-    word
-        A duration from now on, a date (the midnight in UTC that it begins with), or ISO 8601 with
-        a zone.
-    now_microseconds
-        The present.
+    It is a duration from now, a date (its first moment in UTC), or ISO 8601 with a zone.
 
     Raises
     ------
@@ -82,13 +64,7 @@ def moment_of(word: str, now_microseconds: int) -> int:
 
 
 def since_of(word: str, now_microseconds: int) -> int:
-    """Read a moment that has been as microseconds since 1970; a duration is one before now.
-
-    Raises
-    ------
-    RuleError
-        As `moment_of`.
-    """
+    """Return a past moment like `moment_of`; a duration counts back from now."""
     if _DURATION.fullmatch(word):
         return max(0, now_microseconds - seconds_of(word) * 1_000_000)
     return moment_of(word, now_microseconds)

@@ -18,14 +18,14 @@ from price_alerts.domain.rules import Rule
 _MAX_BYTES = 64 * 1024 * 1024
 _NULL = "tag:yaml.org,2002:null"
 _NEEDED = ("symbol", "condition", "levels")
-# What is written without quotes, whatever YAML takes it for: numbers and times.
+# Numbers and times, which are written without quotes whatever YAML takes them for.
 _UNQUOTED = ("within", "cooldown", "rearm", "expires")
-# libyaml's where it is to be had: ten times as fast, and it bounds how deeply things are nested.
+# libyaml's if it is available: it is ten times as fast, and limits the depth of nesting.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Plain(str):
-    """A text that YAML may take for a number or a time."""
+    """Text that YAML may take for a number or a time."""
 
     __slots__ = ()
 
@@ -44,22 +44,15 @@ _Dumper.add_representer(_Plain, _represent_plain)
 
 
 def read_rules(path: Path, now_microseconds: int) -> list[Rule]:
-    """Read a rules file, a YAML list of what `RuleWords` describes.
+    """Read a rules file: a YAML list of `RuleWords`, at most 64 MiB of UTF-8.
 
-    Values count as they are written: ``0.10`` and ``1e3`` are exact, ``on`` is a text. ``null`` is
-    the same as leaving out. A rule may have expired.
-
-    Parameters
-    ----------
-    path
-        The file, at most 64 MiB of UTF-8.
-    now_microseconds
-        The present.
+    Values count as written: ``0.10`` and ``1e3`` are exact, ``on`` is text. ``null`` means left
+    out. A rule may have expired.
 
     Raises
     ------
     CliError
-        At the first thing that is wrong; names the line and the rule, and says what would be right.
+        At the first fault; names the line and the rule, and says what would be right.
     """
     rules: dict[str, Rule] = {}
     for number, entry in enumerate(_entries(path), start=1):
@@ -79,17 +72,14 @@ def read_rules(path: Path, now_microseconds: int) -> list[Rule]:
 
 
 def written_rules(rules: Sequence[Rule]) -> str:
-    """Write rules as a rules file that `read_rules` reads again.
-
-    What has come of the rules is not part of it: read again, a paused or triggered rule is active.
-    """
+    """Return rules as a rules file, without their status: a paused rule is read as active."""
     if not rules:
         return "[]\n"
     return "\n".join(_written(rule) for rule in rules)
 
 
 def _written(rule: Rule) -> str:
-    entry = words_of(rule).told()
+    entry = words_of(rule).entry()
     entry |= {key: _Plain(entry[key]) for key in _UNQUOTED if key in entry}
     entry["levels"] = [_Plain(level) for level in entry["levels"]]
     text: str = yaml.dump(
@@ -104,7 +94,7 @@ def _written(rule: Rule) -> str:
 
 
 def _entries(path: Path) -> Iterator[Node]:
-    document = _document(path)
+    document = _composed(path)
     if not isinstance(document, SequenceNode):
         raise CliError(
             f'{path}: must be a list of rules, each starting like "- symbol: AAPL"; '
@@ -113,13 +103,13 @@ def _entries(path: Path) -> Iterator[Node]:
     yield from document.value
 
 
-def _document(path: Path) -> Node | None:
+def _composed(path: Path) -> Node | None:
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
         if len(content) > _MAX_BYTES:
             raise CliError(f"{path}: must not be larger than 64 MiB")
-        # Not loaded, only composed: every value stays as it was written, and nothing is built.
+        # Composed, not loaded: every value stays as it was written, and no object is created.
         document: Node | None = yaml.compose(content.decode("utf-8-sig"), Loader=_LOADER)
     except OSError as error:
         raise CliError(f"{path}: {error.strerror}") from None

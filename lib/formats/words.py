@@ -17,12 +17,12 @@ from price_alerts.domain.rules import HIGH_PRICE_RULE_ID, Rule, Trigger
 from price_alerts.domain.ticks import InvalidMessage, format_moment, parse_symbol
 
 _CONDITIONS = {condition.word: condition for condition in Condition}
-_ID_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # without what looks alike
+_ID_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # without 0, 1, i, l, o
 _ID_CHARACTERS, _MAX_NAME_CHARACTERS = 6, 57
 
 
 class ShownStatus(StrEnum):
-    """What is shown of a rule: its status, or that it has expired, or cannot be read."""
+    """The status of a rule as it is shown: it may have expired, or be unreadable."""
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -33,7 +33,7 @@ class ShownStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """What is known of a rule that cannot be read, and is passed over: its key, and the reason."""
+    """A rule that cannot be read, and is skipped: its key, and the reason."""
 
     rule_id: str
     symbol: str
@@ -46,15 +46,12 @@ class RuleWords:
 
     Attributes
     ----------
+    id
+        ``None`` for a new one.
     symbol, condition, levels
         Such as ``AAPL``, ``crosses-up`` and ``["200"]``, or ``["5%"]``.
     within, trigger, cooldown, rearm, expires
-        Such as ``1h``, ``every``, ``15m``, ``0.5%`` and ``30d``; ``None`` for none, and for the
-        usual trigger.
-    owner, note, message
-        As in a `Rule`.
-    id
-        The rule's id; ``None`` for a new one.
+        Such as ``1h``, ``every``, ``15m``, ``0.5%`` and ``30d``; ``None`` for the default.
     """
 
     id: str | None = None
@@ -70,10 +67,10 @@ class RuleWords:
     note: str = ""
     message: str = ""
 
-    def told(self) -> dict[str, Any]:
-        """Return what is not as usual, by the keys of a rules file."""
-        usual = {field.name: field.default for field in fields(self)}
-        return {name: value for name, value in asdict(self).items() if value != usual[name]}
+    def entry(self) -> dict[str, Any]:
+        """Return what differs from the defaults, by the keys of a rules file."""
+        defaults = {field.name: field.default for field in fields(self)}
+        return {name: value for name, value in asdict(self).items() if value != defaults[name]}
 
 
 KEYS = [field.name for field in fields(RuleWords)]
@@ -84,19 +81,10 @@ def rule_from_words(
 ) -> Rule:
     """Read a rule.
 
-    Parameters
-    ----------
-    words
-        The rule.
-    now_microseconds
-        The present.
-    may_have_expired
-        Whether ``expires`` may lie in the past.
-
     Raises
     ------
     RuleError
-        At the first thing that is wrong; one line that says what would be right.
+        At the first fault; one line that says what would be right.
     """
     condition = _condition_of(words.condition)
     levels = [distance_of(level) for level in words.levels]
@@ -129,7 +117,7 @@ def rule_from_words(
 
 
 def words_of(rule: Rule) -> RuleWords:
-    """Write a rule so that `rule_from_words` reads the same one, but for what has come of it."""
+    """Return a rule so that `rule_from_words` reads the same one, without its progress."""
     terms, expires_at = rule.terms, rule.expires_at_microseconds
     return RuleWords(
         id=rule.rule_id,
@@ -148,7 +136,7 @@ def words_of(rule: Rule) -> RuleWords:
 
 
 def rule_in(item: Item) -> Rule | SetAside:
-    """Read a rule's item, or say why it cannot be read."""
+    """Return the rule of an item, or why it cannot be read."""
     try:
         return rule_of(item)
     except UnreadableItem as reason:
@@ -157,13 +145,7 @@ def rule_in(item: Item) -> Rule | SetAside:
 
 
 def symbol_of(word: str) -> str:
-    """Read a symbol, with small letters made capital.
-
-    Raises
-    ------
-    RuleError
-        If it is none.
-    """
+    """Read a symbol, in capital letters; raises RuleError if it is none."""
     try:
         return parse_symbol(word)
     except InvalidMessage as reason:
@@ -171,24 +153,21 @@ def symbol_of(word: str) -> str:
 
 
 def condition_in_words(terms: Terms) -> str:
-    """Write ``crosses-up 200``, or ``falls 5% within 1h``."""
+    """Return ``crosses-up 200``, or ``falls 5% within 1h``."""
     window = f" within {terms.window}" if terms.window else ""
     return " ".join([terms.condition.word, *terms.levels_in_words]) + window
 
 
 def trigger_in_words(rule: Rule) -> str:
-    """Write ``once``, or ``every, cooldown 15m, rearm 0.5%``."""
+    """Return ``once``, or ``every, cooldown 15m, rearm 0.5%``."""
     words = words_of(rule)
-    parts = [str(rule.trigger)]
-    if words.cooldown:
-        parts.append(f"cooldown {words.cooldown}")
-    if words.rearm:
-        parts.append(f"rearm {words.rearm}")
-    return ", ".join(parts)
+    cooldown = f", cooldown {words.cooldown}" if words.cooldown else ""
+    rearm = f", rearm {words.rearm}" if words.rearm else ""
+    return f"{rule.trigger}{cooldown}{rearm}"
 
 
 def rule_in_words(rule: Rule | SetAside) -> str:
-    """Write what a rule waits for: ``AAPL crosses-up 200, once, until 2027-01-31T00:00:00Z``."""
+    """Return a rule like ``AAPL crosses-up 200, once, until 2027-01-31T00:00:00Z``."""
     if isinstance(rule, SetAside):
         return f"{rule.symbol}, set aside: {rule.reason}"
     expires_at = rule.expires_at_microseconds
@@ -207,7 +186,7 @@ def status_of(rule: Rule | SetAside, now_microseconds: int) -> ShownStatus:
 
 
 def _new_id(symbol: str) -> str:
-    """Make up an id that can be told and typed, ``aapl-7f3k2q`` say."""
+    """Return a random id that is easy to read and type, such as ``aapl-7f3k2q``."""
     name = re.sub(r"[^a-z0-9._-]+", "-", symbol.lower())[:_MAX_NAME_CHARACTERS].strip("._-")
     chance = "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_CHARACTERS))
     return "-".join(filter(None, [name, chance]))

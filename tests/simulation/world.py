@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lib.client.redrive import redrive
+from lib.client.dead_letters import redrive
 from lib.client.rule_store import RuleStore
 from lib.formats.errors import CliError
 from price_alerts.domain.conditions import RuleError

@@ -145,7 +145,7 @@ def add_rules(table: Table, *rules: Rule) -> None:
     actions = RuleActions(table.name)
     for symbol, state in states.items():
         its_rules = [added for added in rules if added.symbol == symbol]
-        change: Any = actions.telling_state(state, "added", its_rules)["Update"]
+        change: Any = actions.changing_state(state, "added", its_rules)["Update"]
         table.meta.client.update_item(**change)
 
 

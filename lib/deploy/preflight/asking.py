@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from lib.client.clients import made
+from lib.client.clients import aws_client
 from lib.client.errors import explained, is_denied, is_missing
 from lib.deploy.preflight.finding import Finding, error, warning
 from lib.formats.errors import CliError
@@ -40,7 +40,7 @@ def connect(service: str, region: str, profile: str | None = None, **options: An
     """Return a client that gives up soon."""
     # Each has a session of its own: boto3's must not be shared between threads.
     session = boto3.Session(profile_name=profile)
-    return made(boto3.Session.client, session, service, region, Config(**_CONFIG, **options))
+    return aws_client(boto3.Session.client, session, service, region, Config(**_CONFIG, **options))
 
 
 def reason_of(failure: Failure) -> str:

@@ -19,7 +19,7 @@ from price_alerts.domain.rules import Rule
 from price_alerts.domain.state import State
 from price_alerts.domain.watches import ANYWHERE
 from price_alerts.ports import Conflict
-from tests.unit.cli.doubles import answer_with
+from tests.unit.client.doubles import answer_with
 from tests.unit.doubles import Clock, Container, Topic, add_rules, former_item, items_of, rule, tick
 
 if TYPE_CHECKING:

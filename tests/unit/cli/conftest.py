@@ -1,49 +1,101 @@
-"""What the tests of the command line have besides what every unit test has."""
+"""The command line, at a fixed time."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lib.cli.app import main
+from lib.client import session
 from lib.client.target import Target
-from tests.unit.cli.doubles import CONFIGURATION
-from tests.unit.doubles import create_table
+from tests.unit.client.conftest import alerts, dlq_url, queue_url, sqs, stack, target
+from tests.unit.doubles import NOW
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.service_resource import Table
-    from mypy_boto3_sqs import SQSClient
+__all__ = ["alerts", "dlq_url", "queue_url", "sqs", "stack", "target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended, and what it printed."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """Its one line on stderr; nothing else may be printed."""
+        assert (self.out, self.err.count("\n")) == ("", 1)
+        assert self.err.startswith("error: ")
+        return self.err.removeprefix("error: ").rstrip("\n")
+
+    @property
+    def json(self) -> Any:
+        """What it printed, as JSON."""
+        assert (self.exit_code, self.err) == (0, "")
+        return json.loads(self.out)
+
+
+@pytest.fixture(autouse=True)
+def _fixed_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: NOW * 1_000)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+
+@pytest.fixture(autouse=True)
+def _plain_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_COLOR", "1")
 
 
 @pytest.fixture
-def target(aws: None) -> Target:
-    """The stack tap-test, of which nothing is there yet."""
-    return Target("test", CONFIGURATION)
+def run(
+    target: Target, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ended]:
+    """Run a command for the stack tap-test; its clients are those of the fixture ``target``."""
+
+    def of_environment(environment: str | None) -> Target:
+        return target if environment is None else Target(environment)
+
+    monkeypatch.setattr(session, "Target", of_environment)
+
+    def run(*words: str | Path) -> Ended:
+        exit_code = main([str(word) for word in words])
+        return Ended(exit_code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture
-def sqs(target: Target) -> SQSClient:
-    """A client that does not wait for messages: nobody else sends any."""
-    client = target.sqs
-    client.meta.events.register(
-        "provide-client-params.sqs.ReceiveMessage",
-        lambda params, **_: params | {"WaitTimeSeconds": 0},
-    )
-    return client
+def replay(
+    run: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], None]:
+    """Run a session's commands in an empty folder, and compare what they print with it.
 
+    ``? 1`` is an exit code, and … stands for the rest of a line. Blanks, empty lines and the
+    lines in tables do not count.
+    """
+    monkeypatch.chdir(tmp_path)
 
-@pytest.fixture
-def queue_url(sqs: SQSClient, target: Target) -> str:
-    return sqs.create_queue(QueueName=target.names.queue)["QueueUrl"]
+    def replay(session: str) -> None:
+        expected = [" ".join(line.split()) for line in session.splitlines() if line.strip()]
+        printed = []
+        for command in (line for line in expected if line.startswith("$ ")):
+            ended = run(*shlex.split(command)[1:])
+            lines = (ended.out + ended.err).replace("\u2500", "").splitlines()
+            code = [f"? {ended.exit_code}"] if ended.exit_code else []
+            printed += [command, *(" ".join(line.split()) for line in lines if line.strip()), *code]
+        for place, line in enumerate(expected[: len(printed)]):
+            if line.endswith("…") and printed[place].startswith(line[:-1]):
+                printed[place] = line
+        assert printed == expected
 
-
-@pytest.fixture
-def dlq_url(sqs: SQSClient, target: Target) -> str:
-    return sqs.create_queue(QueueName=target.names.dead_letter_queue)["QueueUrl"]
-
-
-@pytest.fixture
-def alerts(target: Target) -> Table:
-    """The stack's table, with its indexes."""
-    create_table(target.names.table)
-    return target.table
+    return replay

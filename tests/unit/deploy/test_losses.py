@@ -25,7 +25,7 @@ from price_alerts.adapters.state_items import firing_item
 from price_alerts.domain.progress import Progress, Status
 from price_alerts.domain.ticks import format_timestamp
 from tests.unit import doubles
-from tests.unit.cli.doubles import CONFIGURATION, answer_with, refusal
+from tests.unit.client.doubles import CONFIGURATION, answer_with, refusal
 from tests.unit.doubles import NOW, create_table
 from tests.unit.rule_builders import rule
 

@@ -15,7 +15,7 @@ from lib.client.target import Target
 from lib.deploy import smoke as module
 from lib.deploy.smoke import main, smoke
 from lib.formats.errors import CliError, LocalError
-from tests.unit.cli.doubles import CONFIGURATION, answer_with
+from tests.unit.client.doubles import CONFIGURATION, answer_with
 from tests.unit.doubles import create_table
 
 PATIENCE_SECONDS = 60.0

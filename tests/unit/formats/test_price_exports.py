@@ -11,7 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.backtest.price_columns import portions_in
@@ -33,10 +33,6 @@ Price,Close,High,Low,Open,Volume
 Ticker,AAPL,AAPL,AAPL,AAPL,AAPL
 Date,,,,,
 2024-01-02,184.08,186.86,182.35,185.58,82488700
-"""
-STOOQ = """\
-Date,Open,High,Low,Close,Volume
-2024-01-02,186.19,187.48,182.95,184.69,82909400
 """
 BINANCE = """\
 1704067200000,42283.58000000,42554.57000000,42261.02000000,42475.23000000,1271.68108000,\
@@ -94,14 +90,6 @@ def read(path: Path, hints: Hints) -> list[tuple[str, str, str]]:
     [
         (
             YAHOO,
-            Hints("AAPL"),
-            [
-                ("AAPL", "185.639999", "2024-01-02T00:00:00Z"),
-                ("AAPL", "184.25", "2024-01-03T00:00:00Z"),
-            ],
-        ),
-        (
-            YAHOO,
             Hints("AAPL", "adj close", None, NEW_YORK),
             [
                 ("AAPL", "184.73497", "2024-01-02T05:00:00Z"),
@@ -109,14 +97,8 @@ def read(path: Path, hints: Hints) -> list[tuple[str, str, str]]:
             ],
         ),
         (YFINANCE, Hints("AAPL"), [("AAPL", "187.02999877929688", "2024-01-02T14:30:00Z")]),
-        (
-            YFINANCE_DOWNLOAD,
-            Hints("AAPL"),
-            [("AAPL", "184.08", "2024-01-02T00:00:00Z")],
-        ),
-        (STOOQ, Hints("AAPL"), [("AAPL", "184.69", "2024-01-02T00:00:00Z")]),
+        (YFINANCE_DOWNLOAD, Hints("AAPL"), [("AAPL", "184.08", "2024-01-02T00:00:00Z")]),
         (BINANCE, Hints("BTCUSDT"), BTC),
-        (BINANCE.replace("00000,", "00000000,"), Hints("BTCUSDT"), BTC),
         (CRYPTO_DATA_DOWNLOAD, Hints(), NEWEST_FIRST),
         (CRYPTO_DATA_DOWNLOAD, Hints(None, None, "date", ZoneInfo("UTC")), NEWEST_FIRST),
         (INVESTING, Hints("GC"), GOLD),
@@ -124,41 +106,20 @@ def read(path: Path, hints: Hints) -> list[tuple[str, str, str]]:
         (INVESTING.replace("01/31/", "31/01/").replace("01/30/", "30/01/"), Hints("GC"), GOLD),
         (TRADING_VIEW, Hints("AAPL"), [("AAPL", "187", "2024-01-02T14:30:00Z")]),
         (
-            TRADING_VIEW.replace("1704205800", "2024-01-02T09:30:00-05:00"),
-            Hints("AAPL"),
-            [("AAPL", "187", "2024-01-02T14:30:00Z")],
-        ),
-        (
             TRADING_VIEW.replace("1704205800", "2024-01-02 09:30:00"),
             Hints("AAPL", None, None, NEW_YORK),
             [("AAPL", "187", "2024-01-02T14:30:00Z")],
         ),
-    ],
-    ids=[
-        *(
-            "Yahoo",
-            "Yahoo, adjusted",
-            "yfinance",
-            "yfinance's download",
-            "Stooq",
-            "Binance",
-            "Binance in microseconds",
-        ),
-        *("CryptoDataDownload", "CryptoDataDownload by its date", "Investing"),
-        *("Investing in words", "Investing UK", "TradingView", "TradingView ISO"),
-        "TradingView without a zone",
     ],
 )
 def test_an_export_is_read_as_it_was_downloaded(
     tmp_path: Path, content: str, hints: Hints, expected: list[tuple[str, str, str]]
 ) -> None:
     path = tmp_path / "export.csv"
-    for line_end in ("\n", "\r\n"):
-        stored = content.replace("\n", line_end).encode("utf-8-sig")
-        for each in (stored, gzip.compress(stored)):
-            path.write_bytes(each)
-
-            assert read(path, hints) == expected
+    stored = content.replace("\n", "\r\n").encode("utf-8-sig")
+    for each in (content.encode(), gzip.compress(stored)):
+        path.write_bytes(each)
+        assert read(path, hints) == expected
 
 
 def read_naively(text: str, delimiter: str) -> list[tuple[str, str, str]]:
@@ -221,6 +182,7 @@ def files(draw: st.DrawFn) -> tuple[str, str]:
 
 
 @given(files())
+@settings(max_examples=30)
 def test_a_file_is_read_as_by_a_naive_reader(
     tmp_path_factory: pytest.TempPathFactory, file: tuple[str, str]
 ) -> None:

@@ -30,7 +30,7 @@ def fill(table: Table, rules: Sequence[Rule]) -> None:
     write: Callable[[Any], Any] = TypeSerializer().serialize
     items = [item for added in rules for item in [rule_item(added), *watch_items(added)]]
     database_of(table).put({name: write(item[name]) for name in item} for item in items)
-    change: Any = RuleActions(table.name).telling_state(state, "added", rules[:1])["Update"]
+    change: Any = RuleActions(table.name).changing_state(state, "added", rules[:1])["Update"]
     table.meta.client.update_item(**change)
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the command line share: answers of AWS that moto does not give."""
+"""Answers of AWS that moto does not give."""
 
 from __future__ import annotations
 

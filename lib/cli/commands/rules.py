@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from typing import Annotated
 
@@ -35,7 +34,7 @@ _OPTION = re.compile(r"-(?!\.?[0-9])")  # -5 and -.5 are numbers
 RuleId = Annotated[str, typer.Argument(metavar="ID", help="Id of the rule; alerts list shows it.")]
 
 
-def add(  # noqa: PLR0913, PLR0917  # each is a word that is typed
+def add(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     symbol: Annotated[
         str, typer.Argument(metavar="SYMBOL", help="Symbol, such as AAPL or BTC-USD.")
     ],
@@ -105,7 +104,7 @@ def add(  # noqa: PLR0913, PLR0917  # each is a word that is typed
     )
     rule = rule_from_words(words, now_microseconds())
     with connected(environment) as target:
-        RuleStore(target.table, time.sleep).add(rule)
+        RuleStore(target.table).add(rule)
     _write("added", rule, as_json)
 
 
@@ -123,7 +122,7 @@ def list_rules(
     with connected(environment) as target:
         rules = [
             rule
-            for rule in RuleStore(target.table, time.sleep).rules(wanted)
+            for rule in RuleStore(target.table).rules(wanted)
             if status in (None, status_of(rule, now))
         ]
     if as_json:
@@ -140,7 +139,7 @@ def show(
     """Show a rule and its status."""
     check_rule_id(rule_id)
     with connected(environment) as target:
-        rule = RuleStore(target.table, time.sleep).look_up(rule_id)
+        rule = RuleStore(target.table).look_up(rule_id)
     if as_json:
         write_json(rule_document(rule, now_microseconds()))
     else:
@@ -178,7 +177,7 @@ def _change(
     check_rule_id(rule_id)
     try:
         with connected(environment) as target:
-            rule = change(RuleStore(target.table, time.sleep), rule_id)
+            rule = change(RuleStore(target.table), rule_id)
     except RuleError as reason:  # well typed, but the rule has another status
         raise CliError(str(reason)) from None
     _write(done, rule, as_json)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,7 @@ import typer
 from lib.cli.options import EnvironmentOption, JsonOption
 from lib.cli.output import progress, write_json, write_line
 from lib.client.rule_store import RuleStore
-from lib.client.session import connected, now_microseconds, telling_what_is_done
+from lib.client.session import connected, now_microseconds, reporting
 from lib.formats.rules_file import read_rules, written_rules
 from lib.formats.words import SetAside, ShownStatus, status_of, words_of
 from price_alerts.domain.rules import Rule
@@ -35,16 +34,16 @@ def import_rules(
     lasting = [rule for rule in rules if status_of(rule, now) is not ShownStatus.EXPIRED]
     missing, added = lasting, list[str]()
     with (
-        telling_what_is_done(lambda: f"{len(added)} of {len(missing)} rules were added"),
+        reporting(lambda: f"{len(added)} of {len(missing)} rules were added"),
         connected(environment) as target,
         progress("Adding rules", len(lasting)) as show,
     ):
 
-        def on_progress(portion: Sequence[Rule]) -> None:
-            added.extend(rule.rule_id for rule in portion)
+        def on_progress(chunk: Sequence[Rule]) -> None:
+            added.extend(rule.rule_id for rule in chunk)
             show(len(added))
 
-        store = RuleStore(target.table, time.sleep)
+        store = RuleStore(target.table)
         missing = store.missing(lasting)
         store.add_all(missing, on_progress)
     there, expired = len(lasting) - len(missing), len(rules) - len(lasting)
@@ -70,15 +69,14 @@ def export_rules(
     Rules that cannot be read (set aside) are skipped.
     """
     with connected(environment) as target:
-        source = target.table_called(table) if table else target.table
-        found = list(RuleStore(source, time.sleep).rules())
+        found = list(RuleStore(target.table_called(table or target.names.table)).rules())
     rules = [rule for rule in found if isinstance(rule, Rule)]
-    left_out = [rule.rule_id for rule in found if isinstance(rule, SetAside)]
-    if left_out:
+    skipped = [rule.rule_id for rule in found if isinstance(rule, SetAside)]
+    if skipped:
         sys.stderr.write(
-            f"warning: skipped rules that cannot be read (set aside): {', '.join(left_out)}\n"
+            f"warning: skipped rules that cannot be read (set aside): {', '.join(skipped)}\n"
         )
     if as_json:
-        write_json([words_of(rule).told() for rule in rules])
+        write_json([words_of(rule).entry() for rule in rules])
     else:
         sys.stdout.write(written_rules(rules))

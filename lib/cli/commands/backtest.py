@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from lib.backtest.backtest import Backtest, described, run
+from lib.backtest.columns import Portion
+from lib.backtest.price_columns import FilePortions
+from lib.backtest.walk import OutOfOrder
 from lib.cli.options import (
     JsonOption,
     PriceColumnOption,
@@ -17,7 +22,6 @@ from lib.cli.options import (
     hints_from,
 )
 from lib.cli.output import progress, write_facts, write_json, write_line, write_table
-from lib.client.session import now_microseconds
 from lib.formats.errors import CliError, WrongUsage
 from lib.formats.prices import PricesFile
 from lib.formats.rules_file import read_rules
@@ -26,13 +30,9 @@ from price_alerts.domain.rules import Rule
 from price_alerts.domain.state import Firing
 from price_alerts.domain.ticks import format_moment
 
-if TYPE_CHECKING:
-    from lib.backtest.backtest import Backtest
-    from lib.backtest.columns import Portion
-
 _SHOWN_FIRINGS = 1_000
 
-Draw = Callable[["Iterable[Portion]", Sequence[Firing], Callable[[int], object]], None]
+Draw = Callable[[Iterable[Portion], Sequence[Firing], Callable[[int], object]], None]
 
 
 def backtest(  # noqa: PLR0913, PLR0917  # each is an option
@@ -62,12 +62,7 @@ def backtest(  # noqa: PLR0913, PLR0917  # each is an option
     Prices count in the order of time, as they do for deployed rules: a file out
     of order is sorted first, and no row is skipped.
     """
-    from lib.backtest.backtest import described, run  # noqa: PLC0415  # numpy is slow to import
-    from lib.backtest.columns import Portion  # noqa: PLC0415
-    from lib.backtest.price_columns import FilePortions  # noqa: PLC0415
-    from lib.backtest.walk import OutOfOrder  # noqa: PLC0415
-
-    rules = read_rules(rules_path, now_microseconds())
+    rules = read_rules(rules_path, time.time_ns() // 1_000)
     draw = None if picture is None else _drawing(rules, picture)
     hints = hints_from(symbol, price_column, time_column, time_zone)
     file = PricesFile(prices_path, hints, needs_timestamps=True)
@@ -99,7 +94,7 @@ def backtest(  # noqa: PLR0913, PLR0917  # each is an option
 
 
 def _drawing(rules: Sequence[Rule], picture: Path) -> Draw:
-    """Prepare to draw; an invalid target is reported before the prices are read."""
+    """Return what draws; an invalid target is reported before the prices are read."""
     from lib.backtest.plot import check_target, plot  # noqa: PLC0415  # matplotlib is slow to import
 
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -20,7 +20,7 @@ from lib.cli.options import (
 )
 from lib.cli.output import progress, write_json, write_line, write_table
 from lib.client.publishing import Publication, publish
-from lib.client.session import connected, now_microseconds, telling_what_is_done
+from lib.client.session import connected, now_microseconds, reporting
 from lib.formats.checked_prices import CheckedPrices, checked
 from lib.formats.errors import CliError, WrongUsage
 from lib.formats.price_layout import Hints
@@ -72,9 +72,7 @@ def publish_prices(  # noqa: PLR0913, PLR0917  # each is an option
     count = found.count
     publication = Publication()
     with (
-        telling_what_is_done(
-            lambda: f"{publication.accepted_ticks} of {count} prices were accepted"
-        ),
+        reporting(lambda: f"{publication.accepted_ticks} of {count} prices were accepted"),
         connected(environment) as target,
         progress("Sending prices", count) as show,
     ):
@@ -91,7 +89,7 @@ def publish_prices(  # noqa: PLR0913, PLR0917  # each is an option
         raise CliError(f"{unsent} of {count} prices were not accepted: publish them again")
 
 
-def _typed(words: Iterable[str]) -> CheckedPrices:
+def _typed(words: Sequence[str]) -> CheckedPrices:
     try:
         prices = [price_in(word) for word in words]
     except CliError as reason:
@@ -106,10 +104,10 @@ def _in_file(path: Path, hints: Hints) -> CheckedPrices:
 
 
 def _reject(path: Path, found: CheckedPrices) -> NoReturn:
-    bad_rows = found.bad_rows
-    sys.stderr.write("".join(f"{line}\n" for line in _bad_lines(bad_rows)))
+    bad = len(found.bad_rows)
+    sys.stderr.write("".join(f"{line}\n" for line in _bad_lines(found.bad_rows)))
     raise CliError(
-        f"{path}: {len(bad_rows)} of {found.count + len(bad_rows)} rows are invalid, so nothing "
+        f"{path}: {bad} of {found.count + bad} rows are invalid, so nothing "
         "was sent: correct them, or skip them with --skip-invalid"
     )
 
@@ -121,46 +119,35 @@ def _bad_lines(bad_rows: Sequence[BadRow]) -> list[str]:
 
 
 def _write(publication: Publication, skipped: Sequence[BadRow], as_json: bool) -> None:
+    refused = [
+        {
+            "symbol": price.symbol,
+            "price": f"{price.price:f}",
+            "timestamp": _time_of(price),
+            "reason": refusal.reason,
+        }
+        for refusal in publication.refusals
+        for price in refusal.prices
+    ]
+    ticks, messages = publication.accepted_ticks, publication.accepted_messages
     if as_json:
-        write_json(
-            {
-                "accepted": publication.accepted_ticks,
-                "messages": publication.accepted_messages,
-                "refused": [
-                    {
-                        "symbol": price.symbol,
-                        "price": f"{price.price:f}",
-                        "timestamp": _time_of(price),
-                        "reason": refusal.reason,
-                    }
-                    for refusal in publication.refusals
-                    for price in refusal.prices
-                ],
-                "skipped": [{"line": row.first_line, "reason": row.reason} for row in skipped],
-            }
-        )
+        skipped_rows = [{"line": row.first_line, "reason": row.reason} for row in skipped]
+        counts = {"accepted": ticks, "messages": messages}
+        write_json(counts | {"refused": refused, "skipped": skipped_rows})
         return
-    prices = "price" if publication.accepted_ticks == 1 else "prices"
-    messages = "message" if publication.accepted_messages == 1 else "messages"
-    write_line(
-        f"accepted: {publication.accepted_ticks} {prices} "
-        f"in {publication.accepted_messages} {messages}"
-    )
+    write_line(f"accepted: {_counted(ticks, 'price')} in {_counted(messages, 'message')}")
     if skipped:
-        write_line(f"skipped: {len(skipped)} {'row' if len(skipped) == 1 else 'rows'}")
+        write_line(f"skipped: {_counted(len(skipped), 'row')}")
         for line in _bad_lines(skipped):
             write_line(line)
-    if publication.refusals:
+    if refused:
         write_line("not accepted:")
-        write_table(
-            ["symbol", "price", "timestamp", "reason"],
-            [
-                [price.symbol, f"{price.price:f}", _time_of(price) or "now", refusal.reason]
-                for refusal in publication.refusals
-                for price in refusal.prices
-            ],
-            texts=["reason"],
-        )
+        rows = [[value or "now" for value in row.values()] for row in refused]
+        write_table(["symbol", "price", "timestamp", "reason"], rows, texts=["reason"])
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _time_of(price: Price) -> str | None:

@@ -1,0 +1,77 @@
+"""The commands for the dead-letter queue: dlq list and dlq redrive."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from lib.cli.options import EnvironmentOption, JsonOption
+from lib.cli.output import waiting, write_json, write_line, write_table
+from lib.client.dead_letters import Redrive, list_dead_letters, redrive
+from lib.client.session import connected, now_microseconds, reporting
+from lib.formats.errors import CliError
+from price_alerts.domain.ticks import format_moment
+
+
+def list_letters(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+    """Show the messages in the dead-letter queue, and why each was rejected."""
+    with connected(environment) as target, waiting("Reading the dead-letter queue"):
+        letters = list_dead_letters(
+            target.sqs, target.dead_letter_queue_url, now_microseconds(), shapes=target.shapes
+        )
+    documents = [
+        {
+            "message_id": letter.message_id,
+            "sent_at": format_moment(letter.sent_at_microseconds),
+            "receive_count": letter.receive_count,
+            "is_refused": letter.is_refused,
+            "reason": letter.reason,
+            "preview": letter.preview,
+        }
+        for letter in letters
+    ]
+    if as_json:
+        write_json(documents)
+    elif documents:
+        write_table(
+            ["message", "sent", "received", "reason", "begins with"],
+            [
+                [str(value) for name, value in each.items() if name != "is_refused"]
+                for each in documents
+            ],
+            texts=["reason", "begins with"],
+        )
+    else:
+        write_line("the dead-letter queue is empty")
+
+
+def redrive_letters(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+    """Send the messages in the dead-letter queue back to be retried.
+
+    Prices that were applied already have no effect; with SQS's own redrive they would count twice.
+    """
+    reports = [Redrive()]
+    with (
+        reporting(lambda: _moved(reports[-1])),
+        connected(environment) as target,
+        waiting("Moving the dead letters"),
+    ):
+        done = redrive(
+            target.sqs,
+            target.dead_letter_queue_url,
+            target.queue_url,
+            now_microseconds(),
+            shapes=target.shapes,
+            on_progress=reports.append,
+        )
+    if as_json:
+        write_json(asdict(done))
+    else:
+        again = f"; {done.refused} will be rejected again" if done.refused else ""
+        write_line(_moved(done) + again)
+    if done.unsent:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in done.unsent.items())
+        raise CliError(f"SQS rejected messages, which stay in the dead-letter queue: {reasons}")
+
+
+def _moved(done: Redrive) -> str:
+    return f"moved {done.moved} {'message' if done.moved == 1 else 'messages'} back"

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from price_alerts.adapters.items import rule_key
+from tests.unit.doubles import NOW
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+Run = Callable[..., Any]
+Replay = Callable[[str], None]
+
+pytestmark = pytest.mark.usefixtures("alerts")
+
+
+def put(table: Table, rule_id: str, **attributes: Any) -> None:
+    """Change attributes of a rule of AAPL, as the handler does when it fires."""
+    item = table.get_item(Key=rule_key("AAPL", rule_id))["Item"]
+    table.put_item(Item=item | attributes)
+
+
+FIRED = {"last_fired_at_microseconds": NOW, "last_firing_id": "f-1"}
+
+
+def test_rules_are_added_listed_and_changed(replay: Replay, alerts: Table) -> None:
+    replay("""
+        $ list
+        no rules
+        $ list AAPL
+        no such rules
+        $ list --status paused
+        no such rules
+        $ add IBM falls 5% --within 1h --id b --owner [red]me
+        added b: IBM falls 5% within 1h, once
+        $ add aapl above 200.0 --trigger every --rearm 2 --cooldown 15m --id a --expires 2027-01-31
+        added a: AAPL above 200, every, cooldown 15m, rearm 2, until 2027-01-31T00:00:00Z
+        $ add AAPL crosses -5 -6 --id c
+        error: crosses takes one level
+        ? 2
+        $ add AAPL crosses -.5 --id c
+        error: '-.5' is not a number …
+        ? 2
+        $ add AAPL crosses -5 --id c --message up
+        added c: AAPL crosses -5, once
+        $ add IBM above 5 --id a
+        error: there is already a rule a, for AAPL: choose another id, or remove it
+        ? 1
+        """)
+    put(alerts, "a", disarmed="high", **FIRED)
+    replay("""
+        $ list
+        id symbol condition trigger status last fired owner
+        a AAPL above 200 every, cooldown 15m, rearm 2 active 2026-11-22T15:04:05Z
+        c AAPL crosses -5 once active never
+        b IBM falls 5% within 1h once active never [red]me
+        $ list ibm
+        id symbol condition trigger status last fired owner
+        b IBM falls 5% within 1h once active never [red]me
+        $ show a
+        id a
+        symbol AAPL
+        condition above 200
+        trigger every
+        cooldown 15m
+        rearm 2
+        expires 2027-01-31T00:00:00Z
+        owner
+        note
+        message default
+        status active
+        armed no: it fired on the high side, and the price has not moved back far enough
+        last fired 2026-11-22T15:04:05.250000Z
+        last firing f-1
+        $ show c
+        id c
+        symbol AAPL
+        condition crosses -5
+        trigger once
+        cooldown none
+        rearm none
+        expires never
+        owner
+        note
+        message up
+        status active
+        armed yes
+        last fired never
+        last firing none
+        $ pause c
+        paused c: AAPL crosses -5, once
+        $ pause c
+        error: c is paused, and only an active rule pauses
+        ? 1
+        $ resume c
+        resumed c: AAPL crosses -5, once
+        $ resume c
+        error: c is active already
+        ? 1
+        $ remove c
+        removed c: AAPL crosses -5, once
+        $ remove c
+        error: there is no rule c: alerts list shows all rules
+        ? 1
+        """)
+
+
+def test_a_rule_is_printed_as_json(run: Run, alerts: Table) -> None:
+    words = "add AAPL falls 5% --within 1h --trigger every --cooldown 15m --rearm 0.5% --id mine"
+    texts = ["--owner", "me", "--note", "sell", "--message", "{symbol}!", "--expires", "30d"]
+    rule = {
+        "id": "mine",
+        "symbol": "AAPL",
+        "condition": "falls",
+        "levels": ["5%"],
+        "within": "1h",
+        "trigger": "every",
+        "cooldown": "15m",
+        "rearm": "0.5%",
+        "expires": "2026-12-22T15:04:05.250000Z",
+        "owner": "me",
+        "note": "sell",
+        "message": "{symbol}!",
+        "status": "active",
+        "armed": True,
+        "last_fired_at": None,
+        "last_firing_id": None,
+        "unreadable": None,
+    }
+    assert run(*words.split(), *texts, "--json").json == rule
+    assert run("pause", "mine", "--json").json == rule | {"status": "paused"}
+    assert run("resume", "mine", "--json").json == rule
+    put(alerts, "mine", disarmed="high", **FIRED)
+    rule |= {"armed": False, "last_fired_at": "2026-11-22T15:04:05.250000Z"}
+    rule |= {"last_firing_id": "f-1"}
+    assert run("show", "mine", "--json").json == rule
+    assert run("list", "--json").json == [rule]
+    assert run("remove", "mine", "--json").json == rule
+    assert run("list", "--json").json == []
+    bare = run("add", "AAPL", "enters", "90", "110", "--json").json
+    assert bare["id"].startswith("aapl-")
+    assert (bare["within"], bare["cooldown"], bare["rearm"], bare["expires"]) == (None,) * 4
+    assert (bare["trigger"], bare["owner"]) == ("once", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("add", "Missing argument 'SYMBOL': see alerts add --help"),
+        ("add AAPL above", "Missing argument 'VALUE [VALUE2]': see alerts add --help"),
+        ("add AAPL above 5 --cooldown", "Option '--cooldown' requires an argument: see alerts add"),
+        ("add AAPL abov 5", "there is no condition 'abov': write above"),
+        ("add AAPL enters 110 90", "enters takes the lower level first"),
+        ("add AAPL above 5 --expires 2020-01-01", "expires 2020-01-01 is in the past"),
+        ("add A above --idd x", "No such option: --idd: see alerts add --help"),
+        ("add A above 5 -x", "No such option: -x: see alerts add --help"),
+        ("add A rises -5% --within 1h", "rises takes an amount or a percentage greater than 0"),
+        ("list A\u200bB", "'A\\u200bB': symbol must be 1 to 64 printable characters"),
+        ("list --status x", "Invalid value for '--status': 'x' is not one of 'active', 'paused'"),
+        ("show", "Missing argument 'ID': see alerts show --help"),
+        *[(f"{each} a/b", "an id is 1 to 64 characters of A-Z") for each in ("show", "remove")],
+    ],
+)
+def test_wrong_usage_is_one_line_and_changes_nothing(run: Run, words: str, what: str) -> None:
+    ended = run(*words.split())
+    assert ended.exit_code == 2
+    assert ended.error.startswith(what)
+    assert run("list", "--json").json == []
+
+
+def test_rules_are_listed_by_their_status(
+    run: Run, alerts: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("active", "paused", "triggered"):
+        run("add", "AAPL", "above", "200", "--id", name)
+    run("add", "AAPL", "above", "200", "--id", "expired", "--expires", "1h")
+    run("pause", "paused")
+    put(alerts, "triggered", status="triggered")
+    monkeypatch.setattr("time.time_ns", lambda: (NOW + 3_600_000_000) * 1_000)
+    for name in ("active", "paused", "triggered", "expired"):
+        assert [rule["id"] for rule in run("list", "--status", name, "--json").json] == [name]
+
+
+def test_a_narrow_terminal_leaves_an_id_whole(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    run("add", "AAPL", "above", "200", "--id", "x" * 64)
+    assert "x" * 64 in run("list").out
+
+
+def test_a_rule_that_is_set_aside_is_shown_with_the_reason(
+    run: Run, replay: Replay, alerts: Table
+) -> None:
+    run("add", "AAPL", "above", "200", "--id", "fine")
+    run("add", "AAPL", "above", "200", "--id", "aside")
+    put(alerts, "aside", trigger="often")
+    names = "condition levels within trigger cooldown rearm expires owner note message armed"
+    aside = dict.fromkeys([*names.split(), "last_fired_at", "last_firing_id"])
+    aside |= {"id": "aside", "symbol": "AAPL", "status": "set aside"}
+    aside |= {"unreadable": "it cannot be read (ValueError)"}
+    assert run("show", "aside", "--json").json == aside
+    assert run("list", "--status", "set aside", "--json").json == [aside]
+    replay("""
+        $ list
+        id symbol condition trigger status last fired owner
+        aside AAPL it cannot be read (ValueError) set aside
+        fine AAPL above 200 once active never
+        $ show aside
+        id aside
+        symbol AAPL
+        status set aside
+        reason it cannot be read (ValueError)
+        $ pause aside
+        error: aside is set aside, it cannot be read (ValueError): ./alerts remove aside…
+        ? 1
+        $ remove aside
+        removed aside: AAPL, set aside: it cannot be read (ValueError)
+        """)
