@@ -28,11 +28,11 @@ from price_alerts.domain.ticks import format_moment
 
 if TYPE_CHECKING:
     from lib.backtest.backtest import Backtest
-    from lib.backtest.columns import Portion
+    from lib.backtest.columns import Chunk
 
 _SHOWN_FIRINGS = 1_000
 
-Draw = Callable[["Iterable[Portion]", Sequence[Firing], Callable[[int], object]], None]
+Draw = Callable[["Iterable[Chunk]", Sequence[Firing], Callable[[int], object]], None]
 
 
 def backtest(  # noqa: PLR0913, PLR0917  # each is an option
@@ -63,8 +63,8 @@ def backtest(  # noqa: PLR0913, PLR0917  # each is an option
     of order is sorted first, and no row is skipped.
     """
     from lib.backtest.backtest import described, run  # noqa: PLC0415  # numpy is slow to import
-    from lib.backtest.columns import Portion  # noqa: PLC0415
-    from lib.backtest.price_columns import FilePortions  # noqa: PLC0415
+    from lib.backtest.columns import Chunk  # noqa: PLC0415
+    from lib.backtest.price_columns import FileChunks  # noqa: PLC0415
     from lib.backtest.walk import OutOfOrder  # noqa: PLC0415
 
     rules = read_rules(rules_path, now_microseconds())
@@ -72,7 +72,7 @@ def backtest(  # noqa: PLR0913, PLR0917  # each is an option
     hints = hints_from(symbol, price_column, time_column, time_zone)
     file = PricesFile(prices_path, hints, needs_timestamps=True)
     size_bytes = file.size_bytes or None
-    portions: Iterable[Portion] = FilePortions(file)
+    portions: Iterable[Chunk] = FileChunks(file)
     is_sorted = True
     with progress("Reading prices", size_bytes) as show:
 
@@ -85,7 +85,7 @@ def backtest(  # noqa: PLR0913, PLR0917  # each is an option
             found = run(rules, portions, on_progress)
         except OutOfOrder:
             is_sorted = False
-            portions = [Portion.joined(list(portions)).in_time_order()]
+            portions = [Chunk.joined(list(portions)).in_time_order()]
             found = run(rules, portions, on_progress)
     if draw:
         with progress("Drawing", size_bytes) as show:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.backtest.columns import portions_of
+from lib.backtest.columns import chunks_of
 from lib.client.publishing import _body
 from lib.formats import checked_prices
 from lib.formats.checked_prices import checked, in_time_order, numbered
@@ -28,7 +28,7 @@ rows = st.lists(
     rows | rows.map(lambda drawn: sorted(drawn, key=lambda row: -(row.timestamp_microseconds or 0)))
 )
 def test_prices_are_sorted_as_portions_are(given_rows: list[Price]) -> None:
-    (portion,) = portions_of(given_rows)
+    (portion,) = chunks_of(given_rows)
     columns = (ordered := portion.in_time_order()).columns
 
     assert in_time_order(given_rows) == [
