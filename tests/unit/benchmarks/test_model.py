@@ -41,16 +41,15 @@ SUDDEN = Load(
 BUSY = Load(symbols=10, ticks_per_second=1_000, rules=20_000, fall_seconds=1, warm_up_seconds=1)
 
 
-def scenario(handler: Handler = BEFORE, limits: Limits = Limits()) -> Scenario:  # noqa: B008  # frozen
-    """Build a scenario in which nothing waits for a processor."""
-    settings = Settings(ticks_per_message=10, memory_mebibytes=1_769, function_timeout_seconds=900)
-    return Scenario(handler, settings, BUSY, limits, WAITING)
+ROOMY = Settings(ticks_per_message=10, memory_mebibytes=1_769, function_timeout_seconds=900)
+# A scenario in which nothing waits for a processor.
+SCENARIO = Scenario(BEFORE, ROOMY, BUSY, Limits(), WAITING)
 
 
 @cache
 def ran(handler: Handler = BEFORE) -> Run:
     """Run a scenario; several tests look at the same run."""
-    return simulate(scenario(handler))
+    return simulate(replace(SCENARIO, handler=handler))
 
 
 @given(st.lists(st.tuples(st.floats(0, 0.5), st.integers(1, 400)), max_size=60))
@@ -82,7 +81,7 @@ def test_a_write_that_the_index_does_not_admit_takes_nothing_of_the_table() -> N
 
 
 def test_a_call_is_tried_three_times_with_longer_and_longer_waits() -> None:
-    calls = Calls(World(scenario()))
+    calls = Calls(World(SCENARIO))
     for attempt, most_seconds in ((1, 1), (2, 2)):
         waits = [calls.backoff(attempt) for _ in range(100)]
         assert 0 <= min(waits) < max(waits) <= most_seconds
@@ -90,19 +89,18 @@ def test_a_call_is_tried_three_times_with_longer_and_longer_waits() -> None:
         calls.backoff(3)
 
 
-def test_lambda_begins_with_five_batches_and_adds_three_hundred_a_minute_up_to_a_thousand() -> None:
-    mapping = Mapping(World(Scenario(BEFORE, Settings(maximum_concurrency=1_000))))
+@pytest.mark.parametrize(
+    ("maximum", "batches"), [(1_000, [5, 305, 605, 905, 1_000]), (20, [5, 20, 20])]
+)
+def test_lambda_begins_with_five_batches_and_adds_three_hundred_a_minute_up_to_the_maximum(
+    maximum: int, batches: list[int]
+) -> None:
+    mapping = Mapping(World(Scenario(BEFORE, Settings(maximum_concurrency=maximum))))
     reached = []
-    for _ in range(5):
+    for _ in batches:
         reached.append(mapping.batches)
         mapping.grow(60)
-    assert reached == [5, 305, 605, 905, 1_000]
-
-
-def test_maximum_concurrency_is_kept() -> None:
-    mapping = Mapping(World(Scenario(BEFORE, Settings(maximum_concurrency=20))))
-    mapping.grow(60)
-    assert mapping.batches == 20
+    assert reached == batches
 
 
 def test_a_queue_gives_each_message_once_and_what_is_put_back_again() -> None:
@@ -169,27 +167,25 @@ def test_calls_wait_for_the_share_of_a_core_that_the_memory_brings() -> None:
 
 
 @pytest.mark.parametrize("handler", [BEFORE, AFTER])
-def test_each_firing_is_announced_and_recorded_exactly_once(handler: Handler) -> None:
+def test_each_firing_is_announced_after_its_price_and_recorded_exactly_once(
+    handler: Handler,
+) -> None:
     world = ran(handler).world
     assert sum(each.firings for each in world.results.announced) == sum(BUSY.firings)
     assert world.results.published == sum(BUSY.firings) + world.results.extra
     assert all(symbol.recorded <= symbol.announced == symbol.firings for symbol in world.symbols)
+    assert min(each.lag_seconds for each in world.results.announced) > 0
 
 
 def test_what_is_published_again_is_no_new_announcement() -> None:
-    world = World(scenario())
+    world = World(SCENARIO)
     world.note_announced(world.symbols[0], 0, 10)
     world.note_announced(world.symbols[0], 5, 10)
     assert world.results.extra == 5
     assert sum(each.firings for each in world.results.announced) == 15
 
 
-def test_nothing_is_announced_before_its_price() -> None:
-    results = ran().world.results
-    assert min(each.lag_seconds for each in results.announced) > 0
-
-
-def test_to_double_the_spread_never_makes_it_slower() -> None:
+def test_doubling_the_spread_never_makes_it_slower() -> None:
     last = [
         Figures.of(ran(replace(BEFORE, firing_spread=keys, day_spread=keys)))
         for keys in (1, 2, 4, 8)
@@ -206,14 +202,13 @@ def test_the_index_binds_where_all_firings_are_on_one_key() -> None:
 
 
 def test_a_run_is_the_same_every_time() -> None:
-    assert Figures.of(simulate(scenario())) == Figures.of(ran())
+    assert Figures.of(simulate(SCENARIO)) == Figures.of(ran())
 
 
 def test_messages_of_an_outage_are_redelivered_and_go_to_the_dead_letter_queue() -> None:
-    settings = replace(
-        scenario().settings, visibility_timeout_seconds=2, function_timeout_seconds=2
-    )
-    outage = replace(scenario(limits=Limits(table_write_units_per_second=0)), settings=settings)
+    settings = replace(ROOMY, visibility_timeout_seconds=2, function_timeout_seconds=2)
+    limits = Limits(table_write_units_per_second=0)
+    outage = replace(SCENARIO, settings=settings, limits=limits)
     results = simulate(outage, patience_seconds=20).world.results
     assert (results.failed > 0, results.dead > 0, results.announced) == (True, True, [])
 
