@@ -84,15 +84,13 @@ changes = st.tuples(
     st.sampled_from(("add", "add", "pause", "resume", "remove", "trigger", "trigger and leave")),
     st.sampled_from("abcde"),
 )
-starts = st.builds(
-    str.__add__,
-    st.sampled_from((9, 10, 18, 20, 21)).map(Decimal).map(level_key),
-    st.sampled_from(("", "#a", "#b", "$")),
-)
+KEYS = [watch.key for each in RULES.values() for watch in watches_of(each)]
+starts = st.sampled_from(KEYS) | st.sampled_from((9, 10, 20, 21)).map(Decimal).map(level_key)
 
 
 # A triggered rule stays in the index as long as a late tick may still change that.
 @example([("add", "b"), ("trigger", "b"), ("resume", "b")], " ", 4)
+@example([("add", "b"), ("add", "c")], KEYS[0], 4)
 @settings(max_examples=50)
 @given(st.lists(changes, max_size=20), starts, st.integers(1, 4))
 def test_a_book_answers_what_its_changes_have_left_in_it(
