@@ -250,7 +250,7 @@ def texts_of(figure: Figure) -> list[Text]:
     return [text for text in found if text.get_visible() and text.get_text().strip()]
 
 
-@pytest.mark.parametrize("symbols", [1, 4, pytest.param(20, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("symbols", [1, 2, pytest.param(20, marks=pytest.mark.deep)])
 def test_no_text_is_over_another_or_over_a_marker_or_cut_off(
     monkeypatch: pytest.MonkeyPatch, symbols: int
 ) -> None:
