@@ -1,1 +1,1 @@
-"""Benchmarks: what the pipeline costs, beside three others that do the same work."""
+"""What the pipeline costs, compared with three others that do the same work."""

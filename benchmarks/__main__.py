@@ -1,4 +1,4 @@
-"""``make bench``: run the contests, print what comes of them, and write it into the docs."""
+"""``make bench``: run the contests, print the results, and write them into the docs."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def main(
         raise typer.BadParameter("--write is for real figures: leave out --quick")
     scale = QUICK if quick else FULL
     with stage() as stage_:
-        _tell("deployed; the contestants take their places")
+        _report("deployed; preparing the contestants")
         contestants = handlers.all_entered(stage_, handlers.usual_rules(scale))
-        _tell("counting")
+        _report("counting")
         counts = _counted(stage_, contestants, scale)
         by_rules = handlers.counts_by_rule_count(stage_, scale)
         findings = [
@@ -48,10 +48,10 @@ def main(
             *_findings_on_latency(stage_, scale),
         ]
         seconds = {name: _cpu_seconds(contestants[name], scale) for name in (OURS, "scanning")}
-        _tell("comparing the model with small loads")
+        _report("comparing the model with small loads")
         compared = validated(stage_, scale)
     findings += [*_findings_on_backtests(scale), *_findings_on_starts(scale)]
-    model = modelled(_tell, is_quick=quick)
+    model = modelled(_report, is_quick=quick)
     tables = {
         "targets": targets_table(findings),
         "counts": counts_table(counts),
@@ -76,14 +76,14 @@ def main(
         ),
         **model.plots,
     }
-    files = docs_with(tables, plots)  # a page that lacks a block is found by a quick run, too
+    files = docs_with(tables, plots)  # a quick run, too, finds a page that lacks a block
     if write:
         write_docs(files)
     if quick:
         write_line("All of it runs. Of a quick run, these figures mean nothing.")
 
 
-def _tell(what: str) -> None:
+def _report(what: str) -> None:
     write_line(f"{time.strftime('%H:%M:%S')}  {what} ...")
 
 
@@ -98,7 +98,7 @@ def _counted(
         }
         for name, contestant in contestants.items()
     }
-    # What the rules say of themselves is read with them.
+    # A rule's notes are read with it; bare rules have none.
     bare = stage_.enter("scanning", handlers.usual_rules(scale, are_bare=True))
     _, size, _ = scale.batch_sizes
     found = count(bare, stage_.eye, warm(bare, size, names), scale.counted_ticks // 5)
@@ -119,7 +119,7 @@ def _findings_on_counts(counts: Mapping[str, Mapping[int, Counts]], scale: Scale
 def _findings_on_speed(contestants: Mapping[str, Contestant], scale: Scale) -> list[Finding]:
     findings = []
     for size in scale.batch_sizes:
-        _tell(f"timing batches of {size:,}")
+        _report(f"timing batches of {size:,}")
         what = f"ticks a second, batch of {size:,}, over"
         timings = handlers.speeds(contestants, size, scale)
         for name, bound in (("scanning", 10), ("powertools", 10), ("seed_like", 2)):
@@ -134,11 +134,11 @@ def _findings_on_speed(contestants: Mapping[str, Contestant], scale: Scale) -> l
 
 def _findings_on_rules(stage_: Stage, scale: Scale) -> list[Finding]:
     many, most = scale.many_rules, scale.most_rules
-    _tell(f"timing {many:,} and {most:,} rules")
+    _report(f"timing {many:,} and {most:,} rules")
     contestants = handlers.all_entered(
         stage_, handlers.usual_rules(scale, on_the_busiest=many), [OURS, "scanning"]
     )
-    # To scan that many takes a second a tick.
+    # Scanning that many takes a second per tick.
     short = replace(scale, timed_ticks=scale.timed_ticks // 5, rounds=1)
     timings = handlers.speeds(contestants, scale.batch_sizes[1], short)
     growth = handlers.growth(stage_, scale).ratio(str(most), "10")
@@ -158,20 +158,20 @@ def _findings_on_rules(stage_: Stage, scale: Scale) -> list[Finding]:
 
 def _findings_on_bursts(stage_: Stage, scale: Scale) -> list[Finding]:
     rules = scale.many_rules
-    _tell(f"timing {rules:,} rules on one level")
+    _report(f"timing {rules:,} rules on one level")
     what = f"{rules:,} rules on one level, over as many bare puts and publishes"
     return [_at_most(what, bursts.over_bare(stage_, rules), 2)]
 
 
 def _findings_on_latency(stage_: Stage, scale: Scale) -> list[Finding]:
-    _tell("timing announcements")
+    _report("timing announcements")
     seconds = latency.latencies(stage_, scale)
     ours, others = latency.p99(seconds[OURS]), latency.p99(seconds["seed_like"])
     return [_at_most("sent to announced, p99, over seed_like's", ours / others, 1.3)]
 
 
 def _findings_on_backtests(scale: Scale) -> list[Finding]:
-    _tell("timing backtests")
+    _report("timing backtests")
     timings = backtests.in_memory(scale)
     loop = timings.ratio("loop over 1000 rules", "1000 rules")
     return [
@@ -187,7 +187,7 @@ def _findings_on_backtests(scale: Scale) -> list[Finding]:
 
 
 def _findings_on_starts(scale: Scale) -> list[Finding]:
-    _tell("timing cold starts and synths")
+    _report("timing cold starts and synths")
     imports, synths = starts.cold_imports(scale), starts.synths(scale)
     return [
         _at_most(

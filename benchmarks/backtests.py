@@ -1,4 +1,4 @@
-"""The backtests' contest: ticks in memory, a loop over the rules, and a file."""
+"""Backtests of ticks in memory and of a file, compared with a loop over the rules."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from benchmarks.scale import Scale
 from benchmarks.streams import rules_of, symbols, walk
 from benchmarks.timing import Timings, side_by_side, stopwatch
 from lib.backtest.backtest import run
-from lib.backtest.columns import Columns, Portion
-from lib.backtest.price_columns import portions_in
+from lib.backtest.columns import Chunk, Columns
+from lib.backtest.price_columns import chunks_in
 from lib.backtest.rule_book import RuleBook
 from lib.formats.prices import PricesFile
 from price_alerts.domain.conditions import Condition, Terms
@@ -32,7 +32,7 @@ _ENGINE_TICKS = 2_000
 
 
 def in_memory(scale: Scale) -> Timings:
-    """Time a backtest of one symbol, by rules, beside a loop over them; returns seconds a tick."""
+    """Time a backtest of one symbol, by rules, and a loop over them; returns seconds per tick."""
     (symbol,) = symbols(1)
     prices = list(islice(walk(symbol), scale.backtest_ticks))
     times = range(
@@ -40,11 +40,11 @@ def in_memory(scale: Scale) -> Timings:
         _START_MICROSECONDS + len(prices) * _SECOND_MICROSECONDS,
         _SECOND_MICROSECONDS,
     )
-    portion = Portion.of_symbol(symbol, Columns.of(prices, times))
+    chunk = Chunk.of_symbol(symbol, Columns.of(prices, times))
     rules = {count: rules_of(symbol, count) for count in (100, 1_000)}
 
     def backtest(count: int) -> float:
-        return stopwatch(lambda: run(rules[count], [portion], lambda _: None)) / len(prices)
+        return stopwatch(lambda: run(rules[count], [chunk], lambda _: None)) / len(prices)
 
     return side_by_side(
         {
@@ -57,9 +57,9 @@ def in_memory(scale: Scale) -> Timings:
 
 
 def engine_growth(scale: Scale) -> Timings:
-    """Time the engine alone on ticks that cross a level every hundredth time; seconds a tick.
+    """Time the engine alone on ticks of which every hundredth crosses a level; seconds per tick.
 
-    The ten levels around the price are the same, whether there are others or not.
+    The ten levels around the price are the same, with or without others.
     """
     (symbol,) = symbols(1)
     prices = [Decimal(100 + place // 100 % 2) + Decimal("0.5") for place in range(_ENGINE_TICKS)]
@@ -73,7 +73,7 @@ def engine_growth(scale: Scale) -> Timings:
 
 
 def from_file(scale: Scale) -> float:
-    """Time a backtest of a file of some symbols, a hundred rules each; returns seconds a row."""
+    """Time a backtest of a file of some symbols, a hundred rules each; returns seconds per row."""
     names = symbols(_SYMBOLS_IN_FILE)
     rules = [rule for name in names for rule in rules_of(name, 100)]
     with tempfile.TemporaryDirectory(prefix="tapstack-") as folder:
@@ -86,7 +86,7 @@ def from_file(scale: Scale) -> float:
 
 
 def _backtest_file(rules: Sequence[Rule], path: Path) -> None:
-    run(rules, portions_in(PricesFile(path, needs_timestamps=True)), lambda _: None)
+    run(rules, chunks_in(PricesFile(path, needs_timestamps=True)), lambda _: None)
 
 
 def _write(path: Path, names: Sequence[str], rows: int) -> None:
@@ -102,7 +102,7 @@ def _write(path: Path, names: Sequence[str], rows: int) -> None:
 
 
 def _looped(rules: Sequence[Rule], prices: Sequence[Decimal]) -> float:
-    """Ask every rule at every tick, by the same predicate; returns seconds a tick."""
+    """Evaluate every rule at every tick, by the same predicate; returns seconds per tick."""
 
     def loop() -> None:
         for before, now in pairwise(prices):
@@ -119,16 +119,16 @@ def _engine_run(
     for level in levels:
         terms = Terms(Condition.CROSSES, (Decimal(level),))
         book.add(Rule(rule_id=f"r-{level}", symbol=symbol, terms=terms, trigger=Trigger.EVERY))
-    begun = book.changed(State(symbol))
+    first = book.changed(State(symbol))
     ticks = [
         Tick(symbol, price, Position(_START_MICROSECONDS + place, 0, 0, "m", 0))
         for place, price in enumerate(prices)
     ]
 
-    def walk_on() -> None:
-        state = begun
+    def evaluate_all() -> None:
+        state = first
         for start in range(0, len(ticks), 100):
-            portion = ticks[start : start + 100]
-            state = replace(evaluate(state, portion, book, None, 0, kept_ticks=16), outbox=None)
+            chunk = ticks[start : start + 100]
+            state = replace(evaluate(state, chunk, book, None, 0, kept_ticks=16), outbox=None)
 
-    return lambda: stopwatch(walk_on) / len(ticks)
+    return lambda: stopwatch(evaluate_all) / len(ticks)

@@ -1,4 +1,4 @@
-"""Bursts: a price crosses the level of very many rules, beside as many bare puts and publishes."""
+"""A price crosses the level of very many rules; compared with as many bare puts and publishes."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def set_up(stage: Stage, count: int) -> tuple[Contestant, Mapping[str, Any]]:
 def over_bare(stage: Stage, count: int) -> float:
     """Return how many times as long as bare puts and publishes a burst of firings takes.
 
-    For each firing, the others put an item as large as its record and publish a message as large
-    as its announcement, by as many threads as the handler has: no rule is found, read or changed.
+    For each firing, the latter put an item as large as its record and publish a message as large
+    as its alert, with as many threads as the handler has: no rule is found, read or changed.
     """
     contestant, batch = set_up(stage, count)
     start = time.perf_counter()
@@ -62,7 +62,7 @@ def over_bare(stage: Stage, count: int) -> float:
     ours_seconds = time.perf_counter() - start
 
     table_name = stage.new_table()
-    dynamodb, sns = contestant.clients  # take plain values, and are set up alike
+    dynamodb, sns = contestant.clients  # accept plain values, and are configured alike
 
     def put_and_publish(number: int) -> None:
         announced = notice(_FIRING._replace(firing_id=f"{number:032x}"), _RULE)

@@ -1,6 +1,6 @@
-"""Calls: what botocore spends on one, stage by stage, and how much of a batch of ten that is.
+"""What botocore spends on a call, stage by stage, and how much of a batch of ten that is.
 
-``PYTHONPATH=.:lib/lambda .venv/bin/python -m benchmarks.calls``. A process stands for AWS.
+``PYTHONPATH=.:lib/lambda .venv/bin/python -m benchmarks.calls``. A process stands in for AWS.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def serve() -> None:
 
 @contextmanager
 def _answering() -> Iterator[None]:
-    """Let clients that are made meanwhile call a process that has nothing and takes everything."""
+    """Point clients created meanwhile at a process that answers every call with nothing."""
     command = [sys.executable, "-c", "from benchmarks.calls import serve; serve()"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as server, ExitStack() as stack:  # noqa: S603
         stack.callback(server.terminate)
@@ -70,8 +70,8 @@ def _answering() -> Iterator[None]:
             yield
 
 
-def _stopped(who: Contestant, operation: str) -> dict[str, list[int]]:
-    """Begin to take the nanoseconds of a thread's time in each stage of each call."""
+def _timed(who: Contestant, operation: str) -> dict[str, list[int]]:
+    """Start to record the nanoseconds of a thread's time in each stage of each call."""
     taken: dict[str, list[int]] = {what: [] for what in filter(None, _STAGES.values())}
     last = threading.local()
 
@@ -94,11 +94,11 @@ def _stopped(who: Contestant, operation: str) -> dict[str, list[int]]:
 
 
 def main(batches: int = 100, rounds: int = 9) -> None:
-    """Take the times of calls and of batches, in turn."""
+    """Time calls and batches, in turn."""
     with _answering():
         whos = {name: contestant(name, "prices", "arn") for name in _OPERATIONS}
         streams = {name: warm(who, _BATCH_SIZE, symbols(200)) for name, who in whos.items()}
-        taken = {name: _stopped(whos[name], called) for name, called in _OPERATIONS.items()}
+        taken = {name: _timed(whos[name], called) for name, called in _OPERATIONS.items()}
         ticks = batches * _BATCH_SIZE
         runs = {name: partial(cpu_seconds, whos[name], streams[name], ticks) for name in whos}
         timings = side_by_side(runs, rounds)

@@ -1,7 +1,7 @@
-"""Capacity: how large an item is for DynamoDB, and how many units a call takes. Pure.
+"""How large an item is for DynamoDB, and how many units a call takes. Pure.
 
 Source: Amazon DynamoDB Developer Guide, "DynamoDB item sizes and formats" and "DynamoDB read and
-write operations". The emulators answer with a unit for whatever is asked, so it is worked out.
+write operations". Emulators answer every call with one unit, so units are computed here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _READ_BYTES, _WRITE_BYTES = 4_096, 1_024
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """Read and write units; on demand, one is paid for as one request unit."""
+    """Read and write units; on demand, each is billed as one request unit."""
 
     read: float = 0
     write: float = 0

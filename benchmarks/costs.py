@@ -1,4 +1,4 @@
-"""Costs: dollars for a million ticks, from what was counted. Pure.
+"""Dollars for a million ticks, from what was counted. Pure.
 
 List prices of us-east-1 without free tiers, as AWS's price pages gave them in November 2026.
 """
@@ -29,7 +29,7 @@ CALL_SECONDS = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """How ticks come: so many a second, and so many of them in a batch and in a message."""
+    """Ticks per second, per batch and per message."""
 
     ticks_per_second: int
     batch_size: int
@@ -58,19 +58,17 @@ def dynamodb_dollars(counts: Counts) -> float:
 
 
 def cost(counts: Counts, traffic: Traffic, *, cpu_seconds: float, calls_at_once: int) -> Cost:
-    """Work out what a million ticks cost.
+    """Return what a million ticks cost.
 
     Parameters
     ----------
     counts
         What a thousand ticks take.
-    traffic
-        How they come.
     cpu_seconds
         The handler's own time for a thousand ticks on a whole core; the function's share of one
-        goes by its memory.
+        depends on its memory.
     calls_at_once
-        How many calls wait at the same time; each waits for `CALL_SECONDS`.
+        How many calls wait at the same time, `CALL_SECONDS` each.
     """
     requests = 1_000_000 / traffic.batch_size
     cpu = cpu_seconds * 1_000 * _CORE_GIGABYTES / MEMORY_GIGABYTES

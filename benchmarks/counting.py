@@ -1,4 +1,4 @@
-"""Counting: what a contestant asks of AWS for a thousand ticks."""
+"""What a contestant asks of AWS for a thousand ticks."""
 
 from __future__ import annotations
 
@@ -19,17 +19,7 @@ HOUR_MICROSECONDS = 3_600_000_000
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a thousand ticks take, in the mean.
-
-    Attributes
-    ----------
-    calls
-        Of AWS.
-    reads, writes
-        DynamoDB's units.
-    published
-        Messages that SNS was given.
-    """
+    """Calls to AWS, DynamoDB's units and SNS's messages for a thousand ticks, on average."""
 
     calls: float
     reads: float
@@ -43,7 +33,7 @@ class Counts:
 
 
 def warm(contestant: Contestant, batch_size: int, names: Sequence[str]) -> Events:
-    """Begin the stream that every contestant gets, and let this one meet each symbol once."""
+    """Start the stream that every contestant gets, and let this one see each symbol once."""
     prices = ticks(names, now_microseconds() - HOUR_MICROSECONDS)
     for event in events(islice(prices, len(names)), batch_size):
         contestant.handle(event)

@@ -1,4 +1,4 @@
-"""The handlers' contest: the same ticks through four handlers, counted and timed."""
+"""The same ticks through four handlers, counted and timed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from price_alerts.domain.rules import Rule
 def usual_rules(
     scale: Scale, *, on_the_busiest: int | None = None, are_bare: bool = False
 ) -> list[Rule]:
-    """Make up as many rules for each symbol, or another number for the busiest."""
+    """Invent the same number of rules for each symbol, or another for the busiest."""
     counts = dict.fromkeys(symbols(scale.symbols), scale.rules_per_symbol)
     if on_the_busiest is not None:
         counts[next(iter(counts))] = on_the_busiest
@@ -35,12 +35,12 @@ def usual_rules(
 def all_entered(
     stage: Stage, rules: Sequence[Rule], names: Iterable[str] = CONTESTANTS
 ) -> dict[str, Contestant]:
-    """Let contestants enter, all with the same rules."""
+    """Prepare contestants, all with the same rules."""
     return {name: stage.enter(name, rules) for name in names}
 
 
 def speeds(contestants: Mapping[str, Contestant], batch_size: int, scale: Scale) -> Timings:
-    """Time the same ticks through each contestant; returns seconds a tick."""
+    """Time the same ticks through each contestant; returns seconds per tick."""
     batches = max(1, scale.timed_ticks // batch_size)
     runs = {
         name: _run(contestant, warm(contestant, batch_size, symbols(scale.symbols)), batches)
@@ -51,7 +51,7 @@ def speeds(contestants: Mapping[str, Contestant], batch_size: int, scale: Scale)
 
 @contextmanager
 def slowed(contestants: Mapping[str, Contestant]) -> Iterator[None]:
-    """Let each call of contestants take as long as one to AWS, which is not on the same machine."""
+    """Make each call as slow as one to AWS, which is not on the same machine."""
 
     def travel(**_: Any) -> None:
         time.sleep(CALL_SECONDS)
@@ -62,13 +62,13 @@ def slowed(contestants: Mapping[str, Contestant]) -> Iterator[None]:
 
 
 def counts_by_rule_count(stage: Stage, scale: Scale) -> dict[str, dict[int, Counts]]:
-    """Count what ticks of one symbol take, however many rules that has."""
+    """Count what ticks of one symbol take, by the number of its rules."""
     (symbol,) = symbols(1)
     few, some, _ = scale.batch_sizes
     found: dict[str, dict[int, Counts]] = {name: {} for name in CONTESTANTS}
     for rule_count in scale.rule_counts:
         for name, contestant in all_entered(stage, rules_of(symbol, rule_count)).items():
-            # To scan takes the same for every tick, and long.
+            # Scanning takes long, and the same for every tick.
             batch_size = few if name in ("scanning", "powertools") else some
             stream = warm(contestant, batch_size, [symbol])
             found[name][rule_count] = count(contestant, stage.eye, stream, batch_size)

@@ -1,4 +1,4 @@
-"""Hooks: what is done at each call of some clients, for a while."""
+"""Functions that run at each call of some clients, for a while."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @contextmanager
 def hooked(clients: Iterable[Any], hooks: Mapping[str, Callable[..., None]]) -> Iterator[None]:
-    """Do something at each call of clients; hooks go by the names of botocore's events."""
+    """Run hooks, by botocore's event names, at each call of clients."""
     places = [(client.meta.events, *hook) for client in clients for hook in hooks.items()]
     for events, name, hook in places:
         events.register(name, hook)

@@ -1,4 +1,4 @@
-"""Latency: from the sending of a price to its announcement, through a real queue and back."""
+"""From the sending of a price to its alert, through a real queue and back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _POLL_SECONDS = 0.002
 def latencies(stage: Stage, scale: Scale) -> dict[str, list[float]]:
     """Send prices one by one to our function and to ``seed_like``, in turn; returns seconds.
 
-    Each goes above the threshold of both, which is what both announce.
+    Each is above the threshold of both, so that both publish an alert.
     """
     subscriber = Subscriber(stage.emulator.client("sqs"), "benchmark-subscriber")
     stage.emulator.client("sns").subscribe(
@@ -42,16 +42,16 @@ def latencies(stage: Stage, scale: Scale) -> dict[str, list[float]]:
             _await(subscriber, symbol)
             seconds[name].append(time.perf_counter() - start)
     subscriber.close()
-    return {name: taken[1:] for name, taken in seconds.items()}  # the first one starts a container
+    return {name: taken[1:] for name, taken in seconds.items()}  # the first starts a container
 
 
 def p99(seconds: list[float]) -> float:
-    """Return what 99 of a hundred stay under."""
+    """Return the 99th percentile."""
     return quantiles(seconds, n=100, method="inclusive")[98]
 
 
 def _await(subscriber: Subscriber, symbol: str) -> None:
-    # To wait for a message there takes tenths of a second at a time: too coarse.
+    # Long polling there takes tenths of a second at a time: too coarse.
     wait_for(
         lambda: any(firing["symbol"] == symbol for firing in subscriber.receive(wait_seconds=0)),
         f"{symbol} was not announced",
@@ -62,7 +62,7 @@ def _await(subscriber: Subscriber, symbol: str) -> None:
 
 @contextmanager
 def _seed_like_deployed(stage: Stage) -> Iterator[str]:
-    """Deploy ``seed_like`` beside ours, with a queue like ours; yields the queue's URL."""
+    """Deploy ``seed_like`` next to ours, with a queue like ours; yields the queue's URL."""
     functions, sqs = stage.emulator.client("lambda"), stage.emulator.client("sqs")
     ours = functions.get_function_configuration(FunctionName=stage.outputs["function_name"])
     table_name = stage.new_table()

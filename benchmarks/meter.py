@@ -1,4 +1,4 @@
-"""The meter: which calls a client makes, and the capacity that they take."""
+"""Which calls a client makes, and the capacity that they take."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Meter:
     written
         The write units by partition key, without those of indexes.
     published
-        How many messages SNS was given.
+        How many messages were sent to SNS.
     """
 
     eye: Any
@@ -111,7 +111,7 @@ class Meter:
 
 
 def _written_to(operation: str, request: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """List what an operation writes: a table, and the request for an item of it."""
+    """Yield what an operation writes: a table, and the request for an item of it."""
     if operation in _WRITES:
         yield request["TableName"], request
     elif operation == "BatchWriteItem":

@@ -1,4 +1,4 @@
-"""Pages: where the figures and plots of a run are written."""
+"""Writes the figures and plots of a run into docs/."""
 
 from __future__ import annotations
 
@@ -14,19 +14,12 @@ _PAGE = _DOCS / "performance.md"
 
 
 def docs_with(tables: Mapping[str, Table], plots: Mapping[str, str]) -> dict[str, str]:
-    """Return the files of docs/ with tables in their blocks, and with plots.
-
-    Parameters
-    ----------
-    tables
-        Names and rows, by the block of docs/performance.md.
-    plots
-        SVGs, by the file.
+    """Return the files of docs/ with tables in their blocks, and with plots by file name.
 
     Raises
     ------
     ValueError
-        If the page lacks a block.
+        If docs/performance.md lacks a block.
     """
     page = _PAGE.read_text("utf-8")
     for name, (names, rows) in tables.items():
@@ -35,7 +28,7 @@ def docs_with(tables: Mapping[str, Table], plots: Mapping[str, str]) -> dict[str
 
 
 def write_docs(files: Mapping[str, str]) -> None:
-    """Write files of docs/, and say which."""
+    """Write files of docs/, and print their names."""
     for name, content in files.items():
         _DOCS.joinpath(name).write_text(content, "utf-8")
     write_line(f"written into {_DOCS.name}/: {', '.join(files)}")

@@ -1,4 +1,4 @@
-"""Plots: what a million ticks cost, by the number of rules and by the size of a batch."""
+"""Plots of what a million ticks cost, by the number of rules and by the size of a batch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LABELS = {"seed_like": "seed_like (knows no rules)"}
 
 
 def drawn(counts: Mapping[str, Mapping[int, Counts]], what_is_varied: str, title: str) -> str:
-    """Draw one line a contestant, on logarithmic scales; returns an SVG."""
+    """Draw one line per contestant, on logarithmic scales; returns an SVG."""
     picture = io.StringIO()
     # The same figures make the same file.
     with mpl.rc_context({"svg.hashsalt": "tapstack", "svg.fonttype": "none", "font.size": 10}):

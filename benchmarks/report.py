@@ -1,4 +1,4 @@
-"""The report: findings beside their targets, on the screen and in docs/performance.md. Pure."""
+"""Findings with their targets, on the screen and in docs/performance.md. Pure."""
 
 from __future__ import annotations
 
@@ -7,21 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One figure, and what it should be.
-
-    Attributes
-    ----------
-    what
-        What is measured.
-    figure
-        The figure.
-    bound
-        It should be at least that, or at most.
-    is_floor
-        Whether it should be at least that.
-    unit
-        What stands behind the number; ``x`` is a ratio.
-    """
+    """One figure and its bound: at least that for a floor, else at most that; ``x`` is a ratio."""
 
     what: str
     figure: float
@@ -31,12 +17,12 @@ class Finding:
 
     @property
     def is_met(self) -> bool:
-        """Whether it is as it should be."""
+        """Whether the figure keeps its bound."""
         return self.figure >= self.bound if self.is_floor else self.figure <= self.bound
 
     @property
     def row(self) -> list[str]:
-        """The finding in words."""
+        """The finding as a row of a table."""
         sign = "≥" if self.is_floor else "≤"
         return [
             self.what,
@@ -47,7 +33,7 @@ class Finding:
 
 
 def _number(figure: float) -> str:
-    """Write a number with three digits that count, or whole."""
+    """Format a number with three significant digits, or as an integer."""
     if figure >= 100:
         return f"{figure:,.0f}"
     return f"{figure:.3g}"

@@ -1,4 +1,4 @@
-"""Scale: how much of everything the contests take. Pure."""
+"""How much of everything the contests take. Pure."""
 
 from __future__ import annotations
 
@@ -7,24 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much of everything; as it stands here, it is what docs/performance.md tells of.
+    """How much of everything; the defaults are those of docs/performance.md.
 
     Attributes
     ----------
-    symbols, rules_per_symbol
-        What the stream is of, and how many rules watch each.
     batch_sizes
         Messages in a batch: of little, some and much traffic.
     rule_counts
         How many rules a symbol has, where that is varied.
     many_rules, most_rules
         How many are on the busiest symbol, and how many shall take no longer than ten.
-    counted_ticks, timed_ticks
-        Of the handlers' contests, each.
     announced_prices
         Sent to each of those whose latency is measured.
-    backtest_ticks, looped_ticks, file_rows
-        Of a backtest in memory, of a loop over its rules, and of one of a file.
+    looped_ticks
+        Of the loop over all rules that a backtest in memory is compared with.
     validated_rules, validated_ticks
         Of the loads that the model is compared with.
     rounds, growth_rounds, import_rounds

@@ -1,8 +1,8 @@
 """A yardstick: query all rules of the symbol at every tick, compare, keep the price, publish.
 
-It reads the very rules that we read, and as consistently: one that was added before the tick
-counts. The price before comes for nothing with the put of the new one, so it does not announce
-the same thing at every tick.
+It reads the same rules as ours, and as consistently: one that was added before the tick counts.
+The put of the new price returns the one before for free, so it does not publish the same alert at
+every tick.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ threshold = Decimal(os.environ.get("HIGH_PRICE_THRESHOLD", "Infinity"))
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Keep every price, and tell of those above the threshold."""
+    """Keep every price, and publish those above the threshold."""
     for record in event["Records"]:
         tick = json.loads(record["body"])
         price = Decimal(tick["price"])

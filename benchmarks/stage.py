@@ -1,4 +1,4 @@
-"""The stage: one deployment on the embedded AWS, on which every contestant has its own table."""
+"""One deployment on the embedded AWS, in which every contestant has its own table."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Contestant:
 
 
 class _Context:
-    """What a handler asks of Lambda's context: there is time enough."""
+    """The parts of Lambda's context that a handler uses, with plenty of time."""
 
     aws_request_id = "benchmark"
     function_name = "benchmark"
@@ -66,9 +66,9 @@ class _Context:
 
 
 def contestant(name: str, table_name: str, topic_arn: str) -> Contestant:
-    """Import a contestant's module anew, as a cold container does, and keep what it prints.
+    """Import a contestant's module again, as a cold container does, and keep its output.
 
-    Nobody's threshold is ever passed: the work is that of the rules.
+    No price is above the threshold: the work is that of the rules.
     """
     os.environ.update(TABLE_NAME=table_name, TOPIC_ARN=topic_arn, HIGH_PRICE_THRESHOLD="1000000")
     for module_name in CONTESTANTS.values():
@@ -76,7 +76,7 @@ def contestant(name: str, table_name: str, topic_arn: str) -> Contestant:
     printed = io.StringIO()
     with redirect_stdout(printed):
         module = importlib.import_module(CONTESTANTS[name])
-    # What makes the calls, if the module has it from another.
+    # The module that owns the clients.
     source = importlib.import_module("benchmarks.scanning") if name == "powertools" else module
     clients = [source.table.meta.client, source.sns]
     if name == "powertools":
@@ -95,14 +95,14 @@ def contestant(name: str, table_name: str, topic_arn: str) -> Contestant:
 def fill(
     dynamodb: Any, table_name: str, rules: Iterable[Rule], *, on_one_key: bool = False
 ) -> None:
-    """Put rules into a table and tell the states of their symbols, as ``./alerts import`` does."""
+    """Put rules into a table and update their symbols' states, as ``./alerts import`` does."""
     by_symbol: dict[str, list[Rule]] = {}
     for rule in rules:
         by_symbol.setdefault(rule.symbol, []).append(rule)
     actions = RuleActions(table_name)
     for symbol, its_rules in by_symbol.items():
-        for portion in portions(items_of(its_rules, on_one_key=on_one_key), _MAX_ITEMS_PER_WRITE):
-            requests = [{"PutRequest": {"Item": _wired(item)}} for item in portion]
+        for chunk in portions(items_of(its_rules, on_one_key=on_one_key), _MAX_ITEMS_PER_WRITE):
+            requests = [{"PutRequest": {"Item": _wired(item)}} for item in chunk]
             dynamodb.batch_write_item(RequestItems={table_name: requests})
         update = dict(actions.changing_state(State(symbol), "filled", its_rules)["Update"])
         update["Key"] = _wired(update["Key"])
@@ -116,25 +116,25 @@ def _wired(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A deployment, and the means to let contestants work on it."""
+    """A deployment that contestants work on."""
 
     emulator: Emulator
     outputs: Mapping[str, str]
 
     @property
     def eye(self) -> Any:
-        """A DynamoDB client for those who only look."""
+        """A DynamoDB client that is not metered."""
         return self.emulator.client("dynamodb")
 
     def enter(self, name: str, rules: Iterable[Rule]) -> Contestant:
-        """Give a contestant a table like the deployed one, with rules in it."""
+        """Create a contestant with a table like the deployed one, with rules in it."""
         table_name = self.new_table()
         # The others read all rules of a symbol by one query.
         fill(self.emulator.client("dynamodb"), table_name, rules, on_one_key=name != OURS)
         return contestant(name, table_name, self.outputs["topic_arn"])
 
     def new_table(self) -> str:
-        """Make an empty table like the deployed one; returns its name."""
+        """Create an empty table like the deployed one; returns its name."""
         dynamodb = self.emulator.client("dynamodb")
         deployed = dynamodb.describe_table(TableName=self.outputs["table_name"])["Table"]
         name = f"benchmark-{uuid.uuid4().hex[:12]}"
@@ -153,7 +153,7 @@ class Stage:
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """Deploy to an embedded AWS, which every client of this process finds from now on."""
+    """Deploy to an embedded AWS, which every client of this process uses from now on."""
     with (
         tempfile.TemporaryDirectory(prefix="tapstack-") as folder,
         running_emulator(virtual_environment("emulator") / "ministack", REGION) as emulator,
@@ -170,5 +170,5 @@ def stage() -> Iterator[Stage]:
 
 
 def now_microseconds() -> int:
-    """Return the present."""
+    """Return the current time."""
     return time.time_ns() // 1_000

@@ -1,4 +1,4 @@
-"""Starts: a cold import of the handler, the size of its zip, and a synth."""
+"""A cold import of the handler, the size of its zip, and a synth."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _QUICK = "import main; main.main()"
 
 
 def cold_imports(scale: Scale) -> Timings:
-    """Time the import of the handler, and that of boto3 with the two clients that it makes.
+    """Time the import of the handler, and that of boto3 with the two clients that it creates.
 
-    Once as it is, and once ``unpacked``: as Lambda has it, where no bytecode can be kept.
+    Once as it is, and once ``unpacked``: as on Lambda, where no bytecode can be kept.
     """
     with tempfile.TemporaryDirectory(prefix="tapstack-") as folder:
         package = build_package(Path(folder, "package.zip"))
@@ -38,7 +38,7 @@ def cold_imports(scale: Scale) -> Timings:
             "unpacked": lambda: _import("import index", Path(folder), PYTHONDONTWRITEBYTECODE="1"),
         }
         for run in runs.values():
-            run()  # so that bytecode is there, and the files are in memory
+            run()  # so that there is bytecode, and the files are cached
         return side_by_side(runs, scale.import_rounds)
 
 
@@ -49,13 +49,7 @@ def zip_bytes() -> int:
 
 
 def synths(scale: Scale) -> Timings:
-    """Time a synth, and the same with the bindings imported whole.
-
-    Raises
-    ------
-    ValueError
-        If they do not write the same bytes.
-    """
+    """Time a synth, and one with plain imports; raises `ValueError` if their output differs."""
     with tempfile.TemporaryDirectory(prefix="tapstack-") as folder:
         outputs = {name: Path(folder, name) for name in ("quick", "plain")}
         runs: dict[str, Callable[[], float]] = {
@@ -63,7 +57,7 @@ def synths(scale: Scale) -> Timings:
             "plain": lambda: stopwatch(lambda: _synth(_PLAIN, outputs["plain"])),
         }
         for run in runs.values():
-            run()  # it compiles what is not compiled yet
+            run()  # compiles what is not compiled yet
         timings = side_by_side(runs, scale.rounds)
         written = [_written(output) for output in outputs.values()]
         if not written[0] or written[0] != written[1]:
@@ -87,7 +81,7 @@ def _import(code: str, sources: Path, **more: str) -> float:
 
 def _synth(code: str, output: Path) -> None:
     environment = {**os.environ, "CDKTF_OUTDIR": str(output), "TAP_ENVIRONMENT": "dev"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # to compile anew each time is nobody's way
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody compiles again each time
     _run(code, environment)
 
 
@@ -104,7 +98,7 @@ def _run(code: str, environment: Mapping[str, str]) -> str:
 
 
 def _written(output: Path) -> dict[str, str]:
-    """Return the configurations that a synth wrote."""
+    """Return the configurations that a synth has written."""
     return {
         str(path.relative_to(output)): path.read_text("utf-8")
         for path in sorted(output.rglob("cdk.tf.json"))

@@ -1,4 +1,4 @@
-"""Streams: the prices and the rules that every contestant gets. Pure, and the same every time."""
+"""The prices and rules that every contestant gets. Pure, and the same every time."""
 
 from __future__ import annotations
 
@@ -30,15 +30,14 @@ _USUAL: dict[str, Any] = {
 
 
 def symbols(how_many: int) -> list[str]:
-    """Name symbols, the busiest first."""
+    """Return names of symbols, the busiest first."""
     return [f"S{number:03d}" for number in range(how_many)]
 
 
 def rules_of(symbol: str, how_many: int, *, are_bare: bool = False) -> list[Rule]:
-    """Make up rules that fire once, at levels up to half the first price away from it.
+    """Invent rules that fire once, at levels up to half the first price away from it.
 
-    None is true at the first price. They say whose they are and what for, and when they expire;
-    bare ones do not.
+    None is true at the first price. Unless bare, they have an owner, notes and an expiry.
     """
     chance = random.Random(f"{symbol} {how_many}")  # noqa: S311  # not cryptography
     rules = []
@@ -56,7 +55,7 @@ def rules_of(symbol: str, how_many: int, *, are_bare: bool = False) -> list[Rule
 
 
 def items_of(rules: Sequence[Rule], *, on_one_key: bool = False) -> Iterator[Attributes]:
-    """Write rules as they are in the table, or all of a symbol's on one partition key."""
+    """Return rules as items of the table, or all of a symbol's on one partition key."""
     for rule in rules:
         key = former_rule_key(rule.symbol, rule.rule_id) if on_one_key else {}
         yield {**rule_item(rule), **key}
@@ -64,7 +63,7 @@ def items_of(rules: Sequence[Rule], *, on_one_key: bool = False) -> Iterator[Att
 
 
 def walk(seed: str, step_cents: int = 1) -> Iterator[Decimal]:
-    """Walk at random from 100, a step at a time."""
+    """Walk at random from 100, one step at a time."""
     chance = random.Random(seed)  # noqa: S311  # not cryptography
     cents = _START_CENTS
     while True:
@@ -73,13 +72,13 @@ def walk(seed: str, step_cents: int = 1) -> Iterator[Decimal]:
 
 
 def tick(symbol: str, price: Decimal, timestamp_microseconds: int) -> Tick:
-    """Write a tick."""
+    """Return a tick as it is sent."""
     timestamp = format_timestamp(timestamp_microseconds)
     return {"symbol": symbol, "price": f"{price:f}", "timestamp": timestamp}
 
 
 def to_and_fro(symbol: str, start_microseconds: int) -> Iterator[Tick]:
-    """Go a cent up and down, over nobody's level."""
+    """Go a cent up and down, crossing no level."""
     prices = cycle((Decimal(100), Decimal("100.01")))
     for price, moment in zip(prices, count(start_microseconds, 100), strict=False):
         yield tick(symbol, price, moment)
@@ -88,8 +87,8 @@ def to_and_fro(symbol: str, start_microseconds: int) -> Iterator[Tick]:
 def ticks(names: Sequence[str], start_microseconds: int, step_cents: int = 1) -> Iterator[Tick]:
     """Walk each of some symbols at random, ten ticks a millisecond.
 
-    How often each comes follows Zipf: the second half as often as the first, the third a third.
-    First of all comes one tick of each, which warms a container up.
+    Their frequencies follow Zipf: the second symbol half as often as the first, the third a third.
+    The first ticks are one of each, which warms a container up.
     """
     chance = random.Random(_SEED)  # noqa: S311  # not cryptography
     weights = list(accumulate(1 / rank for rank in range(1, len(names) + 1)))
@@ -100,7 +99,7 @@ def ticks(names: Sequence[str], start_microseconds: int, step_cents: int = 1) ->
 
 
 def events(prices: Iterator[Tick], batch_size: int) -> Iterator[dict[str, Any]]:
-    """Put ticks into events as Lambda gets them from SQS, each in a message of its own."""
+    """Put ticks into events as SQS sends them to Lambda, each in its own message."""
     while batch := list(islice(prices, batch_size)):
         yield {
             "Records": [

@@ -1,4 +1,4 @@
-"""Tables: what was found, in rows, for the screen and for docs/performance.md. Pure."""
+"""The results in rows, for the screen and for docs/performance.md. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from benchmarks.stage import OURS
 
 Table = tuple[list[str], list[list[str]]]
 
-# The more ticks come, the larger the batches are.
+# The more ticks, the larger the batches.
 _TICKS_PER_SECOND = (10, 1_000, 100_000)
 _CALLS_AT_ONCE = {OURS: 8}
 
 
 def targets_table(findings: Sequence[Finding]) -> Table:
-    """List the findings, with what they should be."""
+    """List the findings with their targets."""
     return ["what", "measured", "target", "met"], [finding.row for finding in findings]
 
 

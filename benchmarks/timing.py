@@ -1,4 +1,4 @@
-"""Timing: several things in turn, in one run, so that what disturbs one disturbs the others."""
+"""Times several things in turn, so that a disturbance hits them all."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Timings:
         return median(self.seconds[name])
 
     def ratio(self, name: str, other: str) -> float:
-        """Tell how many times as long one takes as another: the median of the rounds' ratios."""
+        """Return how many times as long one takes as another: the median of the rounds' ratios."""
         pairs = zip(self.seconds[name], self.seconds[other], strict=True)
         return median(mine / theirs for mine, theirs in pairs)
 
 
 def side_by_side(runs: Mapping[str, Callable[[], float]], rounds: int) -> Timings:
-    """Let each run tell its seconds, in turn, for some rounds."""
+    """Let each run return its seconds, in turn, for some rounds."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
@@ -34,7 +34,7 @@ def side_by_side(runs: Mapping[str, Callable[[], float]], rounds: int) -> Timing
 
 
 def stopwatch(work: Callable[[], object]) -> float:
-    """Return how many seconds some work takes."""
+    """Return how many seconds it takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

@@ -25,13 +25,13 @@ def main(
         runs = {name: Figures.of(simulate(scenario)) for name, scenario in compared().items()}
         write_table(*figures_table(runs))
         return
-    section = modelled(_tell)
+    section = modelled(_report)
     write_table(*section.table)
     if write:
         write_docs(docs_with({BLOCK: section.table}, section.plots))
 
 
-def _tell(what: str) -> None:
+def _report(what: str) -> None:
     sys.stderr.write(f"{what} ...\n")
 
 

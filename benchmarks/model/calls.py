@@ -1,4 +1,4 @@
-"""Calls: how long they take, and how often they are tried when they are throttled. Pure."""
+"""How long calls take, and how often they are retried when they are throttled. Pure."""
 
 from __future__ import annotations
 
@@ -9,24 +9,18 @@ from benchmarks.model.world import World
 
 
 class Throttled(Exception):
-    """A call was not admitted, however often it was tried."""
+    """A call was throttled at every attempt."""
 
 
 class Calls:
-    """The calls of one invocation, whose threads share a processor.
-
-    Parameters
-    ----------
-    world
-        What is called.
-    """
+    """The calls of one invocation, whose threads share a processor."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._processor_free_at = world.clock.now
 
     def core_seconds(self, on_a_whole_core: float) -> float:
-        """Return when the processor, which the threads share, has done something."""
+        """Return how long the shared processor takes to finish some work."""
         now = self._world.clock.now
         seconds = on_a_whole_core / self._world.settings.core_share
         self._processor_free_at = max(now, self._processor_free_at) + seconds
@@ -34,7 +28,7 @@ class Calls:
         return self._processor_free_at - now
 
     def call(self, latency_seconds: float, firings: int = 0, calls: int = 1) -> float:
-        """Return how long a call takes, or some at once; some have to do with firings."""
+        """Return how long one call takes, or some at once, with the firings that they carry."""
         world, latencies = self._world, self._world.latencies
         work = calls * latencies.call_core_seconds + firings * latencies.firing_core_seconds
         seconds = self.core_seconds(work)
@@ -46,7 +40,7 @@ class Calls:
         return max(seconds, world.service_free_at - world.clock.now)
 
     def backoff(self, attempt: int) -> float:
-        """Return how long botocore waits after a throttled attempt; the last one is in vain."""
+        """Return how long botocore waits after a throttled attempt; the last raises `Throttled`."""
         limits = self._world.limits
         if attempt == limits.call_attempts:
             raise Throttled
@@ -54,7 +48,7 @@ class Calls:
         return self._world.chance.random() * most
 
     def write_at_once(self, keys: Sequence[str], units: float) -> Process[None]:
-        """Write items, each with a call and a thread of its own."""
+        """Write items, each with its own call and thread."""
         world, attempt = self._world, 0
         while keys:
             left = [key for key in keys if not world.table.write(world.clock.now, key, units)]
@@ -74,13 +68,13 @@ class Calls:
         yield self.call(world.latencies.dynamodb_seconds)
 
     def write_all(self, writes: Sequence[tuple[str, float, str, float]]) -> Process[None]:
-        """Write a batch of items: a key and its units, and the same in the index."""
+        """Write a batch of items: key and units, in the table and in the index."""
         world, attempt = self._world, 0
         pauses = iter(world.handler.write_pauses_seconds)
         while writes:
             left = [each for each in writes if not world.table.write(world.clock.now, *each)]
             yield self.call(world.latencies.dynamodb_seconds)
-            if len(left) == len(writes):  # that is an error, and botocore tries again
+            if len(left) == len(writes):  # that is an error, and botocore retries
                 attempt += 1
                 yield self.backoff(attempt)
             elif left:

@@ -1,4 +1,4 @@
-"""Rates: what a service admits in a second; and a DynamoDB table made of them. Pure."""
+"""What a service admits in a second, and a DynamoDB table with such limits. Pure."""
 
 from __future__ import annotations
 
@@ -8,17 +8,10 @@ from benchmarks.model.parameters import Limits
 
 
 class Rate:
-    """Admits at most an amount in any second.
+    """Admits at most ``per_second`` in any second; ``by_second`` is how much it has admitted.
 
-    That is stricter than DynamoDB's token bucket, which can give up to two seconds' worth in one
-    after a pause; nobody promises that.
-
-    Attributes
-    ----------
-    per_second
-        How much it admits.
-    by_second
-        How much it admitted, by second of the clock.
+    That is stricter than DynamoDB's token bucket, which may admit up to two seconds' worth at once
+    after a pause; that is not guaranteed.
     """
 
     __slots__ = ("_admitted", "_sum", "by_second", "per_second")
@@ -27,7 +20,7 @@ class Rate:
         self.per_second = per_second
         self.by_second: dict[int, float] = defaultdict(float)
         self._admitted: deque[tuple[float, float]] = deque()
-        self._sum = 0.0  # of what is in the deque: older than a second only where nobody minds
+        self._sum = 0.0  # of the deque, which may hold entries older than a second
 
     def has_room(self, now: float, amount: float) -> bool:
         """Return whether it would admit an amount at this time."""
@@ -37,7 +30,7 @@ class Rate:
         return self._sum + amount <= self.per_second
 
     def take(self, now: float, amount: float) -> None:
-        """Admit so much; there must be room."""
+        """Admit an amount; there must be room."""
         self._sum += amount
         self._admitted.append((now, amount))
         self.by_second[int(now // 1)] += amount
@@ -51,16 +44,14 @@ class Rate:
 
 
 class Table:
-    """A table with an index, on demand: each partition key has a partition of its own, for good.
+    """A table with an index, on demand: each partition key always has its own partition.
 
     Attributes
     ----------
     writes, reads
-        The partitions that were written to, and read from, by their keys.
+        The partitions that were written to, and read from, by key.
     table, index
         What is written to all of them.
-    read_units
-        What was read.
     throttled
         Requests that were not admitted; of a batch, items.
     """

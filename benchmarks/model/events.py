@@ -1,4 +1,4 @@
-"""Events: processes in virtual time. Pure."""
+"""Processes in virtual time. Pure."""
 
 from __future__ import annotations
 
@@ -12,24 +12,18 @@ T = TypeVar("T")
 
 
 class Gate:
-    """Where one process waits until somebody opens it."""
+    """Where a process waits until it is opened."""
 
     def __init__(self) -> None:
         self.process: Process[object] | None = None
 
 
-# It yields how many seconds it waits, or the gate at which it does.
+# It yields how many seconds it waits, or the gate at which it waits.
 Process = Generator[float | Gate, None, T]
 
 
 class Clock:
-    """Lets processes go on in the order of their times; of two at once, the first that asked.
-
-    Attributes
-    ----------
-    now
-        Seconds.
-    """
+    """Resumes processes in order of their times; at the same time, in order of their requests."""
 
     def __init__(self, now_seconds: float = 0) -> None:
         self.now = now_seconds
@@ -37,17 +31,17 @@ class Clock:
         self._order = count()
 
     def start(self, process: Process[object], after_seconds: float = 0) -> None:
-        """Let a process begin, or go on."""
+        """Start or resume a process."""
         due = self.now + after_seconds
         heapq.heappush(self._waiting, (due, next(self._order), process))
 
     def open(self, gate: Gate) -> None:
-        """Let the process at a gate go on."""
+        """Resume the process at a gate."""
         if gate.process:
             self.start(gate.process)
 
     def step(self) -> bool:
-        """Let the next process go on; returns whether there was one."""
+        """Resume the next process; returns whether there was one."""
         if not self._waiting:
             return False
         self.now, _, process = heapq.heappop(self._waiting)
@@ -60,15 +54,7 @@ class Clock:
 
 
 class Pool:
-    """A limited number of threads, which take tasks in order, whoever they are from.
-
-    Parameters
-    ----------
-    clock
-        What runs the tasks.
-    threads
-        How many tasks go on at once.
-    """
+    """A limited number of threads, which run tasks in order, whoever submits them."""
 
     def __init__(self, clock: Clock, threads: int) -> None:
         self._clock = clock
@@ -76,7 +62,7 @@ class Pool:
         self._tasks: deque[Process[None]] = deque()
 
     def each(self, tasks: Iterable[Process[object]]) -> Process[None]:
-        """Have tasks done, and wait for all of them."""
+        """Run tasks, and wait for all of them."""
         gate, left = Gate(), 0
 
         def counted(task: Process[object]) -> Process[None]:

@@ -1,4 +1,4 @@
-"""Figures: what a run comes to, and which limit binds. Pure."""
+"""The figures of a run, and which limit binds. Pure."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ _FULL = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a run comes to.
+    """The figures of a run.
 
     Attributes
     ----------
     last_seconds
-        From the fall's begin to the last announcement; to the end, if that came first.
+        From the start of the fall to the last announcement, or to the end of the run.
     is_finished
         Whether every firing was announced.
     median_seconds, p99_seconds, longest_seconds
-        From the price's reaching a level to the announcement.
+        From when the price reaches a level to the announcement.
     throttled, handed_over, redelivered, dead
         Throttled requests; messages sent again, redelivered, and in the dead-letter queue.
     late_ticks
         Dropped as late.
     dollars
-        Of all services, from the begin of the warm-up to the last announcement.
+        For all services, from the start of the warm-up to the last announcement.
     utilisations
-        The used share of each limit in its busiest minute. `maximum_concurrency` is not among
-        them: invocations that wait for something else fill it.
+        The used share of each limit in its busiest minute. `maximum_concurrency` is left out:
+        invocations that wait for something else fill it.
     """
 
     last_seconds: float
@@ -57,7 +57,7 @@ class Figures:
 
     @classmethod
     def of(cls, run: Run) -> Figures:
-        """Work out what a run comes to."""
+        """Compute the figures of a run."""
         world, results = run.world, run.world.results
         is_all = run.is_finished and results.announced
         last = results.announced[-1].at_seconds if is_all else world.clock.now
@@ -87,7 +87,7 @@ class Figures:
 
 
 def percentile(announced: Iterable[Announced], part: float) -> float:
-    """Return the lag that this part of the firings does not exceed; 0 if there are none."""
+    """Return the lag that this part of the firings does not exceed; 0 without firings."""
     lags = sorted((each.lag_seconds, each.firings) for each in announced)
     wanted = part * sum(firings for _, firings in lags)
     for lag, firings in lags:

@@ -1,4 +1,4 @@
-"""An invocation: a batch's symbols, some at a time, until all is done or time runs out. Pure."""
+"""Processes a batch's symbols, some at a time, until all is done or time runs out. Pure."""
 
 from __future__ import annotations
 
@@ -15,36 +15,28 @@ from benchmarks.model.world import State, Symbol, World
 
 @dataclass(slots=True)
 class Container:
-    """What a warm container remembers: where each symbol was when it last looked."""
+    """What a warm container remembers: the last state of each symbol that it has seen."""
 
-    known: dict[int, State] = field(default_factory=dict)
+    states: dict[int, State] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of an invocation's messages: symbols that failed, and that need more time."""
+    """An invocation's symbols that failed, and those that need more time."""
 
     failed: list[Symbol] = field(default_factory=list)
     unfinished: list[Symbol] = field(default_factory=list)
 
 
 class Invocation:
-    """One invocation, on a container.
-
-    Parameters
-    ----------
-    world, container, owner
-        Where it runs, and a number that no other invocation has.
-    batch
-        The messages that it is given.
-    """
+    """One invocation on a container, with a batch of messages; its ``owner`` number is unique."""
 
     def __init__(self, world: World, container: Container, owner: int, batch: list[Slice]) -> None:
         timeout = world.settings.function_timeout_seconds
         self.world = world
         self.owner = owner
         self.batch = batch
-        self.known = container.known
+        self.states = container.states
         self.ends_at = world.clock.now + timeout
         self.stop_at = self.ends_at - min(world.handler.reserve_seconds, timeout / 4)
         self.rules_pool = Pool(world.clock, world.handler.at_once // GROUP)
@@ -53,11 +45,11 @@ class Invocation:
 
     @property
     def is_over(self) -> bool:
-        """Whether no more work is to be begun."""
+        """Whether no more work is to be started."""
         return self.world.clock.now >= self.stop_at
 
     def run(self) -> Process[None]:
-        """Take every symbol along its ticks."""
+        """Process the ticks of every symbol."""
         world, handler = self.world, self.world.handler
         waiting = [
             SymbolRun(self, symbol, path) for symbol, path in _paths(world, self.batch) if path
@@ -79,7 +71,7 @@ class Invocation:
 
 
 def _paths(world: World, batch: Sequence[Slice]) -> list[tuple[Symbol, list[Path]]]:
-    """Part the messages' ticks by symbol; a rare symbol has none in some of them."""
+    """Split the messages' ticks by symbol; a rare symbol has none in some messages."""
     paths = []
     for symbol in world.symbols:
         path = []

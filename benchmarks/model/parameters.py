@@ -1,4 +1,4 @@
-"""Parameters: the limits of AWS, what the handler asks of it, the settings, and the load. Pure."""
+"""The limits of AWS, what the handler does, the settings, and the load. Pure."""
 
 from __future__ import annotations
 
@@ -165,13 +165,13 @@ AFTER = replace(
     day_spread=8,
     rule_spread=8,
 )
-# The handler as it stands: tests/unit/benchmarks/test_model.py holds this against the code.
+# The handler as it is: tests/unit/benchmarks/test_model_handler.py compares this with the code.
 TODAY = AFTER
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a user can turn: cdktf.json's keys of the same names, and the size of a message."""
+    """What a user can set: cdktf.json's keys of the same names, and the size of a message."""
 
     batch_size: int = 100
     batch_window_seconds: float = 1
@@ -191,7 +191,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Ticks and rules: prices stand still for a while, fall evenly, and stand still again.
+    """Ticks and rules: prices are constant for a while, fall evenly, and are constant again.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The queue: messages that come evenly, and those that come again. Pure."""
+"""A queue of messages that arrive evenly, and those that are redelivered. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ class Slice(NamedTuple):
     ----------
     start, end
         The times of their first and last tick, in seconds.
-    messages
-        How many they are.
     receives, handovers
         How often they were received before, and sent again by the function.
     """
@@ -35,12 +33,9 @@ class Slice(NamedTuple):
 
 
 class Queue:
-    """A standard queue; the longest waiting message is received first, which SQS only tries.
+    """A standard queue; messages arrive from the start of the warm-up on.
 
-    Parameters
-    ----------
-    load, settings
-        How many messages come, from the beginning of the warm-up on.
+    The one that has waited longest is received first, which SQS only attempts.
     """
 
     def __init__(self, load: Load, settings: Settings) -> None:
@@ -51,11 +46,11 @@ class Queue:
         self._order = count()
 
     def put_back(self, messages: Slice, visible_at: float) -> None:
-        """Have messages received again, from some time on."""
+        """Make messages visible again at some time."""
         heapq.heappush(self._returned, (visible_at, next(self._order), messages))
 
     def waiting(self, now: float, most: int) -> int:
-        """Return how many messages can be received, of so many at most that are put back."""
+        """Return how many messages can be received; of those put back, at most about `most`."""
         waiting = self._new(now)
         for visible_at, _, messages in self._returned:
             if visible_at <= now:
@@ -65,11 +60,11 @@ class Queue:
         return waiting
 
     def oldest_seconds(self, now: float) -> float:
-        """Return for how long the first message has waited."""
+        """Return how long the first message has waited."""
         return now - min(self._next_new, self._returned[0][0] if self._returned else now)
 
     def receive(self, now: float, most: int) -> list[Slice]:
-        """Take up to so many messages."""
+        """Receive up to `most` messages."""
         batch: list[Slice] = []
         while most and self.oldest_seconds(now) >= 0:
             if self._returned and self._returned[0][0] <= self._next_new:

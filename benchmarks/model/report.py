@@ -1,4 +1,4 @@
-"""The report: the model's tables and plots. Pure."""
+"""The model's tables and plots. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STEP_SECONDS = 5
 
 
 def figures_table(figures: Mapping[str, Figures]) -> tuple[list[str], list[list[str]]]:
-    """List what each scenario comes to."""
+    """List the figures of each scenario."""
     names = [
         "",
         "last announced",

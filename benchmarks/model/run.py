@@ -1,4 +1,4 @@
-"""A run: Lambda polls the queue and invokes the handler, until all is announced. Pure."""
+"""Lambda polls the queue and invokes the handler until everything is announced. Pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from benchmarks.model.world import Scenario, Symbol, World, spread
 
 _POLL_SECONDS = 0.01
 _PATIENCE_SECONDS = 1_200
-# Messages that are handed over one by one; they come back together, a moment later.
+# Messages handed over one by one become visible together, a moment later.
 _SENT_TOGETHER = 20
 
 
 class Mapping:
-    """The event source mapping: how many batches Lambda works on at a time."""
+    """The event source mapping: how many batches Lambda processes at a time."""
 
     def __init__(self, world: World) -> None:
         self._limits = world.limits
@@ -26,37 +26,32 @@ class Mapping:
 
     @property
     def batches(self) -> int:
-        """How many it may work on now."""
+        """How many it may process now."""
         return min(self._most, int(self._reached))
 
     def grow(self, seconds: float) -> None:
-        """Note that messages are left for some seconds."""
+        """Scale up while messages are left for some seconds."""
         more = self._limits.more_batches_per_minute / 60 * seconds
         self._reached = min(self._limits.most_batches, self._reached + more)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What came of a scenario."""
+    """A scenario that was simulated."""
 
     scenario: Scenario
     world: World
 
     @property
     def is_finished(self) -> bool:
-        """Whether every firing was announced before patience was at its end."""
+        """Whether every firing was announced before patience ran out."""
         return not self.world.left
 
 
 def simulate(scenario: Scenario, patience_seconds: float = _PATIENCE_SECONDS) -> Run:
-    """Let the ticks of a load come, until all that they set off is announced.
+    """Simulate a scenario until every firing is announced, or patience runs out.
 
-    Parameters
-    ----------
-    scenario
-        The handler, the settings, the load, the limits and the latencies.
-    patience_seconds
-        When to end anyway, counted from the fall's begin.
+    Patience counts from the start of the fall.
     """
     world = World(scenario)
     world.clock.start(_poll(world))
@@ -66,7 +61,7 @@ def simulate(scenario: Scenario, patience_seconds: float = _PATIENCE_SECONDS) ->
 
 
 def seconds_for(scenario: Scenario, batches: Sequence[Slice]) -> float:
-    """Return how long a container that knows all states takes for batches, one after another."""
+    """Return how long a warm container takes for batches, one after another."""
     world = World(scenario)
     container = Container({symbol.rank: symbol.state for symbol in world.symbols})
     started_at = world.clock.now
@@ -92,14 +87,14 @@ def _poll(world: World) -> Process[None]:
 
     def work(container: Container, batch: list[Slice]) -> Process[None]:
         nonlocal active
-        begun = clock.now
+        started_at = clock.now
         yield from _invoke(world, queue, Invocation(world, container, owner, batch))
         active -= 1
         idle.append(container)
         results.invocations += 1
-        results.function_seconds += clock.now - begun
+        results.function_seconds += clock.now - started_at
         results.messages += sum(messages.messages for messages in batch)
-        spread(results.active_seconds, begun, clock.now)
+        spread(results.active_seconds, started_at, clock.now)
 
     while True:
         waiting = queue.waiting(clock.now, most)
@@ -116,7 +111,7 @@ def _poll(world: World) -> Process[None]:
 
 
 def _invoke(world: World, queue: Queue, invocation: Invocation) -> Process[None]:
-    """Let the handler work on a batch, and have its messages come again that it did not finish."""
+    """Let the handler process a batch, and redeliver the messages that it did not finish."""
     received_at = world.clock.now
     yield from invocation.run()
     outcome, settings, handler = invocation.outcome, world.settings, world.handler
@@ -147,6 +142,6 @@ def _invoke(world: World, queue: Queue, invocation: Invocation) -> Process[None]
 
 
 def _touched(world: World, messages: Slice, symbols: list[Symbol]) -> int:
-    """Return how many messages hold a tick of any of these symbols."""
+    """Return how many messages contain a tick of any of these symbols."""
     none = 1 - sum(symbol.share for symbol in symbols)
     return round(messages.messages * (1 - max(0.0, none) ** world.settings.ticks_per_message))

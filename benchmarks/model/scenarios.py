@@ -1,4 +1,4 @@
-"""Scenarios: the fall with the settings as they are, with better ones, and so on. Pure."""
+"""The fall of prices with today's settings, with better ones, and so on. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def compared() -> dict[str, Scenario]:
 
 
 def swept() -> dict[str, Scenario]:
-    """Return what differs in one thing from the handler after, with the settings turned."""
+    """Return scenarios that each differ in one thing from the handler after, turned."""
 
     def setting(**changes: int) -> Scenario:
         return Scenario(AFTER, replace(TURNED, **changes))

@@ -21,25 +21,17 @@ BLOCK = "model"
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table's names and rows, and the plots by the names of their files."""
+    """A table's names and rows, and the plots by file name."""
 
     table: tuple[list[str], list[list[str]]]
     plots: dict[str, str]
 
 
-def modelled(tell: Callable[[str], None], *, is_quick: bool = False) -> Section:
-    """Run every scenario.
-
-    Parameters
-    ----------
-    tell
-        Called with the name of each as it begins.
-    is_quick
-        Whether a small load does, to see that it runs.
-    """
+def modelled(report: Callable[[str], None], *, is_quick: bool = False) -> Section:
+    """Run every scenario, and report the name of each as it starts; quickly with a small load."""
     figures, announced = {}, {}
     for name, scenario in (compared() | swept()).items():
-        tell(f"modelling: {name}")
+        report(f"modelling: {name}")
         run = simulate(replace(scenario, load=QUICK_LOAD) if is_quick else scenario)
         figures[name] = Figures.of(run)
         if name in (BEFORE_TURNED, AFTER_TURNED):

@@ -1,7 +1,7 @@
 """One symbol's part of an invocation, call by call, as `processing.py` and `store.py` do it. Pure.
 
-Only times and units are worked out. Of a symbol's ticks it is known from when they are, and of its
-rules how many have fired: those whose level the price has reached.
+Only times and units are computed. Ticks are known by their times, and rules by how many have
+fired: those whose level the price has reached.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from benchmarks.model.world import State, Symbol
 if TYPE_CHECKING:
     from benchmarks.model.invocation import Invocation
 
-# So many of the threads that change rules are looked at as one: half as many events.
+# Threads that change rules are simulated in groups of this size, for fewer events.
 GROUP = 2
 
 
 class Conflict(Exception):
-    """Somebody else has moved the symbol."""
+    """Another invocation has changed the symbol's state."""
 
     def __init__(self, current: State) -> None:
-        super().__init__("somebody else has moved the symbol")
+        super().__init__("another invocation has changed the state")
         self.current = current
 
 
 class Path(NamedTuple):
-    """Ticks of a symbol, evenly from a stretch of time."""
+    """Ticks of a symbol, evenly spread over a stretch of time."""
 
     start: float
     end: float
@@ -37,7 +37,7 @@ class Path(NamedTuple):
     is_repeated: bool
 
     def after(self, position: float) -> Path | None:
-        """Return what is after a time."""
+        """Return the part after a time."""
         if self.end <= position:
             return None
         start = max(self.start, position)
@@ -62,12 +62,12 @@ class SymbolRun:
         self._published = 0  # firings, counted from the fall's first
 
     def attempt(self) -> Process[None]:
-        """Go as far as it goes now."""
+        """Proceed as far as possible now."""
         self._has_failed = False
         try:
             self.is_done = yield from self._advance()
         except Throttled:
-            self._invocation.known.pop(self._symbol.rank, None)
+            self._invocation.states.pop(self._symbol.rank, None)
             self._retries += 1
             is_unrecorded = self._published > self._symbol.recorded
             if is_unrecorded and self._retries <= self._world.handler.delivery_retries:
@@ -77,16 +77,16 @@ class SymbolRun:
             self.is_done = True
 
     def give_up(self) -> Process[None]:
-        """Note what is left to do, and let others deliver."""
+        """Record what is left to do, and let others deliver."""
         outcome = self._invocation.outcome
         if self._has_failed:
             outcome.failed.append(self._symbol)
             return
-        state = self._invocation.known.get(self._symbol.rank)
+        state = self._invocation.states.get(self._symbol.rank)
         if state and state.lease_owner == self._invocation.owner:
             with suppress(Conflict, Throttled):
                 yield from self._commit(state, state._replace(lease_until=0.0))
-            self._invocation.known.pop(self._symbol.rank, None)
+            self._invocation.states.pop(self._symbol.rank, None)
         is_delivered = state is not None and not state.outbox
         if self.path or not is_delivered:
             outcome.unfinished.append(self._symbol)
@@ -95,7 +95,7 @@ class SymbolRun:
         invocation = self._invocation
         if invocation.is_over:
             return False
-        state = invocation.known.get(self._symbol.rank)
+        state = invocation.states.get(self._symbol.rank)
         if state is None or self._is_delivered_elsewhere(state):
             state = yield from self._loaded()
         conflicts = 0
@@ -112,7 +112,7 @@ class SymbolRun:
                 self._world.results.conflicts += 1
             if following is None:
                 return True
-            state = invocation.known[self._symbol.rank] = following
+            state = invocation.states[self._symbol.rank] = following
         return False
 
     def _is_delivered_elsewhere(self, state: State) -> bool:
@@ -120,11 +120,11 @@ class SymbolRun:
         return not is_ours and state.lease_until > self._world.clock.now
 
     def _loaded(self) -> Process[State]:
-        state = self._symbol.state  # as the table has it now; the answer takes a while
+        state = self._symbol.state  # as of now; the answer arrives later
         units = -(-self._world.state_units(state.outbox) // 4)
         yield from self._invocation.calls.read(self._symbol.state_key, units)
         self._is_current = True
-        self._invocation.known[self._symbol.rank] = state
+        self._invocation.states[self._symbol.rank] = state
         return state
 
     def _step(self, state: State) -> Process[State | None]:
@@ -144,7 +144,7 @@ class SymbolRun:
         return (yield from self._evaluate(state))
 
     def _placed(self, state: State, late: list[Path]) -> bool:
-        """Tell whether late ticks can still be put in their places, and count the others."""
+        """Return whether late ticks can still be applied in order, and count the others."""
         most = placed = 0.0
         for path in late:
             if path.is_repeated:
@@ -181,7 +181,7 @@ class SymbolRun:
         return stored
 
     def _reached(self) -> float:
-        """Return where one commit leads: so many ticks ahead."""
+        """Return the time that one commit reaches, by its limit of ticks."""
         room = float(self._world.handler.ticks_per_commit)
         position = 0.0
         for path in sorted(self.path):
@@ -207,7 +207,7 @@ class SymbolRun:
         return state._replace(lease_owner=self._invocation.owner, lease_until=until)
 
     def _commit(self, before: State, after: State) -> Process[State]:
-        """Replace the state; what is refused is paid for, too."""
+        """Replace the state; a rejected write costs as much."""
         symbol, world = self._symbol, self._world
         current = symbol.state
         units = world.state_units(max(current.outbox, after.outbox))
@@ -230,7 +230,7 @@ class SymbolRun:
         handler = world.handler
         if state.lease_owner != invocation.owner:
             state = yield from self._commit(state, self._leased(state))
-            invocation.known[symbol.rank] = state
+            invocation.states[symbol.rank] = state
         if state.outbox_version != self._decided_version:
             yield from self._read_each(symbol.firings_key(0), 1, state.outbox)
             yield from self._read_rules(state.outbox)
@@ -246,7 +246,7 @@ class SymbolRun:
         return (yield from self._commit(state, state._replace(outbox=0, lease_owner=0)))
 
     def _announce(self, firings: int) -> Process[None]:
-        """Publish a portion and record it."""
+        """Publish some firings and record them."""
         world, symbol = self._world, self._symbol
         first = symbol.recorded
         if self._published < first + firings:

@@ -1,4 +1,4 @@
-"""Validation: small loads through the embedded AWS, beside what the model says of them."""
+"""Small loads on the embedded AWS, compared with the model's predictions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SETTINGS = Settings(ticks_per_message=1, memory_mebibytes=1_769, function_timeo
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A load, and the seconds that it took and that the model says."""
+    """A load, with the seconds that it took and that the model predicted."""
 
     what: str
     measured_seconds: float
@@ -43,7 +43,7 @@ class Compared:
 
 
 class _Measured(NamedTuple):
-    """What some batches took: by the clock, of the processor, in calls; and a call of SNS."""
+    """What some batches took: time, processor time, calls; and the time of a call to SNS."""
 
     seconds: float
     core_seconds: float
@@ -54,7 +54,7 @@ class _Measured(NamedTuple):
 def validated(stage: Stage, scale: Scale) -> list[Compared]:
     """Measure small parts of two loads, and let the model predict the whole of them.
 
-    That is done several times, and the medians are taken: the loads take only seconds.
+    The loads take only seconds, so medians of several rounds are returned.
     """
     rounds = [_compared(stage, scale) for _ in range(scale.rounds)]
     return [
@@ -104,7 +104,7 @@ def _compared(stage: Stage, scale: Scale) -> list[Compared]:
 
 
 def _latencies(stage: Stage, names: Sequence[str], batches: int, rules: int) -> Latencies:
-    """Measure calls. The embedded AWS answers one at a time, however many threads wait."""
+    """Measure calls. The embedded AWS answers them one at a time."""
     quiet = _quiet(stage, names, batches)
     burst = _burst(stage, rules)
     call_core = quiet.core_seconds / quiet.calls
@@ -130,7 +130,7 @@ def _burst(stage: Stage, count: int) -> _Measured:
 
 
 def _quiet(stage: Stage, names: Sequence[str], batches: int) -> _Measured:
-    """Let prices move that nobody watches."""
+    """Process prices without rules."""
     contestant = stage.enter(OURS, [])
     stream = warm(contestant, _QUIET_BATCH, names)
     contestant.handle(next(stream))  # its threads connect
@@ -153,9 +153,9 @@ def _measured(contestant: Contestant, batches: Sequence[Mapping[str, Any]]) -> _
         "response-received.*.*": end,
     }
     with hooked(contestant.clients, hooks):
-        begun, core = time.perf_counter(), time.process_time()
+        started_at, core = time.perf_counter(), time.process_time()
         for event in batches:
             contestant.handle(event)
-        taken, core = time.perf_counter() - begun, time.process_time() - core
+        taken, core = time.perf_counter() - started_at, time.process_time() - core
     calls = sum(map(len, seconds.values()))
     return _Measured(taken, core, calls, fmean(seconds["sns"] or [0.0]))

@@ -1,4 +1,4 @@
-"""The world: the symbols, the services, and what is noted of a run. Pure."""
+"""The symbols, the services, and the results of a run. Pure."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class State(NamedTuple):
     Attributes
     ----------
     version
-        It differs from that of every other state of the symbol.
+        Unique among the symbol's states.
     position
         The time of the last tick that was applied, in seconds.
     fired
         How many rules have fired so far.
     outbox, outbox_version
-        How many of them are to be delivered, and when they were decided.
+        How many of them are to be delivered, and the version that decided so.
     lease_owner, lease_until
         Who delivers them; 0 is nobody.
     """
@@ -41,7 +41,7 @@ class State(NamedTuple):
 
 
 class Symbol:
-    """A symbol: where it is, and how far its firings have been announced and recorded."""
+    """A symbol's state, and how many of its firings have been announced and recorded."""
 
     def __init__(self, rank: int, share: float, firings: int, load: Load) -> None:
         self.rank = rank
@@ -75,7 +75,7 @@ class Symbol:
         return number / self.firings * self._fall_seconds
 
     def change(self, state: State, now: float) -> None:
-        """Replace the state, and note for how long a delivery was under way."""
+        """Replace the state, and record how long a delivery took."""
         if state.lease_owner and not self.state.lease_owner:
             self._busy_since = now
         if self.state.lease_owner and not state.lease_owner:
@@ -93,19 +93,19 @@ class Announced(NamedTuple):
 
 @dataclass(slots=True)
 class Results:
-    """What is noted of a run; by second is counted from the fall's begin.
+    """The results of a run; seconds count from the start of the fall.
 
     Attributes
     ----------
     announced, published, extra
         Firings: published for the first time, messages in all, and those published again.
     throttled, conflicts, late_ticks
-        Calls to SNS that were not admitted; commits that somebody else forestalled, or deliveries
+        Calls to SNS that were not admitted; commits that another invocation preceded, or deliveries
         that were waited for; ticks dropped as late.
     handed_over, failed, dead
         Messages that were sent again, were redelivered, and went to the dead-letter queue.
     invocations, function_seconds, messages
-        Ended invocations, and what they took and were given.
+        Ended invocations, with their seconds and messages.
     active_seconds, processor_seconds
         Of all invocations, by second.
     backlog
@@ -162,15 +162,15 @@ class World:
         self.left = sum(symbol.firings for symbol in self.symbols)
 
     def state_units(self, firings: int) -> int:
-        """Return the write units of a state with so many firings in its outbox."""
+        """Return the write units of a state with some firings in its outbox."""
         return self.handler.state_units(self.settings.late_ticks, firings)
 
     def note_processor(self, seconds: float) -> None:
-        """Note that a processor was busy."""
+        """Record that a processor was busy."""
         self.results.processor_seconds[int(self.clock.now // 1)] += seconds
 
     def note_announced(self, symbol: Symbol, first: int, firings: int) -> None:
-        """Note that firings were published, maybe again."""
+        """Record that firings were published, possibly again."""
         new = first + firings - max(first, symbol.announced)
         self.results.extra += firings - max(0, new)
         if new > 0:
@@ -182,7 +182,7 @@ class World:
 
 
 def spread(by_second: dict[int, float], start: float, end: float) -> None:
-    """Add a stretch of time to the seconds that it lies in."""
+    """Distribute a stretch of time over the seconds that it covers."""
     second = int(start // 1)
     while start < end:
         until = min(end, second + 1)

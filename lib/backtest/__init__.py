@@ -1,1 +1,1 @@
-"""What rules would have done on prices of the past."""
+"""Rules on past prices."""

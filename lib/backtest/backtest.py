@@ -1,4 +1,4 @@
-"""Backtest: when rules would have fired on prices of the past, by the engine of production."""
+"""When rules would have fired on past prices, by the engine that runs in production."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lib.backtest.columns import Portion
+from lib.backtest.columns import Chunk
 from lib.backtest.walk import Walk
 from price_alerts.domain.progress import Progress, Status
 from price_alerts.domain.rules import Rule
@@ -16,14 +16,14 @@ from price_alerts.domain.ticks import format_timestamp
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What came of a backtest.
+    """The result of a backtest.
 
     Attributes
     ----------
     firings
-        What fired, by time; at the same time by symbol, and for a symbol in the engine's order.
+        By time; at the same time by symbol, and for a symbol in the engine's order.
     firings_by_rule
-        How often each active rule fired, by its id, in the order that they were given in.
+        How often each active rule fired, by its id, in the given order of rules.
     rows, symbols
         How many prices there were, and of how many symbols.
     rows_without_rules
@@ -38,24 +38,23 @@ class Backtest:
 
 
 def run(
-    rules: Iterable[Rule], portions: Iterable[Portion], on_progress: Callable[[int], object]
+    rules: Iterable[Rule], chunks: Iterable[Chunk], on_progress: Callable[[int], object]
 ) -> Backtest:
     """Find out when rules would have fired.
 
     Parameters
     ----------
     rules
-        The rules. Those that are not active are left out; the others begin anew, whatever has
-        come of them so far.
-    portions
-        The prices, those of a symbol in the order of time; read once and not kept.
+        Inactive ones are left out; the others start afresh, whatever their progress.
+    chunks
+        The prices, those of a symbol in order of time; read once and not kept.
     on_progress
-        Called after every portion with the number of prices done so far.
+        Called after every chunk with the number of prices done so far.
 
     Raises
     ------
     OutOfOrder
-        If a price is earlier than one before it. `Portion.in_time_order` sorts them.
+        If a price is earlier than one before it. `Chunk.in_time_order` sorts them.
     """
     active = [
         replace(rule, progress=Progress())
@@ -68,11 +67,11 @@ def run(
     walks = {symbol: Walk(symbol, its_rules) for symbol, its_rules in rules_of.items()}
 
     rows_of: Counter[str] = Counter()
-    for portion in portions:
-        for symbol, columns in portion.by_symbol():
+    for chunk in chunks:
+        for symbol, columns in chunk.by_symbol():
             rows_of[symbol] += len(columns)
             if symbol in walks:
-                walks[symbol].take(columns)
+                walks[symbol].follow(columns)
         on_progress(rows_of.total())
 
     firings = [firing for walk in walks.values() for firing in walk.firings]
@@ -88,13 +87,13 @@ def run(
 
 
 def described(firing: Firing) -> dict[str, str | None]:
-    """Return a firing as it is written in JSON; prices are text, so that they stay exact."""
-    previous_price = firing.previous_price
+    """Return a firing as JSON shows it; prices are text, so that they stay exact."""
+    before = firing.previous_price
     return {
         "rule_id": firing.rule_id,
         "symbol": firing.symbol,
         "condition": firing.terms.condition.word,
         "timestamp": format_timestamp(firing.timestamp_microseconds),
-        "previous_price": None if previous_price is None else f"{previous_price:f}",
+        "previous_price": None if before is None else f"{before:f}",
         "price": f"{firing.price:f}",
     }

@@ -1,4 +1,4 @@
-"""Columns: many prices at once, as arrays in which most of them can be passed over together."""
+"""Many prices at once, as arrays, so that most of them can be skipped together."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _ROWS_AT_ONCE = 50_000
 class Columns:
     """Prices in their order, by columns of equal length.
 
-    A float may tell that one price is greater than another, but never that they are equal:
-    rounding keeps the order of numbers, and can bring two of them together.
+    Rounding to floats keeps the order of numbers, but can make two of them equal: a float can
+    show that one price is greater than another, but never that they are equal.
 
     Attributes
     ----------
     prices
-        The prices exactly: texts as in a tick, or numbers as `parse_price` returns them.
+        The exact prices: texts as in a tick, or numbers as `parse_price` returns them.
     floats
         The same, rounded to the nearest float.
     times
-        Their times, in microseconds since 1970.
+        Microseconds since 1970.
     """
 
     prices: npt.NDArray[np.object_]
@@ -43,7 +43,7 @@ class Columns:
 
     @classmethod
     def of(cls, prices: Sequence[str | Decimal], times: Sequence[int] | Numbers) -> Columns:
-        """Build columns from prices, of which those that are texts must be valid, and times."""
+        """Build columns from prices, of which texts must be valid, and times."""
         return cls(
             np.array(prices, dtype=object),
             np.fromiter(map(float, prices), np.float64, len(prices)),
@@ -57,28 +57,26 @@ class Columns:
         return Columns(self.prices[places], self.floats[places], self.times[places])
 
     def price(self, place: int) -> Decimal:
-        """Return a price exactly."""
+        """Return an exact price."""
         return _exact(self.prices[place])
 
     def lowest(self, sign: int) -> Decimal:
-        """Return the lowest price exactly; for the sign -1 the highest."""
+        """Return the exact lowest price; for the sign -1 the highest."""
         floats = sign * self.floats
-        ties = set(self.prices[floats == floats.min()])  # among these only the digits tell
+        ties = set(self.prices[floats == floats.min()])  # only their digits can decide
         return (min if sign == 1 else max)(map(_exact, ties))
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class Chunk:
     """Prices of one or many symbols.
 
     Attributes
     ----------
     symbols
-        The symbols, each once and with at least one price.
+        Each once and with at least one price.
     codes
-        For each price the place of its symbol among them.
-    columns
-        The prices.
+        For each price the index of its symbol.
     """
 
     symbols: Sequence[str]
@@ -86,47 +84,45 @@ class Portion:
     columns: Columns
 
     @classmethod
-    def of_symbol(cls, symbol: str, columns: Columns) -> Portion:
-        """Build a portion of a single symbol."""
+    def of_symbol(cls, symbol: str, columns: Columns) -> Chunk:
+        """Build a chunk of a single symbol."""
         return cls((symbol,), np.zeros(len(columns), np.uint8), columns)
 
     @classmethod
-    def joined(cls, portions: Sequence[Portion]) -> Portion:
-        """Join portions, at least one, in their order."""
-        code_of = coded(chain.from_iterable(portion.symbols for portion in portions))
-        smallest = np.min_scalar_type(len(code_of))  # such codes are sorted in one go
+    def joined(cls, chunks: Sequence[Chunk]) -> Chunk:
+        """Join chunks, at least one, in their order."""
+        code_of = coded(chain.from_iterable(chunk.symbols for chunk in chunks))
+        smallest = np.min_scalar_type(len(code_of))  # such codes are sorted in one pass
+        codes = [
+            np.array([code_of[symbol] for symbol in chunk.symbols], smallest)[chunk.codes]
+            for chunk in chunks
+        ]
+        columns = [chunk.columns for chunk in chunks]
         return cls(
             list(code_of),
-            np.concatenate(
-                [
-                    np.array([code_of[symbol] for symbol in portion.symbols], smallest)[
-                        portion.codes
-                    ]
-                    for portion in portions
-                ]
-            ),
+            np.concatenate(codes),
             Columns(
-                np.concatenate([portion.columns.prices for portion in portions]),
-                np.concatenate([portion.columns.floats for portion in portions]),
-                np.concatenate([portion.columns.times for portion in portions]),
+                np.concatenate([each.prices for each in columns]),
+                np.concatenate([each.floats for each in columns]),
+                np.concatenate([each.times for each in columns]),
             ),
         )
 
-    def in_time_order(self) -> Portion:
+    def in_time_order(self) -> Chunk:
         """Sort the prices by time; those of one time keep their order.
 
         If no symbol's times ever rise, and some fall, the newest come first: then prices of one
         time are reversed as well.
         """
-        steps = [np.diff(columns.times) for _, columns in self.by_symbol()]
+        steps = np.concatenate([np.diff(columns.times) for _, columns in self.by_symbol()])
         places = np.arange(len(self.columns))
-        if any((step < 0).any() for step in steps) and not any((step > 0).any() for step in steps):
+        if (steps < 0).any() and not (steps > 0).any():
             places = places[::-1]
         places = places[np.argsort(self.columns.times[places], kind="stable")]
-        return Portion(self.symbols, self.codes[places], self.columns[places])
+        return Chunk(self.symbols, self.codes[places], self.columns[places])
 
     def by_symbol(self) -> Iterator[tuple[str, Columns]]:
-        """Part the prices by symbol, in which they keep their order."""
+        """Yield each symbol with its prices, which keep their order."""
         if len(self.symbols) == 1:
             yield self.symbols[0], self.columns
             return
@@ -137,15 +133,15 @@ class Portion:
 
 
 def coded(symbols: Iterable[str]) -> dict[str, int]:
-    """Give each symbol a number, in their order."""
+    """Return a number for each symbol, in order of first appearance."""
     return {symbol: code for code, symbol in enumerate(dict.fromkeys(symbols))}
 
 
-def portions_of(prices: Iterable[Price], rows_at_once: int = _ROWS_AT_ONCE) -> Iterator[Portion]:
-    """Turn rows, each with a timestamp, into portions; they are read as they are asked for."""
+def chunks_of(prices: Iterable[Price], rows_at_once: int = _ROWS_AT_ONCE) -> Iterator[Chunk]:
+    """Turn rows, each with a timestamp, into chunks, lazily."""
     for rows in portions(prices, rows_at_once):
         code_of = coded(row.symbol for row in rows)
-        yield Portion(
+        yield Chunk(
             list(code_of),
             np.array([code_of[row.symbol] for row in rows]),
             Columns.of(

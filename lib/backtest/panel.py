@@ -1,4 +1,4 @@
-"""A panel: one symbol's prices, levels and firings in a picture."""
+"""One symbol's prices, levels and firings in a picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
-from matplotlib.transforms import Bbox, BboxBase
+from matplotlib.transforms import Bbox
 
 from lib.backtest.columns import Floats, Numbers
 from lib.formats.price_times import LATEST_MICROSECONDS
@@ -41,20 +41,13 @@ def draw_panel(
     terms: Sequence[Terms],
     firings: Sequence[Firing],
 ) -> Callable[[float], None]:
-    """Draw a panel into axes.
-
-    Parameters
-    ----------
-    axes
-        Where to.
-    symbol, curve, terms, firings
-        The symbol, its times and prices, at least one, what its rules wait for, and what fired.
+    """Draw a symbol's prices, at least one, its rules' levels and firings into axes.
 
     Returns
     -------
     Callable
-        To be called with the dots per inch when the axes have their final size. It moves labels
-        apart and notes beside their markers, and removes those for which there is no room.
+        To be called with the dots per inch once the axes have their final size: it moves labels
+        apart and notes next to their markers, and removes those for which there is no room.
     """
     count = len(firings)
     axes.set_title(f"{symbol}  ({count} firing{'' if count == 1 else 's'})", size=10)
@@ -87,19 +80,12 @@ def draw_panel(
 
 
 def spread(heights: Sequence[float], gap: float, top: float) -> Floats:
-    """Move heights apart so that they keep a distance, each as little as can be.
+    """Move heights at least ``gap`` apart, each as little as possible.
 
-    Parameters
-    ----------
-    heights
-        Ascending heights, at least one, from 0 to ``top``.
-    gap
-        The least distance.
-    top
-        The highest place; all of them fit under it.
+    They ascend from 0 to ``top``, the highest place; all of them must fit under it.
     """
     steps = gap * np.arange(len(heights))
-    free = heights - steps  # keep the distance if they do not fall
+    free = heights - steps  # the gap is kept if these do not fall
     upward = np.minimum(np.maximum.accumulate(free), top - steps[-1])
     downward = np.maximum(np.minimum.accumulate(free[::-1])[::-1], 0)
     places: Floats = (upward + downward) / 2 + steps
@@ -107,7 +93,7 @@ def spread(heights: Sequence[float], gap: float, top: float) -> Floats:
 
 
 def _set_price_axis(axes: Axes, prices: Floats, levels: Sequence[Decimal]) -> None:
-    """Show all prices, and the levels that are not so far away as to make them flat."""
+    """Show all prices, and the levels that are near enough not to make them look flat."""
     lowest, highest = prices.min(), prices.max()
     height = (highest - lowest) or abs(highest) * 0.01 or 1
     near = [
@@ -133,7 +119,7 @@ def _set_time_axis(axes: Axes, times: Numbers) -> None:
 
 
 def _show_level(axes: Axes, level: Decimal) -> Annotation:
-    """Draw a level, with its label at the right; one that is far away has only a label."""
+    """Draw a level with its label at the right; a far one has only a label."""
     bottom, top = axes.get_ylim()
     text = f"{level:f}"
     if len(text) > _MAX_LEVEL_CHARACTERS:
@@ -167,7 +153,7 @@ def _show_level(axes: Axes, level: Decimal) -> Annotation:
 
 
 def _distinct(axes: Axes, firings: Sequence[Firing]) -> list[Firing]:
-    """Leave out firings whose marker another one would cover."""
+    """Leave out firings whose markers would be covered by another."""
     to_axes = axes.transData + axes.transAxes.inverted()
     places = np.round(to_axes.transform(_spots(firings)) * _CELLS)
     cells: dict[tuple[object, ...], Firing] = {}
@@ -193,7 +179,7 @@ def _show_firings(
 
 
 def _note(axes: Axes, firing: Firing) -> Annotation:
-    """Say what move it was, for it has no level."""
+    """Annotate a firing with its move, which has no level."""
     terms = firing.terms
     sign = "+" if terms.condition is Condition.RISES else "\N{MINUS SIGN}"
     unit = "%" if terms.is_percent else ""
@@ -230,7 +216,8 @@ def _settle(
         box = note.get_window_extent()
         for shift in _AROUND * (np.array(box.size) + size + _GAP) / 2:
             moved = box.translated(*shift)
-            if _is_inside(moved, axes) and not moved.count_overlaps(taken):
+            is_inside = axes.bbox.count_contains([moved.min, moved.max]) == 2
+            if is_inside and not moved.count_overlaps(taken):
                 note.xyann = tuple(shift * points_per_dot)
                 taken.append(moved)
                 break
@@ -251,12 +238,12 @@ def _settle_labels(axes: Axes, labels: Sequence[Annotation], points_per_dot: flo
 
 
 def _some(items: Sequence[T], most: int) -> Sequence[T]:
-    """Pick items evenly, if there are too many."""
+    """Pick some items evenly if there are too many."""
     return items[:: max(1, -(-len(items) // most))]
 
 
 def _days(times_microseconds: Numbers | Sequence[int]) -> Floats:
-    """Return times as matplotlib counts them."""
+    """Return times in days, as matplotlib counts them."""
     days: Floats = date2num(np.array(times_microseconds, "M8[us]"))  # type: ignore[no-untyped-call]
     return days
 
@@ -268,11 +255,7 @@ def _spots(firings: Sequence[Firing]) -> Floats:
 
 
 def _is_up(firing: Firing) -> bool:
-    """Return where the price was going."""
+    """Return whether the price was rising."""
     if firing.previous_price is None:
         return firing.terms.side(None, firing.price) is Side.HIGH
     return firing.price > firing.previous_price
-
-
-def _is_inside(box: BboxBase, axes: Axes) -> bool:
-    return bool(axes.bbox.contains(*box.min) and axes.bbox.contains(*box.max))

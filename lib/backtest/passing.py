@@ -1,9 +1,9 @@
-"""Passing: which of many prices can concern a rule, and what the others do to the windows.
+"""Which of many prices can concern a rule, and what the others do to the windows.
 
 The levels cut a line into cells: those between two levels have even numbers, the levels
-themselves odd ones. Whatever a rule asks of a number is the same everywhere in a cell. A step is
-a way through neighbouring cells, and whatever it does to a rule, one of the steps from one of
-these cells to the next does, too.
+themselves odd ones. A rule's conditions are the same everywhere in a cell. A step leads through
+neighbouring cells; whatever it does to a rule, a step from one of these cells to the next does,
+too.
 """
 
 from __future__ import annotations
@@ -20,28 +20,22 @@ from price_alerts.domain.conditions import Terms
 from price_alerts.domain.windows import BUCKET_MICROSECONDS, BUCKETS, Queue, keeps_lowest, pushed
 
 _EXACT = Context(prec=200)
-_BETWEEN = Decimal("1e-130")  # less than a level can be away from another
+_BETWEEN = Decimal("1e-130")  # closer than two levels can be
 # Each of five roundings adds 2**-53 at most.
 _ERROR = 2.0**-48
 
 
 class Levels:
-    """The levels of one line.
-
-    Parameters
-    ----------
-    terms
-        The terms of all rules on the line.
-    """
+    """The levels of one line, from the terms of all rules on it."""
 
     def __init__(self, terms: Sequence[Terms]) -> None:
         self._levels = sorted({level for each in terms for level in each.watched_levels})
         self._floats = np.array([*self._levels, np.inf], np.float64)
-        # How many rules a step concerns that leads from a cell up to the next, or down to it.
+        # How many rules a step from a cell up to the next concerns, and one down to it.
         self._up, self._down = ([0] * (2 * len(self._levels)) for _ in range(2))
         for each in terms:
             self._count(each, 1)
-        self._sums: tuple[Numbers, Numbers] | None = None  # of what was counted
+        self._sums: tuple[Numbers, Numbers] | None = None  # of these counts
 
     def leave(self, terms: Terms) -> None:
         """Take a rule off the line."""
@@ -49,11 +43,11 @@ class Levels:
         self._sums = None
 
     def concerns(self, before: int, now: int) -> bool:
-        """Tell whether a step from one cell to another can concern a rule."""
+        """Return whether a step from one cell to another can concern a rule."""
         return any(self._up[before:now]) or any(self._down[now:before])
 
     def concerning(self, way: Numbers) -> npt.NDArray[np.intp]:
-        """Find the steps along cells, each from one to the next, that can concern a rule."""
+        """Return the steps along cells, each from one to the next, that can concern a rule."""
         if self._sums is None:
             self._sums = np.cumsum([0, *self._up]), np.cumsum([0, *self._down])
         up, down = self._sums
@@ -64,20 +58,20 @@ class Levels:
         return found
 
     def cell(self, number: Decimal) -> int:
-        """Find the cell of a number."""
+        """Return the cell of a number."""
         return bisect_left(self._levels, number) + bisect_right(self._levels, number)
 
     def cells(self, columns: Columns) -> Numbers:
-        """Find the cells of prices."""
+        """Return the cells of prices."""
         places = np.searchsorted(self._floats, columns.floats)
         cells = 2 * places
-        # Of different floats the greater one is the greater number: only equal ones are looked at.
+        # Where the floats differ, they decide; where they are equal, the exact numbers do.
         for place in (self._floats[places] == columns.floats).nonzero()[0].tolist():
             cells[place] = self.cell(columns.price(place))
         return cells
 
     def are_within(self, cell: int, columns: Columns) -> bool:
-        """Tell whether prices are certainly all in one cell."""
+        """Return whether prices are certainly all in one cell."""
         number, is_level = divmod(cell, 2)
         low = self._floats[number - 1] if number else -np.inf
         return (
@@ -89,7 +83,7 @@ class Levels:
     def certain_cells(
         self, numbers: Floats, errors: Floats
     ) -> tuple[Numbers, npt.NDArray[np.bool_]]:
-        """Find the cells of numbers that are known up to an error, and which are uncertain."""
+        """Return the cells of numbers with errors, and which of the cells are uncertain."""
         lowest = np.searchsorted(self._floats, numbers - errors)
         highest = np.searchsorted(self._floats, numbers + errors, side="right")
         return 2 * lowest, lowest != highest
@@ -109,39 +103,28 @@ class Levels:
 
 
 def moves(name: str, queue: Queue, columns: Columns) -> list[tuple[Floats, Floats]]:
-    """Measure prices' moves, as the engine does but in floats: in price, and in percent.
+    """Measure prices' moves as the engine does, but in floats.
 
-    Parameters
-    ----------
-    name
-        The window, one of `EXTREMES`.
-    queue
-        The window after the price before.
-    columns
-        The prices.
+    The queue is the window, one of `EXTREMES`, after the price before.
 
     Returns
     -------
     list
-        Twice the moves, and how far each can be from the exact one.
+        In price and in percent: the moves, and how far each can be from the exact one.
     """
     leading = leaders(name, queue, columns)
     amounts = _sign(name) * (columns.floats - leading)
     errors = (np.abs(columns.floats) + np.abs(leading)) * _ERROR
-    # Of what is not above zero there is no percentage: that counts as no move.
+    # A price that is not above zero has no percentage: no move.
     share = np.divide(100, leading, out=np.zeros(len(leading)), where=leading > 0)
     return [(amounts, errors), (amounts * share, errors * share)]
 
 
 def leaders(name: str, queue: Queue, columns: Columns) -> Floats:
-    """Find for each price its window's lowest (or highest) one, the price itself among them."""
+    """Return for each price its window's lowest (or highest) one, itself included."""
     sign = _sign(name)
-    buckets = np.concatenate(
-        (
-            np.array([bucket for bucket, _ in queue], np.int64),
-            columns.times // BUCKET_MICROSECONDS[name],
-        )
-    )
+    kept_buckets = np.array([bucket for bucket, _ in queue], np.int64)
+    buckets = np.concatenate((kept_buckets, columns.times // BUCKET_MICROSECONDS[name]))
     kept = [float(price) for _, price in queue]
     floats = sign * np.concatenate((kept, columns.floats))
     starts = np.searchsorted(buckets, buckets - BUCKETS, side="left")
@@ -160,7 +143,7 @@ def pushed_all(name: str, queue: Queue, columns: Columns) -> Queue:
     lowest = np.minimum.reduceat(sign * columns.floats, starts)
     lowest_since = np.minimum.accumulate(lowest[::-1])[::-1]
     ends = [*starts[1:].tolist(), len(columns)]
-    # Where one of a later bucket is certainly lower, nothing of the earlier one is kept.
+    # If a later bucket is certainly lower, nothing of the earlier one is kept.
     for place in np.flatnonzero(lowest <= lowest_since).tolist():
         stretch = columns[starts[place] : ends[place]]
         queue = pushed(name, queue, stretch.lowest(sign), int(stretch.times[0]))
@@ -172,9 +155,9 @@ def _sign(name: str) -> int:
 
 
 def _lowest_since(starts: Numbers, values: Floats) -> Floats:
-    """Find for each place the lowest value from where it starts up to there.
+    """Return for each place the lowest value from its start up to it.
 
-    Two stretches of a power of two cover each: one from its start, and one to its end.
+    Two stretches, as long as a power of two, cover each range: one from its start, one to its end.
     """
     places = np.arange(len(values))
     powers = np.frexp(places - starts + 1)[1] - 1

@@ -1,4 +1,4 @@
-"""The picture of a backtest: prices, levels and what fired, one panel a symbol."""
+"""The picture of a backtest: prices, levels and firings, one panel per symbol."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from lib.backtest.columns import Floats, Numbers, Portion
+from lib.backtest.columns import Chunk, Floats, Numbers
 from lib.backtest.panel import draw_panel
 from lib.formats.errors import CliError
 from price_alerts.domain.conditions import Terms
@@ -28,19 +28,12 @@ MAX_PANELS = 48
 _MAX_COLUMNS = 4
 _ALONE_INCHES, _PANEL_INCHES, _LEGEND_INCHES = (11, 5), (4.4, 2.7), 0.4
 _DOTS_PER_INCH = 120
-_MAX_STRETCHES = 1_600  # more than there are dots across
+_MAX_STRETCHES = 1_600  # more than the picture is dots wide
 _FORMATS = ("png", "svg")
 
 
 def check_target(path: Path) -> None:
-    """Check that a picture can be written to a path.
-
-    Raises
-    ------
-    CliError
-        If its ending is neither ``.png`` nor ``.svg``, or it is not in a folder that can be
-        written to.
-    """
+    """Raise `CliError` if no picture can be written to a path."""
     _format_of(path)
     target = path.resolve()
     if target.is_dir():
@@ -53,28 +46,26 @@ def check_target(path: Path) -> None:
 
 def plot(
     rules: Iterable[Rule],
-    portions: Iterable[Portion],
+    chunks: Iterable[Chunk],
     firings: Iterable[Firing],
     path: Path,
     on_progress: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Draw the symbols of active rules; if they are very many, those that fired most.
+    """Draw the symbols of active rules; of very many, those that fired most.
 
     Parameters
     ----------
-    rules, firings
-        What was tested, and what came of it.
-    portions
-        The prices, those of a symbol in the order of time; read once and not kept.
+    chunks
+        The prices, those of a symbol in order of time; read once and not kept.
     path
-        Where to; its ending tells the format.
+        Its ending determines the format.
     on_progress
-        Called after every portion with the number of prices done so far.
+        Called after every chunk with the number of prices done so far.
 
     Raises
     ------
     CliError
-        If there is nothing to draw, or it cannot be written there.
+        If there is nothing to draw, or it cannot be written to the path.
     """
     kind = _format_of(path)
     terms_of: defaultdict[str, list[Terms]] = defaultdict(list)
@@ -87,7 +78,7 @@ def plot(
 
     symbols = sorted(terms_of, key=lambda symbol: (-len(firings_of[symbol]), symbol))
     shown = sorted(symbols[:MAX_PANELS])
-    curves = _curves_of(portions, shown, _MAX_STRETCHES // _columns(len(shown)), on_progress)
+    curves = _curves_of(chunks, shown, _MAX_STRETCHES // _columns(len(shown)), on_progress)
     if not curves:
         raise CliError("there is no price of a symbol that has a rule: nothing to draw")
     figure = _drawn(curves, terms_of, firings_of, left_out=len(symbols) - len(shown))
@@ -97,12 +88,7 @@ def plot(
 def thinned(times: Numbers, prices: Floats, most: int) -> Curve:
     """Leave out prices that nobody would see.
 
-    Parameters
-    ----------
-    times, prices
-        The prices, at least one, in the order of time.
-    most
-        In how many stretches of time the first, lowest, highest and last price is kept.
+    Each of ``most`` stretches of time keeps its first, lowest, highest and last price.
     """
     if len(times) <= 4 * most:
         return times, prices
@@ -115,16 +101,16 @@ def thinned(times: Numbers, prices: Floats, most: int) -> Curve:
 
 
 def _curves_of(
-    portions: Iterable[Portion],
+    chunks: Iterable[Chunk],
     symbols: Collection[str],
     most: int,
     on_progress: Callable[[int], object],
 ) -> dict[str, Curve]:
-    """Read the curves of those of the symbols that have prices."""
+    """Read the curves of the symbols that have prices."""
     curves: dict[str, Curve] = {}
     rows = 0
-    for portion in portions:
-        for symbol, columns in portion.by_symbol():
+    for chunk in chunks:
+        for symbol, columns in chunk.by_symbol():
             if symbol in symbols:
                 times, prices = curves.get(symbol, (columns.times[:0], columns.floats[:0]))
                 curves[symbol] = thinned(
@@ -132,7 +118,7 @@ def _curves_of(
                     np.concatenate((prices, columns.floats)),
                     most,
                 )
-        rows += len(portion.columns)
+        rows += len(chunk.columns)
         on_progress(rows)
     return dict(sorted(curves.items()))
 
@@ -145,8 +131,8 @@ def _format_of(path: Path) -> str:
 
 
 def _save(figure: Figure, path: Path, kind: str) -> None:
-    """Write a picture; whatever happens, there is a whole one or the one that was there before."""
-    target = path.resolve()  # a link stays one
+    """Write a picture completely, or leave the one that was there before."""
+    target = path.resolve()  # a link stays a link
     partial = target.with_name(f".{target.name}.partial")
     try:
         try:
@@ -173,12 +159,10 @@ def _drawn(
         layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1),
     )
     FigureCanvasAgg(figure)
+    panels = [figure.add_subplot(rows, columns, number + 1) for number in range(len(curves))]
     settlers = [
-        draw_panel(
-            figure.add_subplot(rows, columns, number),
-            *(symbol, curve, terms_of[symbol], firings_of[symbol]),
-        )
-        for number, (symbol, curve) in enumerate(curves.items(), 1)
+        draw_panel(axes, symbol, curve, terms_of[symbol], firings_of[symbol])
+        for axes, (symbol, curve) in zip(panels, curves.items(), strict=True)
     ]
     entries: dict[str, Artist] = {}
     for axes in figure.axes:

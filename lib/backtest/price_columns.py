@@ -1,4 +1,4 @@
-"""A file of prices read by columns: what `PricesFile` reads row by row, many rows at once."""
+"""A file of prices read by columns: as `PricesFile` reads it row by row, but many rows at once."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from typing import cast
 
 import numpy as np
 
-from lib.backtest.columns import Columns, Portion, coded, portions_of
+from lib.backtest.columns import Chunk, Columns, chunks_of, coded
 from lib.backtest.timestamps import timestamps_of
 from lib.formats.price_layout import Layout, rows_in
 from lib.formats.prices import BadRow, PricesFile, read_symbol
 from price_alerts.domain.portions import portions
 from price_alerts.domain.ticks import InvalidMessage
 
-# Few lines are split faster, as they stay in the processor's cache; many rows are followed faster.
+# Few lines split faster, as they fit the processor's cache; many rows are evaluated faster.
 _LINES_AT_ONCE, _PARTS_AT_ONCE = 8_192, 8
 # Prices without an exponent, each on a line.
 _PRICES = re.compile(r"(?:-?(?:0|[1-9][0-9]{0,16}+)(?:\.[0-9]{1,17}+)?+\n)++")
 
 
 @dataclass(frozen=True, slots=True)
-class FilePortions:
-    """The portions of a file, read by `portions_in` each time that they are iterated over."""
+class FileChunks:
+    """The chunks of a file, read anew by `chunks_in` in each iteration."""
 
     file: PricesFile
 
-    def __iter__(self) -> Iterator[Portion]:
-        return portions_in(self.file)
+    def __iter__(self) -> Iterator[Chunk]:
+        return chunks_in(self.file)
 
 
-def portions_in(file: PricesFile, lines_at_once: int = _LINES_AT_ONCE) -> Iterator[Portion]:
-    """Read a file that needs timestamps: the same prices as row by row, and the same errors.
+def chunks_in(file: PricesFile, lines_at_once: int = _LINES_AT_ONCE) -> Iterator[Chunk]:
+    """Read a file that needs timestamps: the same prices and errors as row by row.
 
     Raises
     ------
     CliError
-        At the first thing that is wrong; names the line and what would be right.
+        At the first fault; names the line and what would be right.
     """
     for parts in portions(_parts(file, lines_at_once), _PARTS_AT_ONCE):
-        yield Portion.joined(parts)
+        yield Chunk.joined(parts)
 
 
-def _parts(file: PricesFile, lines_at_once: int) -> Iterator[Portion]:
+def _parts(file: PricesFile, lines_at_once: int) -> Iterator[Chunk]:
     with file.opened() as text:
         layout, waiting = file.laid_out(text)
         lines_before, failure = layout.lines_before, None
@@ -55,27 +55,27 @@ def _parts(file: PricesFile, lines_at_once: int) -> Iterator[Portion]:
             lines, failure = _next_lines(waiting, lines_at_once)
             if not lines:
                 break
-            portion = _portion(lines, layout, file.latest_microseconds)
-            if portion:
-                yield portion
+            chunk = _chunk(lines, layout, file.latest_microseconds)
+            if chunk:
+                yield chunk
                 lines_before += len(lines)
-            else:  # something is unusual, or wrong
+            else:  # something is unusual or wrong
                 reader = rows_in(chain(lines, _rest(waiting, failure)), layout.delimiter)
                 prices = []
                 for row in file.read_rows(reader, layout, lines_before):
                     if isinstance(row, BadRow):
                         raise file.error(row)
                     prices.append(row)
-                    if reader.line_num >= len(lines):  # a row can begin in one and end behind them
+                    if reader.line_num >= len(lines):  # a row may end after them
                         break
-                yield from portions_of(prices, len(lines))
+                yield from chunks_of(prices, len(lines))
                 lines_before += reader.line_num
         if failure:
             raise failure
 
 
 def _next_lines(text: Iterator[str], count: int) -> tuple[list[str], Exception | None]:
-    """Read up to so many lines, and what ended it; the lines before that come first."""
+    """Read up to `count` lines; returns them with the error that ended the reading."""
     lines: list[str] = []
     try:
         lines.extend(islice(text, count))
@@ -90,8 +90,8 @@ def _rest(text: Iterator[str], failure: Exception | None) -> Iterator[str]:
     yield from text
 
 
-def _portion(lines: Sequence[str], layout: Layout, latest: int | None) -> Portion | None:
-    """Read lines; ``None`` if they are not all rows of the usual kind."""
+def _chunk(lines: Sequence[str], layout: Layout, latest: int | None) -> Chunk | None:
+    """Read lines; ``None`` if one of them is not a row of the usual kind."""
     try:
         fields = _split(lines, layout) or _read(lines, layout)
         if fields is None:
@@ -111,31 +111,31 @@ def _portion(lines: Sequence[str], layout: Layout, latest: int | None) -> Portio
         return None
     columns = Columns.of(prices, times)
     if layout.symbol:
-        return Portion.of_symbol(layout.symbol, columns)
+        return Chunk.of_symbol(layout.symbol, columns)
     code_of_symbol = coded(symbol_of.values())
     code_of = {text: code_of_symbol[symbol] for text, symbol in symbol_of.items()}
     codes = map(code_of.__getitem__, symbols)
-    return Portion(list(code_of_symbol), np.fromiter(codes, np.int64, len(prices)), columns)
+    return Chunk(list(code_of_symbol), np.fromiter(codes, np.int64, len(prices)), columns)
 
 
 def _split(lines: Sequence[str], layout: Layout) -> list[list[str]] | None:
-    """Split lines in which delimiters and line ends are all that a reader would look at.
+    """Split lines in which only delimiters and line ends matter to a reader.
 
-    This makes no list for each row, all of which Python's garbage collector would look through.
+    This creates no list per row, which Python's garbage collector would have to traverse.
     """
     delimiter, width = layout.delimiter, layout.width
     text = "".join((*lines, "" if lines[-1].endswith("\n") else "\n")).replace("\r\n", "\n")
     if '"' in text or f"{delimiter} " in text or len(max(lines, key=len)) > csv.field_size_limit():
         return None
     words = text.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
-    # All line ends stand where they should only if each row has its number of fields.
+    # All line ends are in their places only if each row has the right number of fields.
     if words[width :: width + 1] != ["\n"] * len(lines):
         return None
     return [words[place : -1 : width + 1] for place in range(width)]
 
 
 def _read(lines: Sequence[str], layout: Layout) -> list[tuple[str, ...]] | None:
-    """Read lines of which none is empty or ends within quotes."""
+    """Read lines, if none is empty or ends within quotes."""
     rows = list(rows_in(lines, layout.delimiter))
     if set(map(len, rows)) != {layout.width}:
         return None

@@ -1,4 +1,4 @@
-"""A rule book: one symbol's rules in memory, with the same index as in the table."""
+"""One symbol's rules in memory, with the same index as in the table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from price_alerts.domain.watches import Watch, watches_of
 class RuleBook:
     """The `Index` of a symbol whose rules are not in a table.
 
-    A change of its rules must be told to the symbol's state, with `changed`.
+    After a change of its rules, the symbol's state must be replaced by `changed`.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class RuleBook:
         line = self._lines.setdefault(rule.terms.metric, [])
         for watch in watches_of(rule):
             place = bisect_left(line, watch.key, key=_key_of)
-            if line[place : place + 1] != [watch]:  # one that triggered may have left it there
+            if line[place : place + 1] != [watch]:  # a triggered rule may have left it there
                 line.insert(place, watch)
         if rule.terms.is_state:
             self._new[rule.rule_id] = None
@@ -42,7 +42,7 @@ class RuleBook:
         self._rules[rule_id] = rule
 
     def resume(self, rule_id: str, since: Position | None = None) -> None:
-        """Bring a rule that is not active back, like one newly added."""
+        """Resume an inactive rule, like one newly added."""
         self.add(resumed(self._rules[rule_id]), since)
 
     def remove(self, rule_id: str) -> None:
@@ -50,7 +50,7 @@ class RuleBook:
         self._leave(self._rules.pop(rule_id))
 
     def changed(self, state: State) -> State:
-        """Return the state that the symbol is in after its rules have changed."""
+        """Return the symbol's state after a change of its rules."""
         asked = {
             rule.terms.extremes: ()
             for rule in self._rules.values()
@@ -60,7 +60,7 @@ class RuleBook:
         return replace(state, version=state.version + 1, bands=None, windows=windows)
 
     def deliver(self, outbox: Outbox) -> None:
-        """Do to the rules what an outbox holds for them."""
+        """Apply an outbox to the rules."""
         for rule_id, progress in outbox.changes.items():
             self._rules[rule_id] = replace(self._rules[rule_id], progress=progress)
         for line, key in outbox.spent:
@@ -97,7 +97,7 @@ class RuleBook:
     def _delete(self, line: str, key: str) -> None:
         watches = self._lines[line]
         place = bisect_left(watches, key, key=_key_of)
-        if place < len(watches) and watches[place].key == key:  # it may be gone already
+        if place < len(watches) and watches[place].key == key:  # it may be deleted already
             del watches[place]
 
 

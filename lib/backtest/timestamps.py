@@ -1,4 +1,4 @@
-"""Timestamps: many texts at once, each exactly as if it were read alone."""
+"""Many timestamps read at once, each exactly as if it were read alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from lib.backtest.columns import Numbers
 from lib.formats.price_times import LATEST_MICROSECONDS, Times, read_time
 
-# What files are full of: all digits at fixed places, and everything else the same in each text.
+# The usual shape: digits at fixed places, and everything else the same in each text.
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?P<clock>[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.(?P<fraction>[0-9]{1,9}))?"
@@ -29,13 +29,7 @@ def timestamps_of(
     texts: Sequence[str],
     style: Times = Times(),  # noqa: B008  # it is frozen
 ) -> Numbers:
-    """Read timestamps as microseconds since 1970.
-
-    Raises
-    ------
-    InvalidMessage
-        If one of them is none.
-    """
+    """Return timestamps in microseconds since 1970; raises `InvalidMessage` if one is invalid."""
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     different = np.unique(lengths)
     if len(different) > _MOST_LENGTHS:
@@ -70,7 +64,7 @@ def _of_one_shape(texts: Sequence[str], style: Times) -> Numbers | None:
         return _moments(table[:, :zone_at], moment, style.zone)
     if places[0].min() == ord("0"):
         return None
-    unit = read_time(texts[0]) // int(texts[0])  # one for all epochs of a length
+    unit = read_time(texts[0]) // int(texts[0])  # the same for all of one length
     number: Numbers = reduce(lambda number, row: number * 10 + row, places - np.int64(ord("0")))
     return number * unit
 
@@ -80,7 +74,7 @@ def _moments(
 ) -> Numbers | None:
     try:
         local = np.ascontiguousarray(table).view(f"S{table.shape[1]}").ravel().astype("M8[us]")
-    except ValueError:  # a day or a time that there is not
+    except ValueError:  # no such day or time
         return None
     offsets = _offsets(local, shape, zone)
     if offsets is None:
@@ -92,7 +86,7 @@ def _moments(
 def _offsets(
     local: npt.NDArray[np.datetime64], shape: re.Match[str], zone: tzinfo | None
 ) -> Numbers | int | None:
-    """Return how far times are ahead of UTC; ``None`` where that is not the same all day."""
+    """Return how far times are ahead of UTC; ``None`` if that changes within a day."""
     if shape["zone"]:
         return _YEAR_2000 - read_time(f"2000-01-01T00:00:00{shape['zone']}")
     if zone is None:
@@ -106,6 +100,6 @@ def _offsets(
         ends = (start, start.replace(hour=23, minute=59, second=59))
         found = {end.replace(fold=fold).utcoffset() for end in ends for fold in (0, 1)}
         offsets.append(found.pop())
-        if found:  # clocks are changed
+        if found:  # clocks change
             return None
     return np.array(offsets, "m8[us]").astype(np.int64)[places]

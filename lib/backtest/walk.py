@@ -1,7 +1,7 @@
-"""A walk: one symbol's way along prices of the past, past its rules.
+"""One symbol's walk along past prices.
 
-Most ticks do nothing but change the price and the windows, and are passed over here, many at
-once. All others go to the engine, which alone decides what fires.
+Most ticks only change the price and the windows, and are skipped here, many at once. All others
+go to the engine, which alone decides what fires.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from price_alerts.domain.state import Firing, Outbox, State
 from price_alerts.domain.ticks import Position, Tick
 from price_alerts.domain.windows import PRICE, metrics_of, numbers_of
 
-_TICKS_AT_ONCE = 16_384  # the arrays of so many stay in the processor's cache
-# A call of the engine costs as much as a few quiet ticks within one.
+_TICKS_AT_ONCE = 16_384  # their arrays fit the processor's cache
+# A few quiet ticks more cost less than another call of the engine.
 _MOST_BETWEEN, _MOST_HANDED_OVER = 4, 512
 _ZERO = Decimal(0)
 
@@ -36,14 +36,7 @@ class OutOfOrder(Exception):
 
 
 class Walk:
-    """A walk of one symbol.
-
-    Parameters
-    ----------
-    symbol
-        The symbol.
-    rules
-        Its rules: active ones of which nothing has come yet.
+    """A walk of one symbol, past its rules: active ones without any progress yet.
 
     Attributes
     ----------
@@ -60,42 +53,36 @@ class Walk:
             self._book.add(rule)
             terms_on.setdefault(rule.terms.metric, []).append(rule.terms)
         self._levels = {line: Levels(terms) for line, terms in terms_on.items()}
-        # As the engine left it; what the ticks since have changed stands beside it.
+        # As the engine left it; what later ticks have changed is kept next to it.
         self._state = self._book.changed(State(symbol))
         self._price, self._time = _ZERO, 0
         self._windows = self._state.windows
-        self._has_passed = False
+        self._has_skipped = False
         self._count = 0  # of the ticks so far
 
-    def take(self, columns: Columns) -> None:
-        """Apply the symbol's next prices, at least one.
-
-        Raises
-        ------
-        OutOfOrder
-            If they are not in the order of time.
-        """
+    def follow(self, columns: Columns) -> None:
+        """Apply the symbol's next prices, at least one; raises `OutOfOrder`."""
         times = columns.times
         if times[0] < self._time or (times[1:] < times[:-1]).any():
             raise OutOfOrder
         for start in range(0, len(columns), _TICKS_AT_ONCE):
-            self._follow(columns[start : start + _TICKS_AT_ONCE])
+            self._apply(columns[start : start + _TICKS_AT_ONCE])
 
-    def _follow(self, columns: Columns) -> None:
+    def _apply(self, columns: Columns) -> None:
         price_levels, cell = self._levels[PRICE], self._levels[PRICE].cell(self._price)
         if not self._windows and self._count and price_levels.are_within(cell, columns):
-            self._pass(columns)
+            self._skip(columns)
             return
         cells = np.concatenate(([cell], price_levels.cells(columns)))
         by_moves = self._concerning_moves(columns)
-        by_moves[0] |= self._count == 0  # the first tick of all is every rule's
+        by_moves[0] |= self._count == 0  # the very first tick concerns every rule
         is_loud = by_moves.copy()
         is_loud[price_levels.concerning(cells)] = True
         places = is_loud.nonzero()[0]
         steps = zip(
             places.tolist(), cells[places].tolist(), cells[places + 1].tolist(), strict=True
         )
-        # Asked one by one: the rules that a step concerned may have fired for the last time since.
+        # Lazily, because the rules that a step concerns may have fired for the last time by then.
         concerning = (
             place
             for place, before, now in steps
@@ -103,13 +90,13 @@ class Walk:
         )
         done = 0
         for start, end in _stretches(concerning):
-            self._pass(columns[done:start])
+            self._skip(columns[done:start])
             self._evaluate(columns[start:end])
             done = end
-        self._pass(columns[done:])
+        self._skip(columns[done:])
 
     def _concerning_moves(self, columns: Columns) -> npt.NDArray[np.bool_]:
-        """Tell which ticks may concern a rule by the move within a window."""
+        """Return which ticks may concern a rule by the move within a window."""
         found = np.zeros(len(columns), np.bool_)
         tick = Tick(self._state.symbol, self._price, Position(self._time, 0, 0, "", 0))
         before = numbers_of(tick, self._windows) if self._count else {}
@@ -125,21 +112,21 @@ class Walk:
                     found[1:] |= is_uncertain[:-1]
         return found
 
-    def _pass(self, columns: Columns) -> None:
-        """Pass over ticks that concern no rule."""
+    def _skip(self, columns: Columns) -> None:
+        """Skip ticks that concern no rule."""
         if len(columns):
             self._windows = {
                 name: pushed_all(name, queue, columns) for name, queue in self._windows.items()
             }
             self._price, self._time = columns.price(-1), int(columns.times[-1])
             self._count += len(columns)
-            self._has_passed = True
+            self._has_skipped = True
 
     def _evaluate(self, columns: Columns) -> None:
-        """Have the engine take ticks, in as many steps as it needs."""
+        """Have the engine evaluate ticks, in as many steps as it needs."""
         state = self._state
-        if self._has_passed:
-            # The bands are not kept up: without them it looks around itself.
+        if self._has_skipped:
+            # The bands are outdated; without them the engine looks for new ones.
             state = replace(
                 state,
                 price=self._price,
@@ -160,7 +147,7 @@ class Walk:
                 state = replace(state, outbox=None)
             done = cast("Position", state.position)  # it has had a tick
             ticks = [tick for tick in ticks if tick.position > done]
-        self._state, self._windows, self._has_passed = state, state.windows, False
+        self._state, self._windows, self._has_skipped = state, state.windows, False
 
     def _deliver(self, outbox: Outbox) -> None:
         self.firings += outbox.firings
@@ -172,7 +159,7 @@ class Walk:
 
 
 def _stretches(places: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Put ascending places together where few lie between them: each from one to behind another."""
+    """Join ascending places that are close together; yields starts and ends."""
     start = end = -1
     for place in places:
         if end < 0:

@@ -67,7 +67,7 @@ def numbered(prices: Iterable[Price]) -> Iterator[Price]:
 
 
 def in_time_order(prices: Sequence[Price]) -> list[Price]:
-    """Sort prices, each with a timestamp, as `Portion.in_time_order` does."""
+    """Sort prices, each with a timestamp, as `Chunk.in_time_order` does."""
     latest: dict[str, int] = {}
     rises = falls = False
     for price in prices:

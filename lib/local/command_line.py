@@ -16,13 +16,7 @@ _MODULES = os.pathsep.join(map(str, (_PROJECT, _PROJECT / "lib" / "lambda")))
 
 
 class CommandLine:
-    """``./alerts`` for the stack in an embedded AWS.
-
-    Parameters
-    ----------
-    emulator
-        The embedded AWS.
-    """
+    """``./alerts`` for the stack in an embedded AWS."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._environment = {
@@ -34,12 +28,12 @@ class CommandLine:
         }
 
     def run(self, *words: str) -> str:
-        """Run a command; returns what it printed.
+        """Run a command and return its output.
 
         Raises
         ------
         LocalError
-            With what it printed of its failure.
+            If it fails; with its error output.
         """
         done = subprocess.run(
             [sys.executable, "-m", "lib.cli", *words],

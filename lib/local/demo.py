@@ -30,7 +30,7 @@ from lib.local.virtual_environment import is_installed, virtual_environment
 
 _REGION = "us-east-1"
 _HIGH_PRICE_THRESHOLD = 500
-# One of each kind of thing that is often asked for.
+# One rule of each common kind.
 _RULES = (
     "MSFT below 20 --id msft-low",
     "AAPL crosses-up 200 --id aapl-200",
@@ -49,20 +49,14 @@ _CREATING = re.compile(r"\w+\.\w+ \((.+)\): Still creating\.\.\. \[(\w+) elapsed
 
 
 class Demo:
-    """The demo's steps, in the order in which they are seen."""
+    """The demo, step by step."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._activity = threading.Event()
 
     def run(self) -> None:
-        """Run the demo.
-
-        Raises
-        ------
-        LocalError
-            If something is missing on the machine, or does not do what it should.
-        """
+        """Run the demo; raises `LocalError` if something is missing or fails."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tapstack-")))
             emulator = stack.enter_context(self._start_emulator())
@@ -77,7 +71,7 @@ class Demo:
             self._screen.line(f"sent a message that cannot be understood: {_BAD_MESSAGE}")
             count = self._replay(pipeline)
             self._wait(
-                lambda: listener.firing_ids() >= pipeline.recorded_firing_ids(),
+                lambda: set(listener.latencies_seconds) >= pipeline.recorded_firing_ids(),
                 "Waiting for the last alerts",
                 "firings were recorded that did not arrive",
             )
@@ -176,11 +170,11 @@ class Demo:
 
     def _wait(self, is_so: Callable[[], bool], doing: str, otherwise: str) -> None:
         self._screen.doing(doing)
-        message = f"{otherwise} within {_PATIENCE_SECONDS:.0f} s"
-        wait_for(is_so, message, _PATIENCE_SECONDS, _POLL_SECONDS)
+        otherwise = f"{otherwise} within {_PATIENCE_SECONDS:.0f} s"
+        wait_for(is_so, otherwise, _PATIENCE_SECONDS, _POLL_SECONDS)
 
     def _summarize(self, pipeline: Pipeline, listener: Listener, count: int, reason: str) -> None:
-        latencies = [announcement.latency_seconds for announcement in listener.announcements]
+        latencies = listener.latencies_seconds.values()
         if not latencies:
             raise LocalError("the replayed prices fired no alert")
         self._screen.table(
@@ -188,7 +182,7 @@ class Demo:
             {
                 "prices replayed": str(count),
                 "alerts recorded": str(len(pipeline.recorded_firing_ids())),
-                "alerts received": str(len(listener.firing_ids())),
+                "alerts received": str(len(latencies)),
                 "from price to alert": f"median {median(latencies) * 1_000:.0f} ms, "
                 f"longest {max(latencies) * 1_000:.0f} ms",
                 "in the dead-letter queue": f"1 message: {reason}",

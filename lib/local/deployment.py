@@ -19,36 +19,28 @@ from lib.local.processes import Running, supervised
 from lib.local.toolchain import Toolchain
 from lib.local.virtual_environment import CACHE
 
-# A message that fails comes again after 6 s instead of 60: nobody wants to wait for five tries.
+# A failed message is redelivered after 6 s instead of 60: nobody waits for five attempts.
 QUICK_RETRIES = {"function_timeout_seconds": 1, "visibility_timeout_seconds": 6}
 
 _PROJECT = Path(__file__).parents[2]
 ENVIRONMENT = "dev"
 _STACK = f"tap-{ENVIRONMENT}"
-# Colours and cursor movements; and the frames of the spinner, which are whole lines here.
+# Colours, cursor movements, and the spinner's frames, which are whole lines here.
 _DECORATION = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|^[\u2800-\u28ff].*")
-# What leads elsewhere, or tells a make that it was called by another one.
+# What would lead to another account, or change how make behaves.
 _FOREIGN_VARIABLES = ("AWS_", "CDKTF_", "MAKE", "MFLAGS", "TAP_", "TERRAFORM_", "TF_")
 
 
 class Deployment:
-    """A copy of the project, with settings of its own, and what cdktf does with it.
+    """A copy of the project with settings of its own, deployed by cdktf.
 
     Parameters
     ----------
     folder
-        An empty folder for the copy and for Terraform's state.
-    toolchain
-        The tools to use.
-    emulator
-        The embedded AWS to deploy to.
+        An empty folder for the copy and for Terraform's state. Changes made in it apply to the
+        next command.
     settings
-        Settings that lie over the dev environment's.
-
-    Attributes
-    ----------
-    folder
-        The folder; what is changed in it holds for the next command.
+        Override those of the dev environment.
     """
 
     def __init__(
@@ -66,29 +58,22 @@ class Deployment:
         self, on_line: Callable[[str], None] = lambda _line: None
     ) -> AbstractContextManager[Running]:
         """Start ``cdktf deploy``; leaving the context early ends it."""
-        arguments = ("deploy", "--auto-approve", "--outputs-file", "outputs.json")
-        return self._cdktf(*arguments, on_line=on_line)
+        words = ("deploy", "--auto-approve", "--outputs-file", "outputs.json")
+        return self._cdktf(*words, on_line=on_line)
 
     def outputs(self) -> dict[str, str]:
-        """Read the outputs of a deployment that has ended well."""
+        """Read the outputs of a successful deployment."""
         outputs = json.loads((self.folder / "outputs.json").read_text("utf-8"))
-        stack: dict[str, str] = outputs[_STACK]
-        return stack
+        return dict(outputs[_STACK])
 
     def deploy(self) -> dict[str, str]:
-        """Deploy and return the stack's outputs.
-
-        Raises
-        ------
-        LocalError
-            If cdktf fails.
-        """
+        """Deploy and return the stack's outputs; raises `LocalError` if cdktf fails."""
         with self.deploying() as running:
             check(running)
         return self.outputs()
 
     def plan(self) -> str:
-        """Return what ``cdktf diff`` prints of the changes that a new deployment would make."""
+        """Return what ``cdktf diff`` prints."""
         with self._cdktf("diff") as running:
             return check(running)
 
@@ -112,7 +97,7 @@ def check(running: Running) -> str:
     Raises
     ------
     LocalError
-        With the command's last words, if it failed.
+        If it fails; with its last lines.
     """
     exit_code = running.wait()
     lines = [line for line in map(plain, running.lines) if line]
@@ -122,7 +107,7 @@ def check(running: Running) -> str:
 
 
 def plain(line: str) -> str:
-    """Take the decoration and the stack's name off a line of cdktf's output."""
+    """Strip decoration and the stack's name from a line of cdktf's output."""
     return _DECORATION.sub("", line).removeprefix(_STACK).strip()
 
 
@@ -131,7 +116,7 @@ def _copy_project(folder: Path, settings: Mapping[str, Any]) -> None:
     shutil.copytree(_PROJECT / "lib", folder / "lib", ignore=shutil.ignore_patterns("__pycache__"))
     context = json.loads((_PROJECT / "cdktf.json").read_text("utf-8"))["context"]
     context["environments"][ENVIRONMENT].update(settings)
-    # Only what is named here: a backend block would lead to somebody's real state.
+    # Only these keys: a backend block would lead to somebody's real state.
     configuration = {
         "language": "python",
         "app": f"{shlex.quote(sys.executable)} main.py",
@@ -143,26 +128,16 @@ def _copy_project(folder: Path, settings: Mapping[str, Any]) -> None:
 
 
 def own_environment() -> dict[str, str]:
-    """Return the environment without what would lead to somebody's account, state or settings.
-
-    What make was called with is left out as well.
-    """
+    """Return the environment without variables of other accounts, settings and calls of make."""
     return {
         name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_VARIABLES)
     }
 
 
 def cdktf_environment(folder: Path, toolchain: Toolchain, emulator: Emulator) -> dict[str, str]:
-    """Return the environment in which cdktf works on the embedded AWS, and nowhere else.
+    """Return an environment in which cdktf works on the embedded AWS and nowhere else.
 
-    Parameters
-    ----------
-    folder
-        Where cdktf may keep what it has to; a CLI configuration for Terraform is written to it.
-    toolchain
-        The tools that will be used.
-    emulator
-        The embedded AWS.
+    cdktf keeps its files in the folder; Terraform's CLI configuration is written to it.
     """
     environment = own_environment()
     file = Path(os.environ.get("TF_CLI_CONFIG_FILE", ""))
@@ -180,7 +155,7 @@ def cdktf_environment(folder: Path, toolchain: Toolchain, emulator: Emulator) ->
         "CHECKPOINT_DISABLE": "1",
         "CI": "1",
         "TERRAFORM_BINARY_NAME": toolchain.terraform,
-        # A provider that was downloaded once is not downloaded again. There is no lock file here.
+        # Download a provider only once. There is no lock file here.
         "TF_PLUGIN_CACHE_DIR": str(plugin_cache),
         "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1",
     }

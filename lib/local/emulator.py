@@ -35,10 +35,8 @@ class Emulator:
 
     Attributes
     ----------
-    endpoint, region
-        Where it is, and what it takes itself for.
     certificate
-        The file with the certificate that its endpoint shows; ``None`` for plain HTTP.
+        The file with its certificate; ``None`` for plain HTTP.
     access_key_id, secret_access_key
         Who calls it.
     """
@@ -51,7 +49,7 @@ class Emulator:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What leads every AWS tool to it, and to none of the user's AWS settings."""
+        """The variables that point every AWS tool at it, and at no settings of the user's."""
         trusted = {"AWS_CA_BUNDLE": self.certificate} if self.certificate else {}
         return {
             **trusted,
@@ -64,7 +62,7 @@ class Emulator:
         }
 
     def client(self, service: str) -> Any:
-        """Make a boto3 client for it that looks at none of the user's AWS settings."""
+        """Create a boto3 client for it that reads no AWS settings of the user's."""
         core = botocore.session.Session(
             {
                 "config_file": (None, None, os.devnull, None),
@@ -95,18 +93,20 @@ def running_emulator(
     executable
         The ``ministack`` command. Functions run on the Python of its environment.
     region
-        The AWS region that it is to be.
+        The AWS region that it pretends to be.
     enforces_policies
-        Whether it allows what the policies allow, and nothing else; then it speaks TLS.
+        Whether it enforces policies; then it speaks TLS.
 
     Raises
     ------
     LocalError
-        If it does not become healthy within a minute.
+        If it is not healthy within a minute.
     """
-    port = _free_port()
+    with socket.socket() as listener:  # finds a free port
+        listener.bind((_HOST, 0))
+        port = listener.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="tapstack-aws-") as folder:
-        # Nothing of the caller's environment: functions could read its secrets.
+        # Without the caller's environment: functions could read its secrets.
         environment = {
             **CREDENTIALS,
             "BIND_HOST": _HOST,
@@ -128,18 +128,11 @@ def running_emulator(
             yield emulator
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((_HOST, 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def _await_health(emulator: Emulator, running: Running) -> None:
     give_up_at = time.monotonic() + _START_SECONDS
     while time.monotonic() < give_up_at and not running.has_ended():
         try:
-            # Its certificate is made when it starts.
+            # It creates its certificate when it starts.
             tls = ssl.create_default_context(cafile=emulator.certificate)
             opener = urllib.request.build_opener(
                 urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls)
@@ -149,6 +142,6 @@ def _await_health(emulator: Emulator, running: Running) -> None:
         except (OSError, HTTPException):  # it does not listen yet
             time.sleep(_POLL_SECONDS)
     if running.has_ended():
-        running.wait()  # until its last line is there
+        running.wait()  # for its last line
     last_line = running.lines[-1] if running.lines else "it printed nothing"
     raise LocalError(f"the embedded AWS did not start: {last_line}")

@@ -32,16 +32,16 @@ class Running:
         self._reader.start()
 
     def has_ended(self) -> bool:
-        """Tell whether the command has come to its end."""
+        """Return whether the command has ended."""
         return self._process.poll() is not None
 
     def wait(self) -> int:
-        """Wait for the command's end and for its last line; returns its exit code."""
+        """Wait for the command's end and its last line; returns its exit code."""
         self._reader.join()
         return self._process.wait()
 
     def stop(self) -> None:
-        """End the command and all that it started, if it is still there."""
+        """End the command and all that it started, if it still runs."""
         self._lifeline.close()
         self.wait()
         self._output.close()
@@ -52,7 +52,7 @@ class Running:
                 self.lines.append(line.rstrip())
                 self._on_line(self.lines[-1])
         finally:
-            self._output.read()  # a command whose output nobody takes would wait for ever
+            self._output.read()  # a command whose output nobody reads would wait for ever
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def supervised(
     folder: Path,
     on_line: Callable[[str], None] = lambda _line: None,
 ) -> Iterator[Running]:
-    """Start a command; it and all that it started is gone when the context is left.
+    """Start a command; when the context is left, it and all that it started has ended.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def supervised(
     folder
         Its current folder.
     on_line
-        Is called, in a thread of its own, with each line that the command prints.
+        Called, in a thread of its own, with each line that the command prints.
     """
     running = Running(
         subprocess.Popen(

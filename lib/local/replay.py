@@ -21,14 +21,6 @@ _PATIENCE_SECONDS = 60.0
 Price = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """A firing as a subscriber got it; the latency counts from the sending of its price."""
-
-    firing: Mapping[str, Any]
-    latency_seconds: float
-
-
 def read_prices(path: Path) -> list[list[Price]]:
     """Read a prices file (CSV with ``timestamp``, ``symbol`` and ``price``), grouped by time."""
     with path.open(encoding="utf-8", newline="") as file:
@@ -38,12 +30,12 @@ def read_prices(path: Path) -> list[list[Price]]:
 
 @dataclass(slots=True)
 class Pipeline:
-    """A deployed pipeline, as those see it who send prices and look after it.
+    """A deployed pipeline, seen by those who send prices and look after it.
 
     Attributes
     ----------
     sent_at
-        When the prices of each timestamp were sent, by a clock that only goes forward.
+        When the prices of each timestamp were sent, by `time.monotonic`.
     """
 
     sqs: Any
@@ -56,30 +48,28 @@ class Pipeline:
     sent_at: dict[datetime, float] = field(default_factory=dict)
 
     def send(self, body: str) -> str:
-        """Send one message; returns its identifier."""
-        identifier: str = self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=body)[
-            "MessageId"
-        ]
-        return identifier
+        """Send one message; returns its id."""
+        answer = self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=body)
+        return str(answer["MessageId"])
 
     def replay(self, prices: Sequence[Price]) -> None:
-        """Send the prices of one moment and wait until they have been dealt with.
+        """Send the prices of one moment and wait until they are processed.
 
         A standard queue may swap messages, and years pass here in seconds: the next moment's
         prices must not overtake these.
         """
         timestamp = prices[0]["timestamp"]
         self.sent_at[datetime.fromisoformat(timestamp)] = time.monotonic()
-        identifier = self.send(json.dumps(list(prices)))
+        message_id = self.send(json.dumps(list(prices)))
         wait_for(
-            lambda: all(self._has_dealt_with(price["symbol"], identifier) for price in prices),
+            lambda: all(self._is_processed(price["symbol"], message_id) for price in prices),
             f"the prices of {timestamp} are not dealt with after {_PATIENCE_SECONDS:.0f} s",
             _PATIENCE_SECONDS,
             _POLL_SECONDS,
         )
 
     def recorded_firing_ids(self) -> set[str]:
-        """List the firings that the table holds."""
+        """Return the ids of the firings in the table."""
         pages = self.dynamodb.get_paginator("scan").paginate(
             TableName=self.table_name,
             FilterExpression="begins_with(pk, :firings)",
@@ -88,7 +78,7 @@ class Pipeline:
         return {item["firing_id"]["S"] for page in pages for item in page["Items"]}
 
     def dead_letter_ids(self, wait_seconds: int = 1) -> list[str]:
-        """Take what lies in the dead-letter queue off it; returns the messages' identifiers."""
+        """Receive and delete dead letters; returns the messages' ids."""
         answer = self.sqs.receive_message(
             QueueUrl=self.dlq_url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_seconds
         )
@@ -98,7 +88,7 @@ class Pipeline:
         return [message["MessageId"] for message in messages]
 
     def refusals(self, message_id: str) -> list[str]:
-        """Read from the function's log why a message was refused, once for each try."""
+        """Read from the function's log why a message was rejected, once for each attempt."""
         records = [json.loads(line) for line in self.log_lines() if line.startswith("{")]
         return [
             record["reason"]
@@ -111,26 +101,20 @@ class Pipeline:
         pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=self.log_group)
         return [event["message"] for page in pages for event in page["events"]]
 
-    def _has_dealt_with(self, symbol: str, message_id: str) -> bool:
+    def _is_processed(self, symbol: str, message_id: str) -> bool:
         state = self.dynamodb.get_item(
             TableName=self.table_name,
             Key={"pk": {"S": f"SYMBOL#{symbol}"}, "sk": {"S": "STATE"}},
             ConsistentRead=True,
         ).get("Item", {})
-        return state.get("message_id", {}).get("S") == message_id and not state.keys() & {
-            "outbox",
-            "step",
-        }
+        is_seen = state.get("message_id") == {"S": message_id}
+        return is_seen and not state.keys() & {"outbox", "step"}
 
 
 def find_pipeline(emulator: Emulator) -> Pipeline | None:
-    """Find the pipeline that is deployed, by its event source mapping.
+    """Find the deployed pipeline by its event source mapping.
 
-    Returns
-    -------
-    Pipeline or None
-        The pipeline as soon as it works, which is long before the deployment that makes it has
-        ended; ``None`` until then.
+    It works long before the deployment that creates it has ended; ``None`` until then.
     """
     functions = emulator.client("lambda")
     mappings = functions.list_event_source_mappings()["EventSourceMappings"]
@@ -144,13 +128,13 @@ def find_pipeline(emulator: Emulator) -> Pipeline | None:
     policy = answer.get("Attributes", {}).get("RedrivePolicy")
     if not policy:
         return None
-    dlq_arn = json.loads(policy)["deadLetterTargetArn"]
+    dlq_name = json.loads(policy)["deadLetterTargetArn"].rpartition(":")[2]
     return Pipeline(
         sqs=sqs,
         dynamodb=emulator.client("dynamodb"),
         logs=emulator.client("logs"),
         queue_url=queue_url,
-        dlq_url=sqs.get_queue_url(QueueName=dlq_arn.rpartition(":")[2])["QueueUrl"],
+        dlq_url=sqs.get_queue_url(QueueName=dlq_name)["QueueUrl"],
         table_name=function["Environment"]["Variables"]["TABLE_NAME"],
         log_group=function["LoggingConfig"]["LogGroup"],
     )

@@ -18,14 +18,14 @@ GRACE_SECONDS = 10.0
 
 
 def supervise(command: Sequence[str], lifeline: int, grace_seconds: float = GRACE_SECONDS) -> int:
-    """Run a command to its end, or until ``lifeline`` has come to its own.
+    """Run a command to its end, or until the lifeline ends.
 
     Parameters
     ----------
     command
         The program and its arguments; it gets a process group of its own and no input.
     lifeline
-        A file descriptor, read until its end; then the group is asked to stop, and killed
+        A file descriptor. When it reaches its end, the group is asked to stop, and killed
         after ``grace_seconds``.
 
     Returns

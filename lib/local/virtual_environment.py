@@ -1,4 +1,4 @@
-"""Virtual environments of their own for what runs beside the project."""
+"""Virtual environments for tools that run next to the project."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _STAMP = "installed"
 
 
 def is_installed(name: str, cache: Path = CACHE) -> bool:
-    """Tell whether `virtual_environment` has nothing left to do."""
-    return _stamp(name, cache).exists()
+    """Return whether `virtual_environment` has nothing left to do."""
+    return (_folder(name, cache) / _STAMP).exists()
 
 
 def virtual_environment(name: str, cache: Path = CACHE) -> Path:
-    """Make the environment that ``<name>-requirements.txt`` describes, once.
+    """Create the environment that ``<name>-requirements.txt`` describes, once.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def virtual_environment(name: str, cache: Path = CACHE) -> Path:
     LocalError
         If it cannot be installed.
     """
-    folder = _stamp(name, cache).parent
+    folder = _folder(name, cache)
     install_once(folder, lambda: _install(folder, str(_requirements(name))))
     return folder / "bin"
 
@@ -44,16 +44,16 @@ def install_once(folder: Path, install: Callable[[], None]) -> None:
     Parameters
     ----------
     folder
-        The folder, which is called after what is in it and its version.
+        The folder, named after its content and the content's version.
     install
-        Fills it; if it raises, the next one tries again.
+        Fills it; if it raises, the next call tries again.
     """
     stamp = folder / _STAMP
     if stamp.exists():
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests beside each other need the same ones
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests that run in parallel need the same ones
         if not stamp.exists():
             install()
             stamp.touch()
@@ -67,19 +67,16 @@ def _install(folder: Path, requirements: str) -> None:
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise LocalError(f"{requirements} cannot be installed: {_why(done)}")
+            errors = [line for line in done.stderr.splitlines() if not line.startswith("WARNING")]
+            reason = errors[-1] if errors else f"exit code {done.returncode}"
+            raise LocalError(f"{requirements} cannot be installed: {reason}")
 
 
 def _requirements(name: str) -> Path:
     return Path(__file__).with_name(f"{name}-requirements.txt")
 
 
-def _stamp(name: str, cache: Path) -> Path:
-    # An environment cannot be moved: its commands name their Python by its path.
-    wanted = f"{_requirements(name).read_text()}\n{sys.version}\n{cache.absolute()}"
-    return cache / f"{name}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}" / _STAMP
-
-
-def _why(done: subprocess.CompletedProcess[str]) -> str:
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("WARNING")]
-    return lines[-1] if lines else f"exit code {done.returncode}"
+def _folder(name: str, cache: Path) -> Path:
+    # An environment cannot be moved: its commands contain the path of their Python.
+    content = f"{_requirements(name).read_text()}\n{sys.version}\n{cache.absolute()}"
+    return cache / f"{name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"

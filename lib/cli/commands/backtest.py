@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from lib.backtest.backtest import Backtest, described, run
-from lib.backtest.columns import Portion
-from lib.backtest.price_columns import FilePortions
+from lib.backtest.columns import Chunk
+from lib.backtest.price_columns import FileChunks
 from lib.backtest.walk import OutOfOrder
 from lib.cli.options import (
     JsonOption,
@@ -32,7 +32,7 @@ from price_alerts.domain.ticks import format_moment
 
 _SHOWN_FIRINGS = 1_000
 
-Draw = Callable[[Iterable[Portion], Sequence[Firing], Callable[[int], object]], None]
+Draw = Callable[[Iterable[Chunk], Sequence[Firing], Callable[[int], object]], None]
 
 
 def backtest(  # noqa: PLR0913, PLR0917  # each is an option
@@ -67,7 +67,7 @@ def backtest(  # noqa: PLR0913, PLR0917  # each is an option
     hints = hints_from(symbol, price_column, time_column, time_zone)
     file = PricesFile(prices_path, hints, needs_timestamps=True)
     size_bytes = file.size_bytes or None
-    portions: Iterable[Portion] = FilePortions(file)
+    portions: Iterable[Chunk] = FileChunks(file)
     is_sorted = True
     with progress("Reading prices", size_bytes) as show:
 
@@ -80,7 +80,7 @@ def backtest(  # noqa: PLR0913, PLR0917  # each is an option
             found = run(rules, portions, on_progress)
         except OutOfOrder:
             is_sorted = False
-            portions = [Portion.joined(list(portions)).in_time_order()]
+            portions = [Chunk.joined(list(portions)).in_time_order()]
             found = run(rules, portions, on_progress)
     if draw:
         with progress("Drawing", size_bytes) as show:

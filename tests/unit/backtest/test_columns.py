@@ -3,10 +3,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.backtest.columns import Columns, Portion, portions_of
+from lib.backtest.columns import Chunk, Columns, chunks_of
 from lib.formats.prices import Price
 
 rows = st.lists(
@@ -14,7 +15,7 @@ rows = st.lists(
         Price,
         st.sampled_from(("A", "B", "C")),
         st.integers(1, 9).map(Decimal),
-        st.integers(0, 10**15),
+        st.integers(0, 5),
         st.just(0),
     ),
     min_size=1,
@@ -23,14 +24,15 @@ rows = st.lists(
 # They differ in the last digit, and many of them not at all as floats.
 near = st.integers(0, 9).map(lambda digit: Decimal(f"99999999999999999.12345678901234567{digit}"))
 
+few = settings(max_examples=40)
 
-def rows_in(portion: Portion) -> dict[str, list[Price]]:
+
+def rows_in(chunk: Chunk) -> dict[str, list[Price]]:
     return {
         symbol: [
-            Price(symbol, columns.price(place), int(columns.times[place]))
-            for place in range(len(columns))
+            Price(symbol, columns.price(n), int(columns.times[n])) for n in range(len(columns))
         ]
-        for symbol, columns in portion.by_symbol()
+        for symbol, columns in chunk.by_symbol()
     }
 
 
@@ -39,90 +41,78 @@ def by_symbol(given_rows: list[Price]) -> dict[str, list[Price]]:
     return {symbol: [row for row in given_rows if row.symbol == symbol] for symbol in symbols}
 
 
-@given(rows)
-def test_a_portion_is_parted_by_symbol_in_its_order(given_rows: list[Price]) -> None:
-    (portion,) = portions_of(given_rows, 100)
-
-    assert rows_in(portion) == by_symbol(given_rows)
-
-
-@given(rows, st.integers(1, 10))
-def test_joined_portions_are_as_one(given_rows: list[Price], rows_at_once: int) -> None:
-    portions = list(portions_of(given_rows, rows_at_once))
-
-    assert rows_in(Portion.joined(portions)) == by_symbol(given_rows)
-    assert sum(len(portion.columns) for portion in portions) == len(given_rows)
-
-
-def one_portion(given_rows: list[Price]) -> Portion:
-    (portion,) = portions_of(given_rows, 100)
-    return portion
-
-
 def in_order(given_rows: list[Price]) -> list[Price]:
-    """Sort rows by time; a stable sort, by a rule that is written here once more."""
     return sorted(given_rows, key=lambda row: row.timestamp_microseconds or 0)
 
 
-@given(rows)
-def test_rows_are_sorted_by_time_and_none_is_left_out(given_rows: list[Price]) -> None:
-    given_rows.append(given_rows[-1]._replace(timestamp_microseconds=10**15 + 1))  # a rise
-
-    assert rows_in(one_portion(given_rows).in_time_order()) == by_symbol(in_order(given_rows))
+def chunk_of(given_rows: list[Price]) -> Chunk:
+    (chunk,) = chunks_of(given_rows, 100)
+    return chunk
 
 
-@given(rows, st.integers(1, 4))
-def test_of_rows_with_the_newest_first_those_of_one_time_are_reversed_too(
-    drawn: list[Price], moments: int
+@few
+@given(rows, st.integers(1, 31))
+def test_chunks_of_any_size_joined_have_each_symbols_rows_in_order(
+    given_rows: list[Price], rows_at_once: int
 ) -> None:
-    times = [row.timestamp_microseconds or 0 for row in drawn]
-    oldest_first = in_order(
-        [
-            row._replace(timestamp_microseconds=time % moments)
-            for row, time in zip(drawn, times, strict=True)
-        ]
-    )
+    chunks = list(chunks_of(given_rows, rows_at_once))
+
+    assert len(chunks) == -(-len(given_rows) // rows_at_once)
+    assert rows_in(chunks[0]) == by_symbol(given_rows[:rows_at_once])
+    assert rows_in(Chunk.joined(chunks)) == by_symbol(given_rows)
+
+
+def test_without_rows_there_is_no_chunk() -> None:
+    assert not list(chunks_of([]))
+
+
+@few
+@given(rows)
+def test_rows_are_sorted_by_time_and_those_of_one_time_keep_their_order(
+    given_rows: list[Price],
+) -> None:
+    given_rows.append(given_rows[-1]._replace(timestamp_microseconds=6))  # the time rises
+
+    assert rows_in(chunk_of(given_rows).in_time_order()) == by_symbol(in_order(given_rows))
+
+
+@few
+@given(rows)
+def test_of_rows_with_the_newest_first_those_of_one_time_are_reversed_too(
+    drawn: list[Price],
+) -> None:
+    oldest_first = in_order(drawn)
     oldest_first += [Price("A", Decimal(1), 10), Price("A", Decimal(2), 11)]  # so that some fall
-    newest_first = one_portion(oldest_first[::-1])
 
-    assert rows_in(newest_first.in_time_order()) == by_symbol(oldest_first)
+    sorted_rows = rows_in(chunk_of(oldest_first[::-1]).in_time_order())
 
-
-def test_rows_of_one_time_keep_their_order() -> None:
-    given_rows = [Price("A", Decimal(number), 5) for number in (3, 1, 2)]
-
-    assert rows_in(one_portion(given_rows).in_time_order()) == {"A": given_rows}
+    assert sorted_rows == by_symbol(oldest_first)
 
 
-def test_blocks_of_symbols_may_each_have_the_newest_first() -> None:
+@pytest.mark.parametrize("times", [(5, 5, 5), (7, 5, 5)])
+def test_each_symbols_rows_may_have_the_newest_first_or_all_one_time(
+    times: tuple[int, ...],
+) -> None:
     given_rows = [
-        Price(symbol, Decimal(price), time)
-        for symbol in ("A", "B")
-        for price, time in ((4, 7), (3, 5), (2, 5), (1, 5))
+        Price(symbol, Decimal(n), time) for symbol in "AB" for n, time in enumerate(times)
     ]
+    falls = times[0] > times[-1]
 
-    assert [
-        (symbol, [int(row.price) for row in its_rows])
-        for symbol, its_rows in rows_in(one_portion(given_rows).in_time_order()).items()
-    ] == [("A", [1, 2, 3, 4]), ("B", [1, 2, 3, 4])]
+    sorted_rows = rows_in(chunk_of(given_rows).in_time_order())
 
-
-def test_without_rows_there_is_no_portion() -> None:
-    assert not list(portions_of([]))
+    found = [[int(row.price) for row in its_rows] for its_rows in sorted_rows.values()]
+    assert found == [[2, 1, 0] if falls else [0, 1, 2]] * 2
 
 
 def test_columns_are_built_of_texts_or_numbers() -> None:
     columns = Columns.of(["1.50", Decimal("0.1")], np.array([1, 2]))
 
-    (whole,) = Portion.of_symbol("A", columns).by_symbol()
-
-    assert whole == ("A", columns)
-    assert [columns.price(0), columns.price(1)] == [Decimal("1.5"), Decimal("0.1")]
-    assert f"{columns.price(0):f}" == "1.5"  # as in a tick
-    assert columns.floats.tolist() == [1.5, 0.1]
-    assert columns.times.tolist() == [1, 2]
+    assert list(Chunk.of_symbol("A", columns).by_symbol()) == [("A", columns)]
+    assert [f"{columns.price(place):f}" for place in (0, 1)] == ["1.5", "0.1"]  # as in a tick
+    assert (columns.floats.tolist(), columns.times.tolist()) == ([1.5, 0.1], [1, 2])
 
 
+@few
 @given(st.lists(near, min_size=1, max_size=10))
 def test_the_lowest_and_the_highest_are_found_to_the_last_digit(prices: list[Decimal]) -> None:
     columns = Columns.of(prices, range(len(prices)))

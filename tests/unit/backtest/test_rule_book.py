@@ -4,6 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from lib.backtest.rule_book import RuleBook
 from price_alerts.domain.conditions import RuleError, Side
@@ -14,125 +16,128 @@ from price_alerts.domain.ticks import Position
 from price_alerts.domain.watches import ANYWHERE, level_key, watches_of
 from tests.unit.rule_builders import rule
 
-FIRST = "0"
-FIRED = Progress(Status.ACTIVE, Side.HIGH, 5, "f")
-
-
-def book_of(*rules: Rule) -> RuleBook:
-    book = RuleBook()
-    for each in rules:
-        book.add(each)
-    return book
-
-
-def rule_ids(book: RuleBook, line: str = "price") -> list[str]:
-    """Tell whose watches stand on a line, in their order."""
-    return [watch.rule_id for watch in book.watches(line, FIRST, upward=True, limit=99)]
-
-
-def test_watches_stand_in_the_order_of_levels_and_ids() -> None:
-    book = book_of(rule("above 100", "b"), rule("above 90", "c"), rule("exits 90 100", "a"))
-    assert rule_ids(book) == ["a", "c", "a", "b"]
-
-
-def test_a_watch_has_its_rules_terms_and_a_level_to_re_arm_at() -> None:
-    watched = rule("above 100 rearm 2")
-    found = book_of(watched).watches("price", FIRST, upward=True, limit=9)
-    assert [(watch.level, watch.terms) for watch in found] == [
-        (Decimal(98), watched.terms),
-        (Decimal(100), watched.terms),
-    ]
-
-
-def test_each_metric_has_a_line_of_its_own() -> None:
-    book = book_of(rule("rises 5 within 1h", "a"), rule("rises 5% within 1h", "b"))
-    lines = ("price", "rise-1h", "rise-1h-percent")
-    assert [rule_ids(book, line) for line in lines] == [[], ["a"], ["b"]]
-
-
-@pytest.mark.parametrize(
-    ("start", "upward", "limit", "expected"),
-    [
-        (level_key(Decimal(20)), True, 2, ["b", "c"]),
-        (level_key(Decimal(20)) + "#b", True, 9, ["c", "d"]),
-        (level_key(Decimal(30)), False, 2, ["c", "b"]),
-        (level_key(Decimal(20)) + "#c", False, 9, ["b", "a"]),
-        (level_key(Decimal(30)) + "$", True, 9, []),
-        (level_key(Decimal(10)), False, 9, []),
-    ],
+WORDS = (
+    "above 20 rearm 2",
+    "inside 10 20",
+    "crosses 20",
+    "rises 20 within 1h",
+    "falls 5% within 1h",
 )
-def test_watches_are_read_from_a_key_on_in_either_direction(
-    start: str, upward: bool, limit: int, expected: list[str]
+RULES = {name: rule(words, name) for name, words in zip("bacde", WORDS, strict=True)}
+LINES = {each.terms.metric for each in RULES.values()}
+
+
+class Model:
+    """What a rule book is asked, from plain collections."""
+
+    def __init__(self) -> None:
+        self.rules: dict[str, Rule] = {}
+        self.indexed: set[str] = set()
+        self.new: list[str] = []
+
+    def is_active(self, name: str) -> bool:
+        return name in self.rules and self.rules[name].progress.status is Status.ACTIVE
+
+    def enter(self, name: str, progress: Progress) -> None:
+        self.rules[name] = replace(RULES[name], progress=progress)
+        self.indexed.add(name)
+        if name != "c":  # a crossing cannot have happened before the next tick
+            self.new.append(name)
+
+    def leave(self, name: str, *, is_checked: bool = True) -> None:
+        self.indexed.discard(name)
+        if is_checked and name in self.new:
+            self.new.remove(name)
+
+
+def change(book: RuleBook, model: Model, what: str, name: str) -> None:
+    """Change a rule, if that fits, in the book and in the model."""
+    if what == "add" and name not in model.rules:
+        book.add(RULES[name])
+        model.enter(name, Progress())
+    if what == "pause" and model.is_active(name):
+        book.pause(name)
+        model.rules[name] = replace(RULES[name], progress=Progress(Status.PAUSED))
+        model.leave(name)
+    if what == "resume" and name in model.rules and not model.is_active(name):
+        book.resume(name)
+        model.leave(name)
+        model.enter(name, Progress())
+    if what == "remove" and name in model.rules:
+        book.remove(name)
+        del model.rules[name]
+        model.leave(name)
+    if what in ("trigger", "trigger and leave") and model.is_active(name):
+        progress = Progress(Status.TRIGGERED)
+        line, watches = RULES[name].terms.metric, watches_of(RULES[name])
+        spent = tuple((line, watch.key) for watch in watches) if "leave" in what else ()
+        book.deliver(Outbox(1, changes={name: progress}, checked_rule_ids=(name,), spent=spent))
+        book.deliver(Outbox(1, checked_rule_ids=(name,), spent=spent))  # again: no effect
+        model.rules[name] = replace(RULES[name], progress=progress)
+        if name in model.new:
+            model.new.remove(name)
+        if spent:
+            model.leave(name)
+
+
+changes = st.tuples(
+    st.sampled_from(("add", "add", "pause", "resume", "remove", "trigger", "trigger and leave")),
+    st.sampled_from("abcde"),
+)
+KEYS = [watch.key for each in RULES.values() for watch in watches_of(each)]
+starts = st.sampled_from(KEYS) | st.sampled_from((9, 10, 20, 21)).map(Decimal).map(level_key)
+
+
+# A triggered rule stays in the index as long as a late tick may still change that.
+@example([("add", "b"), ("trigger", "b"), ("resume", "b")], " ", 4)
+@example([("add", "b"), ("add", "c")], KEYS[0], 4)
+@settings(max_examples=50)
+@given(st.lists(changes, max_size=20), starts, st.integers(1, 4))
+def test_a_book_answers_what_its_changes_have_left_in_it(
+    made: list[tuple[str, str]], start: str, limit: int
 ) -> None:
-    levels = {"a": 10, "b": 20, "c": 20, "d": 30}
-    book = book_of(*(rule(f"above {level}", rule_id) for rule_id, level in levels.items()))
-    found = book.watches("price", start, upward=upward, limit=limit)
-    assert [watch.rule_id for watch in found] == expected
+    book, model = RuleBook(), Model()
+    for each in made:
+        change(book, model, *each)
+
+    assert book.rules([*"abcde", "gone"]) == model.rules
+    assert {each.rule_id: each for each in book.all_rules()} == model.rules
+    assert book.new_rule_ids(limit) == model.new[:limit]
+    for line in LINES:
+        watches = sorted(
+            watch
+            for name in model.indexed
+            for watch in watches_of(RULES[name])
+            if RULES[name].terms.metric == line
+        )
+        above = [watch for watch in watches if watch.key > start]
+        below = [watch for watch in watches if watch.key < start]
+        assert book.watches(line, start, upward=True, limit=limit) == above[:limit]
+        assert book.watches(line, start, upward=False, limit=limit) == below[::-1][:limit]
 
 
-def test_rules_that_can_be_so_already_are_new_in_the_order_they_came() -> None:
-    book = book_of(rule("above 5", "b"), rule("crosses 5", "x"), rule("inside 5 9", "a"))
-    assert book.new_rule_ids(9) == ["b", "a"]
-    assert book.new_rule_ids(1) == ["b"]
-
-
-@pytest.mark.parametrize("change", ["pause", "remove"])
-def test_a_paused_or_removed_rule_leaves_the_index(change: str) -> None:
-    book = book_of(rule("exits 90 110 rearm 2"), rule("above 90", "other"))
-    getattr(book, change)("r")
-    assert rule_ids(book) == ["other"]
-    assert book.new_rule_ids(9) == ["other"]
-
-
-def test_a_paused_rule_stays_in_the_book_and_a_removed_one_does_not() -> None:
-    book = book_of(rule())
-    book.pause("r")
-    assert book.rules(["r", "gone"]) == {"r": rule(progress=Progress(Status.PAUSED))}
-    assert [each.rule_id for each in book.all_rules()] == ["r"]
-    book.remove("r")
-    assert book.rules(["r"]) == {}
-
-
-@pytest.mark.parametrize("others", [[], [rule("crosses 100", "q")], [rule("crosses 100", "s")]])
-def test_a_rule_that_is_paused_can_be_removed(others: list[Rule]) -> None:
-    book = book_of(rule("crosses 100"), *others)
-    book.pause("r")
-    book.remove("r")
-    assert rule_ids(book) == [each.rule_id for each in others]
-
-
-def test_a_resumed_rule_is_new_again_and_armed() -> None:
-    book = book_of(rule("above 100 rearm 2"))
-    book.deliver(Outbox(1, changes={"r": FIRED}, checked_rule_ids=("r",)))
-    book.pause("r")
-    book.resume("r")
-    assert rule_ids(book) == ["r", "r"]
-    assert book.new_rule_ids(9) == ["r"]
-    assert book.rules(["r"])["r"].progress == replace(FIRED, disarmed=None)
-
-
-def test_a_triggered_rule_that_has_not_left_the_index_is_resumed_once() -> None:
-    """It stays there as long as a late tick may change that it has triggered."""
-    book = book_of(rule("above 100"))
-    book.deliver(Outbox(1, changes={"r": Progress(Status.TRIGGERED)}))
-    book.resume("r")
-    assert rule_ids(book) == ["r"]
-
-
-@pytest.mark.parametrize("change", ["add", "resume"])
-def test_a_rule_takes_effect_after_the_tick_that_is_given(change: str) -> None:
-    since = Position(5, 0, 0, "m", 0)
+def test_a_resumed_rule_is_armed_and_keeps_the_rest_of_its_progress() -> None:
+    fired = Progress(Status.ACTIVE, Side.HIGH, 5, "f")
     book = RuleBook()
-    book.add(rule(), since)
-    if change == "resume":
-        book.pause("r")
-        since = Position(6, 0, 0, "m", 0)
-        book.resume("r", since)
-    assert book.rules(["r"])["r"].since == since
+    book.add(rule("above 100 rearm 2", progress=fired))
+    book.pause("r")
+    book.resume("r")
+    assert book.rules(["r"])["r"].progress == replace(fired, disarmed=None)
 
 
-def test_a_change_that_does_not_fit_is_refused() -> None:
-    book = book_of(rule())
+def test_a_rule_takes_effect_after_the_tick_at_which_it_is_added_or_resumed() -> None:
+    first, second = (Position(second, 0, 0, "m", 0) for second in (5, 6))
+    book = RuleBook()
+    book.add(rule(), first)
+    assert book.rules(["r"])["r"].since == first
+    book.pause("r")
+    book.resume("r", second)
+    assert book.rules(["r"])["r"].since == second
+
+
+def test_a_change_that_does_not_fit_is_rejected() -> None:
+    book = RuleBook()
+    book.add(rule())
     with pytest.raises(RuleError, match="r is active already"):
         book.resume("r")
     book.pause("r")
@@ -140,41 +145,16 @@ def test_a_change_that_does_not_fit_is_refused() -> None:
         book.pause("r")
 
 
-def test_a_delivery_takes_a_triggered_rule_out_of_the_index() -> None:
-    book = book_of(rule("above 100"))
-    spent = tuple(("price", watch.key) for watch in watches_of(rule("above 100")))
-    changes = {"r": Progress(Status.TRIGGERED)}
-    book.deliver(Outbox(1, changes=changes, checked_rule_ids=("r",), spent=spent))
-    assert rule_ids(book) == book.new_rule_ids(9) == []
-    assert book.rules(["r"])["r"].progress.status is Status.TRIGGERED
-
-
-def test_a_delivery_ends_the_newness_of_rules() -> None:
-    book = book_of(rule("above 100", "a"), rule("above 100", "b"), rule("above 100", "c"))
-    book.deliver(Outbox(1, checked_rule_ids=("a", "c")))
-    book.deliver(Outbox(1, checked_rule_ids=("a",)))
-    assert book.new_rule_ids(9) == ["b"]
-
-
-STATE = State("AAPL", version=7, price=Decimal(5), bands={"price": ANYWHERE})
-
-
-def test_a_change_of_rules_makes_the_state_forget_its_bands() -> None:
-    assert book_of(rule()).changed(STATE) == replace(STATE, version=8, bands=None)
-
-
-def test_the_windows_of_active_moves_are_asked_for() -> None:
-    paused = rule("rises 5 within 1m", "p")
-    book = book_of(
-        *(rule("rises 5 within 1h", "a"), rule("rises 5% within 1h", "b"), paused),
-        *(rule("falls 5 within 4h", "c"), rule("above 5", "d")),
-    )
-    book.pause("p")
-    assert book.changed(STATE).windows == {"rise-1h": (), "fall-4h": ()}
-
-
-def test_windows_that_are_there_are_kept() -> None:
+def test_a_changed_state_forgets_its_bands_and_asks_for_the_windows_of_active_moves() -> None:
     queue = ((5, Decimal(1)),)
-    state = replace(STATE, windows={"rise-1h": queue, "fall-1m": queue})
-    windows = book_of(rule("rises 5 within 1h")).changed(state).windows
-    assert windows == {"rise-1h": queue, "fall-1m": queue}
+    windows = {"rise-1h": queue, "fall-1m": queue}
+    state = State("AAPL", version=7, price=Decimal(5), bands={"price": ANYWHERE}, windows=windows)
+    words = ("rises 5 within 1h", "rises 5% within 1h", "falls 5 within 4h", "above 5")
+    book = RuleBook()
+    for number, each in enumerate((*words, "rises 5 within 1m")):
+        book.add(rule(each, f"r{number}"))
+    book.pause("r4")
+
+    changed = book.changed(state)
+
+    assert changed == replace(state, version=8, bands=None, windows={**windows, "fall-4h": ()})

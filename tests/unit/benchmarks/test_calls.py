@@ -1,4 +1,4 @@
-"""The benchmark of calls: it runs, and tells of each stage for both."""
+"""The benchmark of calls: it runs, and shows each stage of both."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 PROJECT = Path(__file__).parents[3]
 
 
+@pytest.mark.deep
 @pytest.mark.loopback
 def test_each_stage_of_a_call_takes_time_and_ours_are_fewer_than_ten_a_batch() -> None:
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The meter: it sees every call, and what that takes."""
+"""The meter: it counts every call, and the capacity that it takes."""
 
 from __future__ import annotations
 
@@ -49,38 +49,26 @@ def query(table: Table, *, is_consistent: bool = True) -> None:
 
 
 def get_batch(table: Table) -> None:
-    keys = [KEY, {"pk": "P", "sk": "nothing"}]
-    table.meta.client.batch_get_item(
-        RequestItems={table.name: {"Keys": keys, "ConsistentRead": True}}
-    )
+    keys: Any = {"Keys": [KEY, {"pk": "P", "sk": "nothing"}], "ConsistentRead": True}
+    table.meta.client.batch_get_item(RequestItems={table.name: keys})
 
 
 def write_batch(table: Table) -> None:
-    there: Any = {**KEY, "text": "short"}
-    table.meta.client.batch_write_item(
-        RequestItems={
-            table.name: [
-                {"PutRequest": {"Item": there}},
-                {"PutRequest": {"Item": {"pk": "P", "sk": "T", "day": "1", "fired_at": "2"}}},
-                {"DeleteRequest": {"Key": {"pk": "P", "sk": "nothing"}}},
-            ]
-        }
-    )
+    requests: Any = [
+        {"PutRequest": {"Item": {**KEY, "text": "short"}}},
+        {"PutRequest": {"Item": {"pk": "P", "sk": "T", "day": "1", "fired_at": "2"}}},
+        {"DeleteRequest": {"Key": {"pk": "P", "sk": "nothing"}}},
+    ]
+    table.meta.client.batch_write_item(RequestItems={table.name: requests})
 
 
 def transact(table: Table) -> None:
-    item: Any = {"pk": "P", "sk": "T"}
-    check: Any = {
-        "TableName": table.name,
-        "Key": KEY,
-        "ConditionExpression": "attribute_exists(pk)",
-    }
-    table.meta.client.transact_write_items(
-        TransactItems=[
-            {"Put": {"TableName": table.name, "Item": item}},
-            {"ConditionCheck": check},
-        ]
-    )
+    name, condition = table.name, "attribute_exists(pk)"
+    items: Any = [
+        {"Put": {"TableName": name, "Item": {"pk": "P", "sk": "T"}}},
+        {"ConditionCheck": {"TableName": name, "Key": KEY, "ConditionExpression": condition}},
+    ]
+    table.meta.client.transact_write_items(TransactItems=items)
 
 
 @pytest.mark.parametrize(
@@ -104,12 +92,12 @@ def test_each_operation_is_counted_with_what_it_takes(
     assert (dict(meter.calls), meter.units) == ({name: 1}, units)
 
 
-def test_a_read_that_may_be_old_takes_half(table: Table, meter: Meter) -> None:
+def test_an_eventually_consistent_read_takes_half(table: Table, meter: Meter) -> None:
     query(table, is_consistent=False)
     assert meter.units == Units(read=0.5)
 
 
-def test_a_refused_write_takes_as_much_as_the_item_that_is_there(
+def test_a_rejected_write_takes_as_much_as_the_item_that_is_there(
     table: Table, meter: Meter
 ) -> None:
     put(table, text=LONG)

@@ -1,4 +1,4 @@
-"""The model's handler: it does what the code does, and a change of that has to be told to it."""
+"""The model's handler does what the code does: a change of one has to be made in the other."""
 
 from __future__ import annotations
 
@@ -82,43 +82,26 @@ def fallen(quiet: tuple[State, RuleBook]) -> State:
     return engine.evaluate(state, path, book, None, NOW, kept_ticks=LATE_TICKS)
 
 
-def test_a_commit_has_room_for_as_many_rules_and_ticks_as_the_code_s() -> None:
-    assert (TODAY.rules_per_commit, TODAY.ticks_per_commit) == (
-        engine.MAX_CHANGES_PER_COMMIT,
-        processing._MAX_TICKS_PER_COMMIT,
-    )
-
-
-def test_requests_hold_as_much_as_the_code_s() -> None:
-    assert (
-        TODAY.firings_per_publish,
-        TODAY.items_per_write,
-        TODAY.keys_per_read,
-        TODAY.watches_per_read,
-    ) == (
-        MAX_NOTICES_PER_PUBLISH,
-        store._MAX_ITEMS_PER_BATCH,
-        symbol_index._MAX_KEYS_PER_READ,
-        watches._NEXT_PAGES,
-    )
-
-
-def test_it_waits_as_often_and_as_long_as_the_code_does() -> None:
-    assert (
-        TODAY.wait_rounds,
-        TODAY.wait_seconds,
-        TODAY.most_conflicts,
-        TODAY.delivery_retries,
-        TODAY.write_pauses_seconds,
-        TODAY.lease_margin_seconds * 1_000_000,
-    ) == (
-        processing._ROUNDS,
-        processing._PAUSE_SECONDS,
-        processing._MAX_CONFLICTS,
-        processing._MAX_RETRIES,
-        store._PAUSES_SECONDS,
-        processing._LEASE_MARGIN_MICROSECONDS,
-    )
+@pytest.mark.parametrize(
+    ("modelled", "real"),
+    [
+        (TODAY.rules_per_commit, engine.MAX_CHANGES_PER_COMMIT),
+        (TODAY.ticks_per_commit, processing._MAX_TICKS_PER_COMMIT),
+        (TODAY.firings_per_publish, MAX_NOTICES_PER_PUBLISH),
+        (TODAY.items_per_write, store._MAX_ITEMS_PER_BATCH),
+        (TODAY.keys_per_read, symbol_index._MAX_KEYS_PER_READ),
+        (TODAY.watches_per_read, watches._NEXT_PAGES),
+        (TODAY.wait_rounds, processing._ROUNDS),
+        (TODAY.wait_seconds, processing._PAUSE_SECONDS),
+        (TODAY.most_conflicts, processing._MAX_CONFLICTS),
+        (TODAY.delivery_retries, processing._MAX_RETRIES),
+        (TODAY.write_pauses_seconds, store._PAUSES_SECONDS),
+        (TODAY.lease_margin_seconds * 1_000_000, processing._LEASE_MARGIN_MICROSECONDS),
+        (TODAY.most_plain_firings, state_items._MAX_PLAIN_RULES),
+    ],
+)
+def test_its_limits_and_pauses_are_those_of_the_code(modelled: object, real: object) -> None:
+    assert modelled == real
 
 
 @pytest.mark.parametrize(
@@ -140,32 +123,30 @@ def test_a_quiet_state_has_the_size_that_it_is_said_to_have(quiet: tuple[State, 
     assert TODAY.state_bytes + TODAY.late_tick_bytes * LATE_TICKS == pytest.approx(size, rel=0.1)
 
 
-def test_a_firing_takes_as_much_of_an_outbox_as_it_is_said_to_take(fallen: State) -> None:
-    assert fallen.outbox
-    with_it, without = (
-        bytes_of(state_attributes(state)) for state in (fallen, replace(fallen, outbox=None))
-    )
-    firings = len(fallen.outbox.firings)
-    assert firings <= TODAY.most_plain_firings == state_items._MAX_PLAIN_RULES
-    assert TODAY.outbox_bytes_per_firing == pytest.approx((with_it - without) / firings, rel=0.1)
+def outbox_bytes(state: State) -> tuple[float, int]:
+    """Return the bytes of an outbox for each of its firings, and how many these are."""
+    assert state.outbox
+    firings = len(state.outbox.firings)
+    without = bytes_of(state_attributes(replace(state, outbox=None)))
+    return (bytes_of(state_attributes(state)) - without) / firings, firings
 
 
-def test_a_firing_takes_less_where_there_are_many(quiet: tuple[State, RuleBook]) -> None:
+def test_a_firing_takes_as_much_of_an_outbox_as_it_is_said_to_take_and_less_if_there_are_many(
+    quiet: tuple[State, RuleBook], fallen: State
+) -> None:
+    size, firings = outbox_bytes(fallen)
+    assert firings <= TODAY.most_plain_firings
+    assert pytest.approx(size, rel=0.1) == TODAY.outbox_bytes_per_firing
     state, book = quiet
     path = ticks([Decimal(40)], NOW + 1_000_000)
-    fallen = engine.evaluate(state, path, book, None, NOW, kept_ticks=LATE_TICKS)
-    assert fallen.outbox
-    firings = len(fallen.outbox.firings)
-    with_it, without = (
-        bytes_of(state_attributes(each)) for each in (fallen, replace(fallen, outbox=None))
+    size, firings = outbox_bytes(
+        engine.evaluate(state, path, book, None, NOW, kept_ticks=LATE_TICKS)
     )
     assert firings > TODAY.most_plain_firings
-    assert TODAY.compressed_bytes_per_firing == pytest.approx(
-        (with_it - without) / firings, rel=0.2
-    )
+    assert pytest.approx(size, rel=0.2) == TODAY.compressed_bytes_per_firing
 
 
-def test_a_firing_s_record_and_its_rule_are_a_unit_each(
+def test_a_firings_record_and_its_rule_are_a_unit_each(
     fallen: State, rules: dict[str, Rule]
 ) -> None:
     assert fallen.outbox
@@ -184,14 +165,7 @@ def test_a_fall_deletes_no_watch(fallen: State) -> None:
 def test_prod_has_the_settings_of_prod() -> None:
     context = json.loads(PROJECT.joinpath("cdktf.json").read_text("utf-8"))["context"]
     prod = context["common"] | context["environments"]["prod"]
-    names = (
-        "batch_size",
-        "batch_window_seconds",
-        "maximum_concurrency",
-        "late_ticks",
-        "memory_mebibytes",
-        "function_timeout_seconds",
-        "visibility_timeout_seconds",
-        "max_receive_count",
-    )
-    assert {name: getattr(PROD, name) for name in names} == {name: prod[name] for name in names}
+    names = """batch_size batch_window_seconds maximum_concurrency late_ticks memory_mebibytes
+        function_timeout_seconds visibility_timeout_seconds max_receive_count"""
+    for name in names.split():
+        assert getattr(PROD, name) == prod[name], name

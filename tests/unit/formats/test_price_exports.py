@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.backtest.price_columns import portions_in
+from lib.backtest.price_columns import chunks_in
 from lib.formats.price_layout import Hints
 from lib.formats.prices import Price, PricesFile
 from price_alerts.domain.ticks import format_moment
@@ -72,7 +72,7 @@ def read(path: Path, hints: Hints) -> list[tuple[str, str, str]]:
     rows = list(PricesFile(path, hints, needs_timestamps=True))
     by_columns = [
         Price(symbol, columns.price(place), time)
-        for portion in portions_in(PricesFile(path, hints, needs_timestamps=True))
+        for portion in chunks_in(PricesFile(path, hints, needs_timestamps=True))
         for symbol, columns in portion.by_symbol()
         for place, time in enumerate(columns.times.tolist())
     ]

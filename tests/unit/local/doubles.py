@@ -1,4 +1,4 @@
-"""What the tests of the embedded AWS share: commands that pretend, and a sign of life."""
+"""Commands that pretend, a sign of life, and a small HTTP server."""
 
 from __future__ import annotations
 
@@ -10,11 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
-
-import boto3
-
-from lib.local.emulator import Emulator
 
 # For a command that lives until it is ended; left over by a failing test, it ends by itself.
 HOLD = """\
@@ -47,14 +42,6 @@ class SignOfLife:
     def close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
-
-
-class Mocked(Emulator):
-    """An embedded AWS that is moto."""
-
-    def client(self, service: str) -> Any:
-        client: Any = boto3.client(service, region_name=self.region)  # type: ignore[call-overload]  # any service
-        return client
 
 
 def python(code: str, *arguments: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The deployment: what cdktf is started with, what is copied, what comes of it."""
+"""What cdktf and the command line are started with, what is copied for them, what they return."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ import pytest
 
 from lib.config.settings import load_settings
 from lib.formats.errors import LocalError
+from lib.local import command_line
 from lib.local import deployment as module
+from lib.local.command_line import CommandLine
 from lib.local.deployment import QUICK_RETRIES, Deployment
-from lib.local.emulator import CREDENTIALS, Emulator
+from lib.local.emulator import Emulator
 from lib.local.toolchain import Toolchain
 from tests.unit.local.doubles import HOLD, SignOfLife, make_command
 
 pytestmark = pytest.mark.timeout(30)
 
+EMULATOR = Emulator("http://127.0.0.1:4566", "eu-west-1")
 # Notes what it was started with, and behaves like a deployment that ends well.
 CDKTF = r"""
 import json, os, sys
 with open("record.json", "w") as record:
-    json.dump({"arguments": sys.argv[1:], "environment": dict(os.environ)}, record)
+    json.dump([sys.argv[1:], dict(os.environ)], record)
 print("\x1b[2Ktap-dev  \x1b[32mInitializing the backend...\x1b[0m")
 print("\u280b  Synthesizing")
 print("tap-dev  No changes.")
@@ -45,20 +48,14 @@ CONFIGURATION = {
     "terraformBackend": {"type": "s3"},
     "context": {
         "common": {"batch_size": 10},
-        "environments": {
-            "dev": {"batch_size": 1, "log_level": "INFO"},
-            "prod": {"batch_size": 100},
-        },
+        "environments": {"dev": {"batch_size": 1, "log_level": "INFO"}, "prod": {"batch_size": 9}},
     },
 }
-
-NO_SETTINGS: Mapping[str, Any] = {}
-THEIRS = [
-    *("AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL_SQS", "AWS_PROFILE", "AWS_SESSION_TOKEN"),
-    *("CDKTF_CONTEXT_JSON", "TAP_ENVIRONMENT", "TAP_OTHER"),
-    *("TERRAFORM_BINARY_NAME", "TERRAFORM_CLOUD"),
-    *("TF_DATA_DIR", "TF_VAR_x", "TF_WORKSPACE"),
-]
+THEIRS = """
+    AWS_ACCESS_KEY_ID AWS_ENDPOINT_URL_SQS AWS_PROFILE AWS_SESSION_TOKEN CDKTF_CONTEXT_JSON
+    TAP_ENVIRONMENT TAP_OTHER TERRAFORM_BINARY_NAME TERRAFORM_CLOUD TF_DATA_DIR TF_VAR_x
+    TF_WORKSPACE MAKEFLAGS MAKELEVEL MFLAGS
+"""
 
 
 class Workshop:
@@ -68,201 +65,131 @@ class Workshop:
         self.project = root / "project"
         self.folder = root / "folder"
         self.folder.mkdir()
-        self.cache = root / "cache"
         for name in ("main.py", "lib/stack.py", "lib/__pycache__/stack.pyc", "tests/test.py"):
-            file = self.project / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(name)
+            (self.project / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.project / name).write_text(name)
         (self.project / "cdktf.json").write_text(json.dumps(CONFIGURATION))
-        self.cdktf = root / "bin" / "cdktf"
-        make_command(self.cdktf, CDKTF)
+        self.cdktf = make_command(root / "bin" / "cdktf", CDKTF)
 
     def deployment(
-        self, settings: Mapping[str, Any] = NO_SETTINGS, cli_configuration: str | None = None
+        self, settings: Mapping[str, Any] | None = None, cli_configuration: str | None = None
     ) -> Deployment:
         toolchain = Toolchain(str(self.cdktf), "/their/terraform", cli_configuration)
-        emulator = Emulator("http://127.0.0.1:4566", "us-east-1")
-        return Deployment(self.folder, toolchain, emulator, settings)
+        return Deployment(self.folder, toolchain, EMULATOR, settings or {})
 
-    def configuration(self) -> Any:
-        return json.loads((self.folder / "cdktf.json").read_text())
+    def record(self) -> tuple[list[str], dict[str, str]]:
+        """Return the arguments and the environment that cdktf was started with."""
+        arguments, environment = json.loads((self.folder / "record.json").read_text())
+        return arguments, environment
 
-    def environment(self, cli_configuration: str | None = None) -> dict[str, str]:
-        """Deploy; returns the environment that cdktf had."""
-        self.deployment(NO_SETTINGS, cli_configuration).deploy()
-        environment: dict[str, str] = self.record()["environment"]
-        return environment
-
-    def arguments(self) -> list[str]:
-        arguments: list[str] = self.record()["arguments"]
-        return arguments
-
-    def record(self) -> Any:
-        return json.loads((self.folder / "record.json").read_text())
+    def environment(self, cli_configuration: str | None = None) -> Mapping[str, str]:
+        self.deployment(None, cli_configuration).deploy()
+        return self.record()[1]
 
 
 @pytest.fixture
 def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     workshop = Workshop(tmp_path)
     monkeypatch.setattr(module, "_PROJECT", workshop.project)
-    monkeypatch.setattr(module, "CACHE", workshop.cache)
+    monkeypatch.setattr(module, "CACHE", tmp_path / "cache")
     monkeypatch.delenv("TF_CLI_CONFIG_FILE", raising=False)
     return workshop
 
 
-def test_the_app_is_copied_without_what_python_made_of_it(workshop: Workshop) -> None:
-    workshop.deployment()
+def test_the_app_is_copied_with_settings_of_its_own_and_no_backend(workshop: Workshop) -> None:
+    workshop.deployment({"batch_size": 5})
     files = sorted(path.name for path in workshop.folder.rglob("*") if path.is_file())
     assert files == ["cdktf.json", "main.py", "stack.py"]
-
-
-def test_the_settings_lie_over_those_of_the_environment(workshop: Workshop) -> None:
-    workshop.deployment({"batch_size": 5})
-    environments = workshop.configuration()["context"]["environments"]
-    assert environments["dev"] == {"batch_size": 5, "log_level": "INFO"}
-
-
-def test_the_other_settings_are_the_projects(workshop: Workshop) -> None:
-    workshop.deployment({"batch_size": 5})
-    context = workshop.configuration()["context"]
-    assert context["common"] == {"batch_size": 10}
-    assert context["environments"]["prod"] == {"batch_size": 100}
-
-
-def test_the_projects_own_configuration_stays_as_it_is(workshop: Workshop) -> None:
-    workshop.deployment({"batch_size": 5})
+    configuration: Any = json.loads((workshop.folder / "cdktf.json").read_text())
+    assert shlex.split(configuration.pop("app")) == [sys.executable, "main.py"]
+    assert configuration == {
+        "language": "python",
+        "projectId": "embedded",
+        "sendCrashReports": "false",
+        "context": {
+            "common": {"batch_size": 10},
+            "environments": {
+                "dev": {"batch_size": 5, "log_level": "INFO"},
+                "prod": {"batch_size": 9},
+            },
+        },
+    }
     assert json.loads((workshop.project / "cdktf.json").read_text()) == CONFIGURATION
 
 
-def test_nothing_but_the_settings_is_taken_from_the_projects_configuration(
-    workshop: Workshop,
+def test_cdktf_is_led_to_the_embedded_aws_and_nowhere_else(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workshop.deployment()
-    configuration = workshop.configuration()
-    assert configuration.keys() == {"app", "context", "language", "projectId", "sendCrashReports"}
-    assert configuration["projectId"] != CONFIGURATION["projectId"]
-
-
-def test_the_app_runs_on_this_python(workshop: Workshop) -> None:
-    workshop.deployment()
-    assert shlex.split(workshop.configuration()["app"]) == [sys.executable, "main.py"]
-
-
-def test_cdktf_sees_nothing_of_the_users_that_would_lead_elsewhere(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in THEIRS:
+    for name in (*THEIRS.split(), "NODE_OPTIONS"):
         monkeypatch.setenv(name, "theirs")
     environment = workshop.environment()
-    assert [name for name, value in environment.items() if value == "theirs"] == []
+    assert [name for name, value in environment.items() if value == "theirs"] == ["NODE_OPTIONS"]
+    assert EMULATOR.variables.items() <= environment.items()
+    plugins = tmp_path / "cache" / "terraform-plugins"
+    assert plugins.is_dir()
+    assert {
+        "CDKTF_HOME": str(workshop.folder),
+        "CHECKPOINT_DISABLE": "1",
+        "CI": "1",
+        "TAP_ENVIRONMENT": "dev",
+        "TERRAFORM_BINARY_NAME": "/their/terraform",
+        "TF_PLUGIN_CACHE_DIR": str(plugins),
+        "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1",
+    }.items() <= environment.items()
 
 
-def test_cdktf_sees_what_else_the_user_has(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NODE_OPTIONS", "--theirs")
-    assert workshop.environment()["NODE_OPTIONS"] == "--theirs"
-
-
-def test_cdktf_is_led_to_the_embedded_aws(workshop: Workshop) -> None:
-    environment = workshop.environment()
-    assert {name: value for name, value in environment.items() if name.startswith("AWS_")} == {
-        **CREDENTIALS,
-        "AWS_CONFIG_FILE": "/dev/null",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
-        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-    }
-
-
-def test_cdktf_uses_the_terraform_that_was_found(workshop: Workshop) -> None:
-    assert workshop.environment()["TERRAFORM_BINARY_NAME"] == "/their/terraform"
-
-
-def test_cdktf_deploys_the_environment_that_the_settings_lie_over(workshop: Workshop) -> None:
-    assert workshop.environment()["TAP_ENVIRONMENT"] == "dev"
-
-
-def test_nothing_is_asked_of_a_terminal_or_of_hashicorp(workshop: Workshop) -> None:
-    environment = workshop.environment()
-    assert (environment["CI"], environment["CHECKPOINT_DISABLE"]) == ("1", "1")
-
-
-def test_cdktf_keeps_what_is_its_own_in_the_deployments_folder(workshop: Workshop) -> None:
-    assert workshop.environment()["CDKTF_HOME"] == str(workshop.folder)
-
-
-def test_a_provider_that_was_downloaded_is_kept_for_the_next_deployment(
-    workshop: Workshop,
-) -> None:
-    environment = workshop.environment()
-    folder = Path(environment["TF_PLUGIN_CACHE_DIR"])
-    assert folder.parent == workshop.cache
-    assert folder.is_dir()
-    assert environment["TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE"] == "1"
-
-
-def test_a_way_to_the_provider_is_written_down_for_terraform(workshop: Workshop) -> None:
+def test_a_configuration_for_the_provider_is_written_for_terraform(workshop: Workshop) -> None:
     file = Path(workshop.environment("provider_installation {}")["TF_CLI_CONFIG_FILE"])
     assert (file.parent, file.read_text()) == (workshop.folder, "provider_installation {}")
 
 
-def test_the_users_own_way_to_the_provider_is_passed_on(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("exists", [True, False])
+def test_the_users_own_configuration_is_passed_on_if_it_exists(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, exists: bool
 ) -> None:
     file = workshop.project / "mine.tfrc"
-    file.touch()
+    if exists:
+        file.touch()
     monkeypatch.chdir(workshop.project)
-    monkeypatch.setenv("TF_CLI_CONFIG_FILE", "mine.tfrc")
-    assert workshop.environment()["TF_CLI_CONFIG_FILE"] == str(file)
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", file.name)
+    assert workshop.environment().get("TF_CLI_CONFIG_FILE") == (str(file) if exists else None)
 
 
-def test_a_users_way_that_is_not_there_is_not_passed_on(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+USUAL = ["tap-dev", "--no-color", "--skip-provider-lock"]
+
+
+@pytest.mark.parametrize(
+    ("method", "result", "arguments"),
+    [
+        (
+            "deploy",
+            {"queue_url": "https://queue"},
+            ["deploy", "--auto-approve", "--outputs-file", "outputs.json", *USUAL],
+        ),
+        ("plan", "Initializing the backend...\nNo changes.", ["diff", *USUAL]),
+        (
+            "destroy",
+            "Initializing the backend...\nNo changes.",
+            ["destroy", "--auto-approve", *USUAL],
+        ),
+    ],
+)
+def test_cdktf_is_called_without_questions_and_its_result_returned(
+    workshop: Workshop, method: str, result: object, arguments: list[str]
 ) -> None:
-    monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(workshop.project / "nothing.tfrc"))
-    assert "TF_CLI_CONFIG_FILE" not in workshop.environment()
-
-
-def test_deploy_returns_the_stacks_outputs(workshop: Workshop) -> None:
-    assert workshop.deployment().deploy() == {"queue_url": "https://queue"}
-
-
-def test_deploy_asks_cdktf_to_deploy_without_asking_back(workshop: Workshop) -> None:
-    workshop.deployment().deploy()
-    command, *arguments = workshop.arguments()
-    assert command == "deploy"
-    assert {"tap-dev", "--auto-approve", "--no-color", "--skip-provider-lock"} <= set(arguments)
-
-
-def test_plan_returns_what_cdktf_says_would_change(workshop: Workshop) -> None:
-    assert workshop.deployment().plan() == "Initializing the backend...\nNo changes."
-
-
-def test_plan_asks_cdktf_for_the_difference(workshop: Workshop) -> None:
-    workshop.deployment().plan()
-    assert workshop.arguments() == ["diff", "tap-dev", "--no-color", "--skip-provider-lock"]
-
-
-def test_destroy_returns_what_cdktf_says(workshop: Workshop) -> None:
-    assert workshop.deployment().destroy().endswith("No changes.")
-
-
-def test_destroy_asks_cdktf_to_destroy_without_asking_back(workshop: Workshop) -> None:
-    workshop.deployment().destroy()
-    assert workshop.arguments()[:3] == ["destroy", "--auto-approve", "tap-dev"]
+    assert getattr(workshop.deployment(), method)() == result
+    assert workshop.record()[0] == arguments
 
 
 def test_a_failure_ends_with_cdktfs_last_lines(workshop: Workshop) -> None:
     make_command(workshop.cdktf, FAILING_CDKTF)
     with pytest.raises(LocalError) as error:
         workshop.deployment().deploy()
-    first, *last = str(error.value).splitlines()
-    assert first == "cdktf failed; its last lines were:"
-    assert last == [f"line {number}" for number in range(11, 31)]
+    last = [f"line {number}" for number in range(11, 31)]
+    assert str(error.value).splitlines() == ["cdktf failed; its last lines were:", *last]
 
 
-def test_each_line_is_told_as_it_is_meant(workshop: Workshop) -> None:
+def test_each_line_is_passed_on_without_decoration(workshop: Workshop) -> None:
     lines: list[str] = []
     with workshop.deployment().deploying(lines.append) as running:
         running.wait()
@@ -276,10 +203,35 @@ def test_leaving_a_deployment_early_ends_it(workshop: Workshop, sign: SignOfLife
     assert sign.has_ended()
 
 
-def test_quick_retries_are_settings_that_the_real_project_accepts(
+def test_the_real_project_accepts_the_settings_for_quick_retries(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_PROJECT", Path(__file__).parents[3])
     workshop.deployment(QUICK_RETRIES)
     settings = load_settings(workshop.folder / "cdktf.json")
     assert (settings.function_timeout_seconds, settings.visibility_timeout_seconds) == (1, 6)
+
+
+def test_the_command_line_sees_the_embedded_aws_and_fails_in_its_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lib" / "cli").mkdir(parents=True)
+    (tmp_path / "lib" / "cli" / "__main__.py").write_text(
+        "import json, os, sys\n"
+        "if sys.argv[1] == 'fail': sys.exit('no such rule\\n')\n"
+        "print(json.dumps([sys.argv[1:], dict(os.environ)]))\n"
+    )
+    modules = [Path(each) for each in command_line._MODULES.split(":")]
+    assert [(modules[0] / "lib").is_dir(), (modules[1] / "price_alerts").is_dir()] == [True, True]
+    monkeypatch.setattr(command_line, "_PROJECT", tmp_path)
+    monkeypatch.setattr(command_line, "_MODULES", str(tmp_path))
+    monkeypatch.setenv("AWS_PROFILE", "somebody")
+    monkeypatch.setenv("TAP_ENVIRONMENT", "prod")
+
+    words, environment = json.loads(CommandLine(EMULATOR).run("add", "AAPL"))
+
+    assert (words, environment["TAP_ENVIRONMENT"]) == (["add", "AAPL"], "dev")
+    aws = {name: value for name, value in environment.items() if name.startswith("AWS_")}
+    assert aws == EMULATOR.variables | {"AWS_DEFAULT_REGION": "eu-west-1"}
+    with pytest.raises(LocalError, match=r"\./alerts fail now: no such rule"):
+        CommandLine(EMULATOR).run("fail", "now")

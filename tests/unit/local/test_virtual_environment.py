@@ -1,4 +1,4 @@
-"""The virtual environments beside the project: made once, and whole or not at all."""
+"""Virtual environments next to the project: created once, and completely or not at all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import fcntl
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
@@ -17,12 +17,11 @@ from lib.formats.errors import LocalError
 from lib.local import virtual_environment as module
 from lib.local.virtual_environment import is_installed, virtual_environment
 
-ROOT = Path(__file__).parents[3]
 PATIENCE_SECONDS = 10
 
 
 class Commands:
-    """Stands for ``subprocess.run``: keeps the commands, and fails when it is told to."""
+    """Stands for ``subprocess.run``: keeps the commands, and fails on request."""
 
     def __init__(self) -> None:
         self.started: list[list[str]] = []
@@ -36,9 +35,6 @@ class Commands:
             Path(command[-1]).mkdir(parents=True, exist_ok=True)
         fails = "pip" in command and self.fail_with is not None
         return subprocess.CompletedProcess(command, 3 if fails else 0, "", self.fail_with or "")
-
-    def forget(self) -> None:
-        self.started.clear()
 
 
 @pytest.fixture
@@ -54,58 +50,44 @@ def failure(cache: Path) -> str:
     return str(error.value)
 
 
-def test_a_new_environment_is_made_and_filled_with_what_is_pinned(
+def test_an_environment_is_created_once_in_the_cache_from_what_is_pinned(
     commands: Commands, tmp_path: Path
 ) -> None:
-    executables = virtual_environment("emulator", tmp_path)
-    requirements = ROOT / "lib" / "local" / "emulator-requirements.txt"
-    make, fill = commands.started
-    assert make == [sys.executable, "-m", "venv", "--clear", str(executables.parent)]
-    assert fill[:4] == [str(executables / "python"), "-m", "pip", "install"]
-    assert fill[-3:] == ["--require-hashes", "-r", str(requirements)]
-
-
-def test_it_lies_in_the_cache(commands: Commands, tmp_path: Path) -> None:
-    assert virtual_environment("emulator", tmp_path).parents[1] == tmp_path
-
-
-def test_what_is_not_made_is_not_installed(tmp_path: Path) -> None:
     assert not is_installed("emulator", tmp_path)
 
+    executables = virtual_environment("emulator", tmp_path)
 
-def test_what_is_made_is_installed(commands: Commands, tmp_path: Path) -> None:
-    virtual_environment("emulator", tmp_path)
+    assert executables.parents[1] == tmp_path
+    create, fill = commands.started
+    assert create == [sys.executable, "-m", "venv", "--clear", str(executables.parent)]
+    assert fill[:4] == [str(executables / "python"), "-m", "pip", "install"]
+    requirements = Path(module.__file__).with_name("emulator-requirements.txt")
+    assert fill[-3:] == ["--require-hashes", "-r", str(requirements)]
     assert is_installed("emulator", tmp_path)
+    assert virtual_environment("emulator", tmp_path) == executables
+    assert len(commands.started) == 2
 
 
-def test_what_is_installed_is_not_made_again(commands: Commands, tmp_path: Path) -> None:
-    first = virtual_environment("emulator", tmp_path)
-    commands.forget()
-    assert virtual_environment("emulator", tmp_path) == first
-    assert commands.started == []
-
-
-def test_each_name_has_an_environment_of_its_own(commands: Commands, tmp_path: Path) -> None:
-    virtual_environment("emulator", tmp_path)
-    assert not is_installed("terraform", tmp_path)
-
-
-def test_other_requirements_need_another_environment(
-    commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda patch, path: patch.setattr(sys, "version", "3.99.0"),
+        lambda patch, path: path.write_text("ministack==2\n"),
+    ],
+    ids=["another Python", "other requirements"],
+)
+def test_another_python_or_other_requirements_need_another_environment(
+    commands: Commands,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[pytest.MonkeyPatch, Path], object],
 ) -> None:
     requirements = tmp_path / "requirements.txt"
-    monkeypatch.setattr(module, "_requirements", lambda name: requirements)
     requirements.write_text("ministack==1\n")
+    monkeypatch.setattr(module, "_requirements", lambda name: requirements)
     virtual_environment("emulator", tmp_path)
-    requirements.write_text("ministack==2\n")
-    assert not is_installed("emulator", tmp_path)
-
-
-def test_another_python_needs_another_environment(
-    commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    virtual_environment("emulator", tmp_path)
-    monkeypatch.setattr(sys, "version", "3.99.0")
+    assert not is_installed("terraform", tmp_path)
+    change(monkeypatch, requirements)
     assert not is_installed("emulator", tmp_path)
 
 
@@ -117,34 +99,25 @@ def test_a_cache_that_was_moved_needs_another_environment(
     assert not is_installed("emulator", tmp_path / "there")
 
 
-def test_a_failing_pip_is_told_by_its_last_error(commands: Commands, tmp_path: Path) -> None:
-    commands.fail_with = "ERROR: first\nERROR: No matching distribution\nWARNING: be new\n"
-    assert failure(tmp_path).endswith(
-        "emulator-requirements.txt cannot be installed: ERROR: No matching distribution"
-    )
-
-
-def test_a_pip_that_fails_in_silence_is_told_by_its_exit_code(
-    commands: Commands, tmp_path: Path
+@pytest.mark.parametrize(
+    ("printed", "reason"),
+    [
+        ("ERROR: first\nERROR: No matching\nWARNING: be new\n", "ERROR: No matching"),
+        ("", "exit code 3"),
+    ],
+)
+def test_a_failing_pip_is_reported_by_its_last_error_and_tried_again(
+    commands: Commands, tmp_path: Path, printed: str, reason: str
 ) -> None:
-    commands.fail_with = ""
-    assert failure(tmp_path).endswith("cannot be installed: exit code 3")
-
-
-def test_an_environment_that_was_not_filled_is_made_anew(
-    commands: Commands, tmp_path: Path
-) -> None:
-    commands.fail_with = "ERROR: no network"
-    failure(tmp_path)
+    commands.fail_with = printed
+    assert failure(tmp_path).endswith(f"emulator-requirements.txt cannot be installed: {reason}")
+    assert not is_installed("emulator", tmp_path)
     commands.fail_with = None
-    commands.forget()
     virtual_environment("emulator", tmp_path)
-    assert commands.started[0][2:4] == ["venv", "--clear"]
+    assert commands.started[2][2:4] == ["venv", "--clear"]
 
 
-def test_the_words_of_a_real_failure_are_heard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_real_commands_error_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho 'Error: no room on this disk' >&2\nexit 1\n")
     python.chmod(0o755)
@@ -156,22 +129,20 @@ def test_two_that_need_it_at_the_same_time_install_it_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     commands = Commands()
-    is_under_way, may_end = threading.Event(), threading.Event()
+    is_under_way, is_second_waiting, may_end = (threading.Event() for _ in range(3))
+    lock = fcntl.flock
 
     def run(command: Sequence[str | Path], **options: object) -> subprocess.CompletedProcess[str]:
         is_under_way.set()
         assert may_end.wait(PATIENCE_SECONDS)
         return commands(command, **options)
 
-    monkeypatch.setattr(subprocess, "run", run)
-    is_second_waiting = threading.Event()
-    lock = fcntl.flock
-
     def flock(file: IO[str], operation: int) -> None:
         if is_under_way.is_set():
             is_second_waiting.set()
         lock(file, operation)
 
+    monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(fcntl, "flock", flock)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(virtual_environment, "emulator", tmp_path)
