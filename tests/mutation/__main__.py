@@ -53,7 +53,8 @@ class Nearby(NamedTuple):
         order = sorted(
             found, key=lambda test: (self.modules_by_test[test], self.seconds_by_test.get(test, 0))
         )
-        seconds, taken = 0.0, []
+        seconds = 0.0
+        taken: list[str] = []
         for test in order:
             seconds += self.seconds_by_test.get(test, 0)
             if seconds > _MOST_SECONDS and taken:
@@ -178,7 +179,7 @@ def draw() -> None:
     """Write the sample of cosmic-ray's mutants."""
     python = virtual_environment("mutation") / "python"
     with _LIST.open("w", encoding="utf-8") as file:
-        command = [python, "-m", "tests.mutation.sample"]
+        command = [str(python), "-m", "tests.mutation.sample"]
         subprocess.run(command, cwd=_PROJECT, stdout=file, check=True)
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.backtest.columns import portions_of
+from lib.backtest.columns import chunks_of
 from lib.client.publishing import _body
 from lib.formats import checked_prices
 from lib.formats.checked_prices import checked, in_time_order, numbered
@@ -195,8 +195,8 @@ newest_first = rows.map(lambda drawn: sorted(drawn, key=lambda each: -(each[2] o
 @given(rows | newest_first)
 @settings(max_examples=25)
 def test_prices_are_sorted_as_a_backtest_sorts_them(drawn: list[Price]) -> None:
-    (portion,) = portions_of(drawn)
-    columns = (ordered := portion.in_time_order()).columns
+    (chunk,) = chunks_of(drawn)
+    columns = (ordered := chunk.in_time_order()).columns
     assert in_time_order(drawn) == [
         Price(ordered.symbols[code], columns.price(place), int(columns.times[place]))
         for place, code in enumerate(ordered.codes.tolist())
