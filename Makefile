@@ -37,7 +37,7 @@ unit: setup ## run the tests that need no deployment
 
 # What Lambda runs the function on (lib/stacks/alert_function.py).
 RUNTIME := python3.13
-tests_of_function := $(addprefix tests/unit/,domain adapters processing simulation)
+tests_of_function = $$(grep -rlE '^(from|import) (price_alerts|index)|load_index' tests/unit --include='test_*.py')
 
 .PHONY: runtime
 runtime: setup ## run the function's tests on Lambda's Python, if installed

@@ -45,7 +45,8 @@ _RESERVE_MILLISECONDS = 1_000
 # How many symbols, and requests, wait for AWS at once: more threads only wait for each other.
 _AT_ONCE = 8
 # An unfinished message is sent again at most this often, and then retried like all others.
-_MAX_HANDOVERS, _HANDOVER_DELAY_SECONDS = 15, 1
+_MAX_HANDOVERS = 15
+_HANDOVER_DELAY_SECONDS = 1
 
 config = Config.from_environment(os.environ)
 lines = Lines(config.service_name, config.metrics_namespace)

@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -133,7 +133,7 @@ def read_naively(text: str, delimiter: str) -> list[tuple[str, str, str]]:
         else:
             moment = datetime.fromisoformat(time)
             moment = moment.replace(tzinfo=moment.tzinfo or UTC)
-        price = f"{Decimal(values['price'].replace(',', '')).normalize():f}"
+        price = f"{Decimal(values['price'].replace(',', '')).normalize(Context(prec=99)):f}"
         found.append((values["symbol"].upper(), price, format_moment(microseconds_of(moment))))
     return sorted(found, key=lambda row: row[0])
 
