@@ -157,8 +157,14 @@ def test_a_price_from_the_future_is_rejected(write: Write) -> None:
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (gzip.compress(b"symbol,price\n" + b"A,1\n" * 1_000, mtime=0)[:-9], ": is not a complete gzip file"),
-        (gzip.compress(b"symbol,price\nA,1\n", mtime=0)[:-1] + b"x", ": is not a complete gzip file"),
+        (
+            gzip.compress(b"symbol,price\n" + b"A,1\n" * 1_000, mtime=0)[:-9],
+            ": is not a complete gzip file",
+        ),
+        (
+            gzip.compress(b"symbol,price\nA,1\n", mtime=0)[:-1] + b"x",
+            ": is not a complete gzip file",
+        ),
         (b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + b"x" * 70, ": is not a complete gzip file"),
         (b"\x1f\x8b", ": is not a complete gzip file"),
         ("symbol,price,näme\n".encode("latin-1"), ": must be text in UTF-8"),
