@@ -82,9 +82,20 @@ def growth(stage: Stage, scale: Scale) -> Timings:
     for rule_count in (10, scale.most_rules):
         contestant = stage.enter(OURS, rules_of(symbol, rule_count))
         stream = events(to_and_fro(symbol, now_microseconds() - HOUR_MICROSECONDS), 100)
-        contestant.handle(next(stream))
+        _settle(contestant, stream)
         runs[str(rule_count)] = _run(contestant, stream, 10)
     return side_by_side(runs, scale.growth_rounds)
+
+
+def _settle(contestant: Contestant, stream: Events) -> None:
+    """Handle batches until one takes a single call: new rules are read in chunks, once."""
+    calls: list[str] = []
+    with hooked(
+        contestant.clients, {"before-call.*.*": lambda model, **_: calls.append(model.name)}
+    ):
+        while len(calls) != 1:
+            calls.clear()
+            contestant.handle(next(stream))
 
 
 def _run(contestant: Contestant, stream: Events, batches: int) -> Callable[[], float]:

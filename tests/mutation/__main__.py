@@ -11,6 +11,7 @@ import argparse
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from typing import NamedTuple
 
 from coverage import CoverageData
 
+from lib.formats.errors import LocalError
 from lib.local.virtual_environment import virtual_environment
 from tests.mutation.places import find
 
@@ -86,12 +88,17 @@ def measure(tree: Path, folder: Path) -> Nearby:
     for measured in data.measured_files():
         name = measured.partition("/lib/")[2]
         for line, contexts in data.contexts_by_lineno(measured).items():
-            tests = {context.partition("|")[0] for context in contexts if context}
+            # All examples of a test: their names may hold what pytest cannot read back.
+            tests = {re.split(r"[|\[]", context)[0] for context in contexts if context}
             tests_by_line[f"lib/{name}", line] = tests
             for test in tests:
                 modules_by_test.setdefault(test, set()).add(name)
     counts = {test: len(names) for test, names in modules_by_test.items()}
-    return Nearby(tests_by_line, counts, json.loads(times_file.read_text()))
+    seconds: dict[str, float] = {}
+    for name, each in json.loads(times_file.read_text()).items():
+        test = name.partition("[")[0]
+        seconds[test] = seconds.get(test, 0) + each
+    return Nearby(tests_by_line, counts, seconds)
 
 
 def run(
@@ -123,7 +130,7 @@ def run(
         )
     except subprocess.TimeoutExpired:
         return None, ""
-    return ended.returncode, ended.stdout
+    return ended.returncode, ended.stdout + ended.stderr
 
 
 def place(tree: Path, mutant: Mapping[str, str]) -> tuple[Path, int] | None:
@@ -160,8 +167,10 @@ def fate(tree: Path, mutant: Mapping[str, str], nearby: Nearby) -> str:
         return "killed: time-out"
     if code == 0:
         return "lived"
+    if "ERROR: not found" in output:
+        raise LocalError(f"pytest does not find its tests:\n{output}")
     failed = [line for line in output.splitlines() if line.startswith(("FAILED", "ERROR", "E  "))]
-    return f"killed: {failed[-1][:150] if failed else f'exit code {code}'}"
+    return f"killed: {failed[-1][:150] if failed else 'somewhere'}"
 
 
 def copies(source: Path, folder: Path, count: int) -> Iterator[Path]:
