@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,16 @@ class _Group(TyperGroup):
         return word, get_command(alone), rest
 
 
+@cache
+def _source_of(module: str) -> str:
+    return Path(__file__).with_name("commands").joinpath(f"{module}.py").read_text("utf-8")
+
+
 def _help_of(name: str) -> str:
     """Return a command's docstring, read from its file."""
     module, function = COMMANDS[name].split(".")
-    source = Path(__file__).with_name("commands").joinpath(f"{module}.py").read_text("utf-8")
-    found = re.search(rf'^def {function}\(.*?"""(.*?)"""', source, re.DOTALL | re.MULTILINE)
+    pattern = rf'^def {function}\(.*?"""(.*?)"""'
+    found = re.search(pattern, _source_of(module), re.DOTALL | re.MULTILINE)
     return found[1] if found else ""
 
 

@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            # Set-up counts, and that of test_state makes ten deployments, beside two other workers.
+            # Set-up counts: test_state makes several deployments, beside two other workers.
             item.add_marker(pytest.mark.timeout(1_800))
             item.add_marker(pytest.mark.integration)
     items.sort(key=lambda item: item.get_closest_marker("destroys") is not None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import os
 import re
@@ -158,9 +159,7 @@ def fate(tree: Path, mutant: Mapping[str, str], nearby: Nearby) -> str:
     chosen.write_text("\n".join(tests))
     path.write_text("".join(lines), "utf-8")
     try:
-        code, output = run(
-            tree, ["-x", "--no-cov", "--hypothesis-seed=0", f"@{chosen}"], {}, 4 * _MOST_SECONDS
-        )
+        code, output = run(tree, ["-x", "--no-cov", f"@{chosen}"], {}, 4 * _MOST_SECONDS)
     finally:
         path.write_text(source, "utf-8")
     if code is None:
@@ -187,9 +186,17 @@ def copies(source: Path, folder: Path, count: int) -> Iterator[Path]:
 def draw() -> None:
     """Write the sample of cosmic-ray's mutants."""
     python = virtual_environment("mutation") / "python"
-    with _LIST.open("w", encoding="utf-8") as file:
-        command = [str(python), "-m", "tests.mutation.sample"]
-        subprocess.run(command, cwd=_PROJECT, stdout=file, check=True)
+    command = [str(python), "-m", "tests.mutation.sample"]
+    drawn = subprocess.run(command, cwd=_PROJECT, capture_output=True, text=True, check=True)
+    _LIST.write_text(drawn.stdout, "utf-8")
+
+
+def state_of(tree: Path) -> str:
+    """Return a name for the code and the tests of a tree, as they are now."""
+    found = hashlib.sha256()
+    for path in sorted(path for name in ("lib", "tests") for path in (tree / name).rglob("*.py")):
+        found.update(f"{path.relative_to(tree)}\n{path.read_text('utf-8')}".encode())
+    return found.hexdigest()[:12]
 
 
 def main() -> None:
@@ -203,40 +210,37 @@ def main() -> None:
     if arguments.draw:
         draw()
         return
-    folder = _PROJECT / ".cache" / f"mutation-{arguments.column}"
+    # What was measured of other code, or with other tests, says nothing about these.
+    folder = _PROJECT / ".cache" / f"mutation-{state_of(arguments.tree)}"
     folder.mkdir(parents=True, exist_ok=True)
+    made = list(copies(arguments.tree, folder, arguments.workers))
+    nearby = measure(made[0], folder)
     trees: SimpleQueue[Path] = SimpleQueue()
-    for copy in copies(arguments.tree, folder, arguments.workers):
+    for copy in made:
         trees.put(copy)
     with _LIST.open(encoding="utf-8", newline="") as file:
         mutants = list(csv.DictReader(file))
-    first = trees.get()
-    nearby = measure(first, folder)
-    trees.put(first)
     done = folder / "fates.jsonl"
-    fates = (
-        dict(json.loads(line) for line in done.read_text().splitlines()) if done.exists() else {}
-    )
+    done.touch()
+    fates: dict[str, str] = dict(json.loads(line) for line in done.read_text().splitlines())
 
-    def judge(number: int) -> None:
-        if str(number) in fates:
-            return
-        tree = trees.get()
-        try:
-            fates[str(number)] = fate(tree, mutants[number], nearby)
-        finally:
-            trees.put(tree)
-        with done.open("a") as file:
-            file.write(json.dumps((str(number), fates[str(number)])) + "\n")
-        sys.stdout.write(
-            f"{number:4d}  {mutants[number]['function']:40.40}  {fates[str(number)]}\n"
-        )
-        sys.stdout.flush()
+    def judge(mutant: Mapping[str, str]) -> str:
+        name = "|".join(mutant[column] for column in ("function", "line", "mutant"))
+        if name not in fates:
+            tree = trees.get()
+            try:
+                fates[name] = fate(tree, mutant, nearby)
+            finally:
+                trees.put(tree)
+            with done.open("a") as file:
+                file.write(json.dumps((name, fates[name])) + "\n")
+            sys.stdout.write(f"{mutant['function']:40.40}  {fates[name]}\n")
+            sys.stdout.flush()
+        return fates[name]
 
     with ThreadPoolExecutor(arguments.workers) as pool:
-        list(pool.map(judge, range(len(mutants))))
-    for number, mutant in enumerate(mutants):
-        mutant[arguments.column] = fates[str(number)].partition(":")[0]
+        for mutant, found in zip(mutants, pool.map(judge, mutants), strict=True):
+            mutant[arguments.column] = found.partition(":")[0]
     with _LIST.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(mutants[0]), lineterminator="\n")
         writer.writeheader()

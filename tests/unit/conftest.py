@@ -21,6 +21,7 @@ from moto import mock_aws
 from pytest_socket import disable_socket, enable_socket
 
 from lib.stacks.lambda_package import build_package
+from price_alerts.adapters.store import Store
 from price_alerts.domain.state import State
 from tests.engine_driver import Driver
 from tests.unit.doubles import Clock, Container, Topic, create_table, drop_handler
@@ -113,6 +114,11 @@ def aws(moto: None) -> Iterator[None]:
 @pytest.fixture
 def table(aws: None) -> Table:
     return create_table(FUNCTION_ENVIRONMENT["TABLE_NAME"])
+
+
+@pytest.fixture
+def store(table: Table) -> Store:
+    return Store(table)
 
 
 @pytest.fixture

@@ -213,6 +213,16 @@ def fail_calls(table: Table, operation: str, *, times: int = 1, when: str = "bef
     table.meta.client.meta.events.register(f"{when}-call.dynamodb.{operation}", fail)
 
 
+def fail_calls_for(table: Table, symbol: str) -> None:
+    """Let calls fail before they are sent, if they name a symbol."""
+
+    def fail(params: dict[str, Any], **_: Any) -> None:
+        if symbol.encode() in params["body"]:
+            raise ConnectionError("no answer")
+
+    table.meta.client.meta.events.register("before-call.dynamodb", fail)
+
+
 def first_seconds_above(prices: Sequence[str]) -> list[int]:
     """Return where ``ticks`` of these prices must fire: where each stretch above 150 begins."""
     stretches = itertools.groupby(enumerate(prices), lambda pair: Decimal(pair[1]) > 150)

@@ -62,11 +62,6 @@ WATCHES = (("price", "202149#r-1"), ("price", "20215#r-1"))
 
 
 @pytest.fixture
-def store(table: Table) -> Store:
-    return Store(table)
-
-
-@pytest.fixture
 def stored(store: Store) -> State:
     return store.commit(State("AAPL"), AAPL)
 

@@ -151,11 +151,6 @@ def test_what_cannot_be_read_is_set_aside_with_the_reason(
 # --- symbols whose state is lost -------------------------------------------------------------
 
 
-@pytest.fixture
-def store(table: Table) -> Store:
-    return Store(table)
-
-
 def lose_state(table: Table, *rules: Rule) -> None:
     """Leave rules without a state and without watches."""
     with table.batch_writer() as batch:

@@ -56,11 +56,6 @@ LEFT_BEHIND = State(
 
 
 @pytest.fixture
-def store(table: Table) -> Store:
-    return Store(table)
-
-
-@pytest.fixture
 def stuck(store: Store) -> State:
     """The stored state of AAPL, whose outbox somebody delivers."""
     return store.commit(State("AAPL"), LEFT_BEHIND)

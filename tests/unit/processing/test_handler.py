@@ -22,7 +22,15 @@ from hypothesis import strategies as st
 from price_alerts.adapters.items import rule_key
 from price_alerts.batch import Batch
 from price_alerts.domain.ticks import Position, Tick
-from tests.unit.doubles import NOW, add_rules, body_of, items_of, recorded, rule
+from tests.unit.doubles import (
+    NOW,
+    add_rules,
+    body_of,
+    fail_calls_for,
+    items_of,
+    recorded,
+    rule,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -93,14 +101,6 @@ def logged(lines: list[dict[str, Any]], *names: str) -> list[list[Any]]:
     return [[line.get(name) for name in names] for line in lines if "_aws" not in line]
 
 
-def fail_calls_for(index: ModuleType, symbol: str) -> None:
-    def fail(params: dict[str, Any], **_: Any) -> None:
-        if symbol.encode() in params["body"]:
-            raise ConnectionError("no answer")
-
-    index.table.meta.client.meta.events.register("before-call.dynamodb", fail)
-
-
 # --- which messages fail ---------------------------------------------------------------------
 
 
@@ -147,7 +147,7 @@ def test_the_good_ticks_of_a_bad_message_are_applied_and_the_message_fails(
 
 def test_in_a_fifo_queue_what_follows_a_message_that_fails_fails_too(index: ModuleType) -> None:
     """But nothing waits for an invalid message, which has no place in any order."""
-    fail_calls_for(index, "BAD")
+    fail_calls_for(index.table, "BAD")
     sent = [("m-0", "", "a"), ("m-1", "FINE", "a"), ("m-2", "BAD", "a")]
     sent += [("m-3", "AAPL", "a"), ("m-4", "IBM", "b")]
     records = [
@@ -243,7 +243,7 @@ def test_what_happens_is_logged_by_its_ids_and_counted(
     add_rules(table, rule("broken", 100), rule("whole", 100))
     handle(index, record("m-0", body_of(price="99", timestamp="1")))
     table.update_item(Key=rule_key("AAPL", "broken"), UpdateExpression="REMOVE levels")
-    fail_calls_for(index, "BAD")
+    fail_calls_for(index.table, "BAD")
     publish = index.sns.publish_batch
 
     def reject_own(**request: Any) -> Any:
@@ -362,7 +362,7 @@ def test_no_line_holds_anything_of_a_message(index: ModuleType) -> None:
 
 
 def _fail(index: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    fail_calls_for(index, MARKER)
+    fail_calls_for(index.table, MARKER)
 
 
 def _conflict(index: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

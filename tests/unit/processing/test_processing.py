@@ -26,6 +26,7 @@ from tests.unit.doubles import (
     Topic,
     add_rules,
     before_updates,
+    fail_calls_for,
     first_seconds_above,
     items_of,
     recorded,
@@ -50,14 +51,6 @@ def another(table: Table, clock: Clock, topic: Topic) -> Container:
 def ruled(table: Table, clock: Clock, topic: Topic) -> Container:
     """A container without a rule of the stack's own."""
     return Container(table, clock, topic, high_price=None)
-
-
-def fail_calls_for(table: Table, symbol: str) -> None:
-    def fail(params: dict[str, Any], **_: Any) -> None:
-        if symbol.encode() in params["body"]:
-            raise ConnectionError("no answer")
-
-    table.meta.client.meta.events.register("before-call.dynamodb", fail)
 
 
 # --- one firing ------------------------------------------------------------------------------
