@@ -8,9 +8,10 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import cycle
+from functools import partial
 from pathlib import Path
 from statistics import quantiles
+from typing import Any
 
 from benchmarks.scale import Scale
 from benchmarks.stage import OURS, THRESHOLD, Stage
@@ -21,10 +22,11 @@ _PATIENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.002
 
 
-def latencies(stage: Stage, scale: Scale) -> dict[str, list[float]]:
+def latencies(stage: Stage, scale: Scale) -> dict[str, dict[str, list[float]]]:
     """Send prices one by one to our function and to ``seed_like``, in turn; returns seconds.
 
-    Each is above the threshold of both, so that both publish an alert.
+    Each is above the threshold of both, so that both publish an alert: first of symbols that have
+    had a price before, then of new ones, whose rules we must look for first.
     """
     subscriber = Subscriber(stage.emulator.client("sqs"), "benchmark-subscriber")
     stage.emulator.client("sns").subscribe(
@@ -33,21 +35,43 @@ def latencies(stage: Stage, scale: Scale) -> dict[str, list[float]]:
     with _seed_like_deployed(stage) as seed_queue:
         queues = {OURS: stage.outputs["queue_url"], "seed_like": seed_queue}
         sqs = stage.emulator.client("sqs")
-        seconds: dict[str, list[float]] = {name: [] for name in queues}
-        for place, name in zip(range(2 * scale.announced_prices + 2), cycle(queues), strict=False):
-            symbol = f"{name.upper().replace('_', '-')}-{place}"
-            body = {"symbol": symbol, "price": str(THRESHOLD + 1), "timestamp": time.time()}
-            start = time.perf_counter()
-            sqs.send_message(QueueUrl=queues[name], MessageBody=json.dumps(body))
-            _await(subscriber, symbol)
-            seconds[name].append(time.perf_counter() - start)
+        seconds: dict[str, dict[str, list[float]]] = {}
+        for kind in ("seen", "new"):
+            names = [f"{kind.upper()}-{place}" for place in range(scale.announced_prices + 1)]
+            if kind == "seen":
+                for queue in queues.values():
+                    for name in names:
+                        _send(sqs, queue, name, THRESHOLD - 1)
+                    is_empty = partial(_is_empty, sqs, queue)
+                    wait_for(is_empty, "prices were left", _PATIENCE_SECONDS, _POLL_SECONDS)
+            taken = seconds[kind] = {name: [] for name in queues}
+            for symbol in names:
+                for contestant, queue in queues.items():
+                    start = time.perf_counter()
+                    _send(sqs, queue, symbol, THRESHOLD + 1)
+                    _await(subscriber, symbol)
+                    taken[contestant].append(time.perf_counter() - start)
     subscriber.close()
-    return {name: taken[1:] for name, taken in seconds.items()}  # the first starts a container
+    # The first price of each kind starts a container, or may.
+    return {
+        kind: {name: each[1:] for name, each in taken.items()} for kind, taken in seconds.items()
+    }
 
 
 def p99(seconds: list[float]) -> float:
     """Return the 99th percentile."""
     return quantiles(seconds, n=100, method="inclusive")[98]
+
+
+def _send(sqs: Any, queue_url: str, symbol: str, price: int) -> None:
+    body = {"symbol": symbol, "price": str(price), "timestamp": time.time()}
+    sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(body))
+
+
+def _is_empty(sqs: Any, queue_url: str) -> bool:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    counts = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
+    return not any(int(counts[name]) for name in names)
 
 
 def _await(subscriber: Subscriber, symbol: str) -> None:

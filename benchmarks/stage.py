@@ -92,16 +92,17 @@ def contestant(name: str, table_name: str, topic_arn: str) -> Contestant:
     return Contestant(name, table_name, handle, tuple(clients))
 
 
-def fill(
-    dynamodb: Any, table_name: str, rules: Iterable[Rule], *, on_one_key: bool = False
-) -> None:
-    """Put rules into a table and update their symbols' states, as ``./alerts import`` does."""
+def fill(dynamodb: Any, table_name: str, rules: Iterable[Rule], **form: bool) -> None:
+    """Put rules into a table and update their symbols' states, as ``./alerts import`` does.
+
+    In `form`, what `items_of` takes.
+    """
     by_symbol: dict[str, list[Rule]] = {}
     for rule in rules:
         by_symbol.setdefault(rule.symbol, []).append(rule)
     actions = RuleActions(table_name)
     for symbol, its_rules in by_symbol.items():
-        for chunk in portions(items_of(its_rules, on_one_key=on_one_key), _MAX_ITEMS_PER_WRITE):
+        for chunk in portions(items_of(its_rules, **form), _MAX_ITEMS_PER_WRITE):
             requests = [{"PutRequest": {"Item": _wired(item)}} for item in chunk]
             dynamodb.batch_write_item(RequestItems={table_name: requests})
         update = dict(actions.changing_state(State(symbol), "filled", its_rules)["Update"])
@@ -126,11 +127,12 @@ class Stage:
         """A DynamoDB client that is not metered."""
         return self.emulator.client("dynamodb")
 
-    def enter(self, name: str, rules: Iterable[Rule]) -> Contestant:
+    def enter(self, name: str, rules: Iterable[Rule], *, are_new: bool = True) -> Contestant:
         """Create a contestant with a table like the deployed one, with rules in it."""
         table_name = self.new_table()
         # The others read all rules of a symbol by one query.
-        fill(self.emulator.client("dynamodb"), table_name, rules, on_one_key=name != OURS)
+        form = {"on_one_key": name != OURS, "are_new": are_new}
+        fill(self.emulator.client("dynamodb"), table_name, rules, **form)
         return contestant(name, table_name, self.outputs["topic_arn"])
 
     def new_table(self) -> str:

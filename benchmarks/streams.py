@@ -11,10 +11,17 @@ from decimal import Decimal
 from itertools import accumulate, chain, count, cycle, islice, repeat
 from typing import Any
 
-from price_alerts.adapters.items import Attributes, former_rule_key, rule_item, watch_items
+from price_alerts.adapters.items import (
+    Attributes,
+    former_rule_key,
+    line_key,
+    rule_item,
+    watch_items,
+)
 from price_alerts.domain.conditions import Condition, Terms
 from price_alerts.domain.rules import Rule
 from price_alerts.domain.ticks import format_timestamp
+from price_alerts.domain.watches import NEW
 
 Tick = dict[str, str]
 
@@ -54,12 +61,15 @@ def rules_of(symbol: str, how_many: int, *, are_bare: bool = False) -> list[Rule
     return rules
 
 
-def items_of(rules: Sequence[Rule], *, on_one_key: bool = False) -> Iterator[Attributes]:
-    """Return rules as items of the table, or all of a symbol's on one partition key."""
+def items_of(
+    rules: Sequence[Rule], *, on_one_key: bool = False, are_new: bool = True
+) -> Iterator[Attributes]:
+    """Return rules as items of the table: all of a symbol's on one key, or as prices left them."""
     for rule in rules:
         key = former_rule_key(rule.symbol, rule.rule_id) if on_one_key else {}
         yield {**rule_item(rule), **key}
-        yield from watch_items(rule)
+        new = line_key(rule.symbol, NEW)
+        yield from (item for item in watch_items(rule) if are_new or item["pk"] != new)
 
 
 def walk(seed: str, step_cents: int = 1) -> Iterator[Decimal]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -29,7 +29,7 @@ from price_alerts.adapters.items import (
     watch_items,
 )
 from price_alerts.adapters.state_items import firing_item, state_attributes, state_of
-from price_alerts.adapters.symbol_index import SymbolIndex, read_all
+from price_alerts.adapters.symbol_index import Each, SymbolIndex, read_all
 from price_alerts.domain.portions import portions
 from price_alerts.domain.progress import Progress, Status
 from price_alerts.domain.state import Firing, Outbox, State
@@ -46,8 +46,6 @@ PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThrough
 # Where the release before kept recent ticks; they must not outlive a change that it did not see.
 _FORMER = ("past",)
 _DESERIALIZER = TypeDeserializer()
-
-Each = Callable[[Callable[[Any], None], Iterable[Any]], Iterable[None]]
 
 
 class Overloaded(Exception):
@@ -93,7 +91,7 @@ class Store:
 
     def index(self, symbol: str) -> SymbolIndex:
         """Return a symbol's watches and rules, which are read on demand."""
-        return SymbolIndex(self._table, symbol)
+        return SymbolIndex(self._table, symbol, self._each)
 
     def commit(self, before: State, after: State) -> State:
         """Replace a state in one conditional write, and return it as it is stored.

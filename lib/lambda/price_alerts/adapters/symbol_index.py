@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from price_alerts.adapters.items import (
@@ -23,9 +23,20 @@ if TYPE_CHECKING:
 
 _MAX_KEYS_PER_READ = 100  # DynamoDB, BatchGetItem
 
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+
 
 class SymbolIndex:
     """One symbol's `Index` in the table; every read is consistent.
+
+    Parameters
+    ----------
+    table
+        The table, with keys ``pk`` and ``sk``.
+    symbol
+        The symbol.
+    each
+        Maps a function over partitions, like ``map``; or a pool's, in several threads.
 
     Attributes
     ----------
@@ -35,8 +46,9 @@ class SymbolIndex:
         Why a rule was set aside, by its id: it, or its watch, cannot be read.
     """
 
-    def __init__(self, table: Table, symbol: str) -> None:
+    def __init__(self, table: Table, symbol: str, each: Each = map) -> None:
         self._table = table
+        self._each = each
         self._client: Any = table.meta.client  # accepts plain values, which the stubs deny
         self._symbol = symbol
         self.known: dict[str, Rule] = {}
@@ -70,12 +82,14 @@ class SymbolIndex:
 
     def all_rules(self) -> list[Rule]:
         """Return all rules of the symbol that can be read."""
-        condition = "pk = :pk AND begins_with(sk, :rule)"
-        rules: dict[str, Rule] = {}
-        for partition in rule_partitions(self._symbol):
+
+        def items_in(partition: str) -> list[dict[str, Any]]:
             values = {":pk": partition, ":rule": "RULE#"}
-            rules |= self._read(self._query(condition, values, True, None))
-        return list(rules.values())
+            return self._query("pk = :pk AND begins_with(sk, :rule)", values, True, None)
+
+        # A new symbol's first price waits for this.
+        found = self._each(items_in, rule_partitions(self._symbol))
+        return list(self._read(item for items in found for item in items).values())
 
     def _read(self, items: Iterable[Mapping[str, Any]]) -> dict[str, Rule]:
         rules = {}
