@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,22 +93,24 @@ def contestant(name: str, table_name: str, topic_arn: str) -> Contestant:
 
 
 def fill(dynamodb: Any, table_name: str, rules: Iterable[Rule], **form: bool) -> None:
-    """Put rules into a table and update their symbols' states, as ``./alerts import`` does.
-
-    In `form`, what `items_of` takes.
-    """
+    """Put rules into a table and update their symbols' states, as ``./alerts import`` does."""
     by_symbol: dict[str, list[Rule]] = {}
     for rule in rules:
         by_symbol.setdefault(rule.symbol, []).append(rule)
     actions = RuleActions(table_name)
     for symbol, its_rules in by_symbol.items():
-        for chunk in portions(items_of(its_rules, **form), _MAX_ITEMS_PER_WRITE):
-            requests = [{"PutRequest": {"Item": _wired(item)}} for item in chunk]
-            dynamodb.batch_write_item(RequestItems={table_name: requests})
+        put(dynamodb, table_name, its_rules, **form)
         update = dict(actions.changing_state(State(symbol), "filled", its_rules)["Update"])
         update["Key"] = _wired(update["Key"])
         update["ExpressionAttributeValues"] = _wired(update["ExpressionAttributeValues"])
         dynamodb.update_item(**update)
+
+
+def put(dynamodb: Any, table_name: str, rules: Sequence[Rule], **form: bool) -> None:
+    """Put rules into a table and leave the states alone; `form` is what `items_of` takes."""
+    for chunk in portions(items_of(rules, **form), _MAX_ITEMS_PER_WRITE):
+        requests = [{"PutRequest": {"Item": _wired(item)}} for item in chunk]
+        dynamodb.batch_write_item(RequestItems={table_name: requests})
 
 
 def _wired(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from price_alerts.domain.watches import NEW
 Tick = dict[str, str]
 
 _START_CENTS = 10_000
+FIRST_PRICE = Decimal(_START_CENTS).scaleb(-2)
 _CONDITIONS = (Condition.CROSSES_UP, Condition.CROSSES_DOWN, Condition.ABOVE, Condition.BELOW)
 _SEED = 7
 _USUAL: dict[str, Any] = {
