@@ -156,7 +156,7 @@ class Handler:
 
 
 BEFORE = Handler()
-# Larger commits, whose outbox is compressed; firings and rules are spread over eight keys each.
+# Larger commits and pages, a compressed outbox; firings and rules are spread over eight keys each.
 AFTER = replace(
     BEFORE,
     rules_per_commit=500,
@@ -164,6 +164,8 @@ AFTER = replace(
     firing_spread=8,
     day_spread=8,
     rule_spread=8,
+    watches_per_read=512,
+    watches_read_units=16,
 )
 # The handler as it is: tests/unit/benchmarks/test_model_handler.py compares this with the code.
 TODAY = AFTER

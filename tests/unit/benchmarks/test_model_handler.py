@@ -90,7 +90,7 @@ def fallen(quiet: tuple[State, RuleBook]) -> State:
         (TODAY.firings_per_publish, MAX_NOTICES_PER_PUBLISH),
         (TODAY.items_per_write, store._MAX_ITEMS_PER_BATCH),
         (TODAY.keys_per_read, symbol_index._MAX_KEYS_PER_READ),
-        (TODAY.watches_per_read, watches._NEXT_PAGES),
+        (TODAY.watches_per_read, watches._LARGEST_PAGE),
         (TODAY.wait_rounds, processing._ROUNDS),
         (TODAY.wait_seconds, processing._PAUSE_SECONDS),
         (TODAY.most_conflicts, processing._MAX_CONFLICTS),

@@ -26,7 +26,7 @@ from tests.oracle import Fired, Oracle
 RECORDS = (12, 12, 12, 12, 12, 12, 12, 24, 24, 48)
 
 Limits = tuple[int, int, int, int]
-AS_THEY_ARE: Limits = (500, 5_000, 16, 128)
+AS_THEY_ARE: Limits = (500, 5_000, 16, 512)
 SMALL: Limits = (3, 3, 1, 2)
 
 
@@ -37,7 +37,7 @@ def limit(patch: pytest.MonkeyPatch, limits: Limits) -> None:
     patch.setattr(engine, "MAX_ENTRIES_PER_COMMIT", 4 * changes)
     patch.setattr(engine, "MAX_WATCHES_PER_COMMIT", passed)
     patch.setattr(watches, "_FIRST_PAGE", first_page)
-    patch.setattr(watches, "_NEXT_PAGES", next_pages)
+    patch.setattr(watches, "_LARGEST_PAGE", next_pages)
 
 
 def in_order(fired: list[Fired]) -> list[Fired]:

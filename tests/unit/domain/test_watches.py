@@ -51,7 +51,7 @@ class Row:
 @pytest.fixture
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watches, "_FIRST_PAGE", 2)
-    monkeypatch.setattr(watches, "_NEXT_PAGES", 3)
+    monkeypatch.setattr(watches, "_LARGEST_PAGE", 3)
 
 
 def met(line: Line, before: int, now: int, after_key: str | None = None) -> list[str]:
@@ -95,7 +95,7 @@ def test_a_line_yields_what_is_on_the_way_and_settles_between_its_neighbours(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(watches, "_FIRST_PAGE", 1)
-        patch.setattr(watches, "_NEXT_PAGES", 2)
+        patch.setattr(watches, "_LARGEST_PAGE", 2)
         line = Line("price", Row(levels), Decimal(path[0]), None)
         for before, now in pairwise(path):
             low, high = sorted((before, now))
@@ -186,7 +186,7 @@ def test_from_a_known_band_reading_begins_at_its_edge(
 
 
 @pytest.mark.usefixtures("_small_pages")
-@pytest.mark.parametrize(("count", "sizes"), [(0, []), (2, [2]), (6, [3, 3]), (7, [3, 3, 1])])
+@pytest.mark.parametrize(("count", "sizes"), [(0, []), (2, [2]), (5, [2, 3]), (6, [2, 3, 1])])
 def test_a_line_is_read_to_its_end_page_by_page(count: int, sizes: list[int]) -> None:
     read = list(pages(Row(range(1, count + 1)), "price"))
     assert [len(page) for page in read] == sizes

@@ -20,7 +20,8 @@ NEW = "new"
 
 # Makes exponents three digits long: those of levels, and of where rules re-arm, are -130 to 70.
 _EXPONENT_BIAS = 200
-_FIRST_PAGE, _NEXT_PAGES = 16, 128
+# Pages grow: few watches are read where few are needed, and many with few requests.
+_FIRST_PAGE, _PAGE_GROWTH, _LARGEST_PAGE = 16, 8, 512
 _LOWEST = " "  # before all keys
 _COMPLEMENT = str.maketrans("0123456789", "9876543210")
 _INFINITY = Decimal("Infinity")
@@ -114,11 +115,12 @@ def stretch(index: Index, line: str, low: Decimal, high: Decimal) -> Iterator[Wa
 
 def pages(index: Index, line: str, start: str = _LOWEST) -> Iterator[Sequence[Watch]]:
     """Yield the watches of a line after a key, ascending, page by page."""
-    while found := index.watches(line, start, upward=True, limit=_NEXT_PAGES):
+    limit = _FIRST_PAGE
+    while found := index.watches(line, start, upward=True, limit=limit):
         yield found
-        if len(found) < _NEXT_PAGES:
+        if len(found) < limit:
             return
-        start = found[-1].key
+        start, limit = found[-1].key, _following(limit)
 
 
 def band_around(index: Index, line: str, number: Decimal, is_active: Mapping[str, bool]) -> Band:
@@ -212,13 +214,17 @@ class Line:
     def _read(self, start: str, *, upward: bool) -> None:
         found = self._index.watches(self._name, start, upward=upward, limit=self._page)
         end = found[-1].key if len(found) == self._page else None
-        self._page = _NEXT_PAGES
+        self._page = _following(self._page)
         if upward:
             self._watches += found
             self._high = end
         else:
             self._watches[:0] = reversed(found)
             self._low = end
+
+
+def _following(page: int) -> int:
+    return min(page * _PAGE_GROWTH, _LARGEST_PAGE)
 
 
 def _past(level: Decimal) -> str:
