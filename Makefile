@@ -23,6 +23,14 @@ help: ## list the targets
 demo: setup ## deploy to an embedded AWS and watch prices become alerts
 	@$(venv)/python -m lib.local.demo
 
+.PHONY: local
+local: setup ## keep TapStack on an embedded AWS for ./alerts, until Ctrl-C; its data stays
+	@$(venv)/python -m lib.local.keep
+
+.PHONY: local-stop
+local-stop: setup ## end make local from another terminal
+	@$(venv)/python -m lib.local.keep --stop
+
 # Tests of one file run one after the other. Those that deploy mostly wait: more workers than cores.
 WORKERS ?= 3
 pytest := $(venv)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder

@@ -13,8 +13,13 @@ from botocore.exceptions import BotoCoreError
 from lib.formats.errors import CliError
 
 
-def aws_client(
-    make: Callable[..., Any], session: boto3.Session, service: str, region: str, config: Config
+def aws_client(  # noqa: PLR0913, PLR0917  # what boto3 takes
+    make: Callable[..., Any],
+    session: boto3.Session,
+    service: str,
+    region: str,
+    config: Config,
+    endpoint: str | None = None,
 ) -> Any:
     """Return a client or a resource that rejects answers that do not come from AWS.
 
@@ -26,7 +31,7 @@ def aws_client(
         If AWS_ENDPOINT_URL is no URL.
     """
     try:
-        created = make(session, service, region_name=region, config=config)
+        created = make(session, service, region_name=region, config=config, endpoint_url=endpoint)
         client = getattr(created.meta, "client", created)
         _ = urlsplit(client.meta.endpoint_url).port  # else only the first request would fail
     except BotoCoreError:  # some of them are a ValueError as well

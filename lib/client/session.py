@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lib.client.local_stack import stack_for
 from lib.client.target import Target
 from lib.formats.errors import CliError
 
@@ -16,12 +19,17 @@ from lib.formats.errors import CliError
 def connected(environment: str | None) -> Iterator[Target]:
     """Connect to the stack of an environment, by default the usual one.
 
+    Without credentials that is the stack of ``make local``, if it runs; stderr says so.
+
     Raises
     ------
     CliError
         For boto3's errors meanwhile: one line that says what to do.
     """
     target = Target(environment)
+    target.local = stack_for(target.environment, os.environ)
+    if target.local:
+        sys.stderr.write(f"no AWS credentials: using make local's stack, {target.local.endpoint}\n")
     try:
         yield target
     except (BotoCoreError, ClientError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from botocore.parsers import ResponseParserError
 
 from lib.client.clients import aws_client
 from lib.client.errors import explained
+from lib.client.local_stack import LocalStack
 from lib.config.document import (
     ConfigurationError,
     SettingsError,
@@ -53,6 +55,11 @@ class Target:
     region
         Overrides the region of AWS tools.
 
+    Attributes
+    ----------
+    local
+        The stack of ``make local``, if it is this one.
+
     Raises
     ------
     CliError
@@ -78,6 +85,7 @@ class Target:
             )
         self.environment: str = environment
         self.names = Names(self.environment)
+        self.local: LocalStack | None = None
         self._configuration = configuration
         self._region = region
 
@@ -90,7 +98,8 @@ class Target:
         CliError
             If neither names one.
         """
-        region = self._region or region_of_environment(os.environ) or self._session.region_name
+        region = self._region or (self.local and self.local.region)
+        region = region or region_of_environment(os.environ) or self._session.region_name
         if region:
             return region
         try:
@@ -108,7 +117,7 @@ class Target:
 
     def client(self, service: str) -> Any:
         """Return a new client for any service."""
-        return aws_client(boto3.Session.client, self._session, service, self.region, _CONFIG)
+        return self._made(boto3.Session.client, service)
 
     @cached_property
     def table(self) -> Table:
@@ -117,8 +126,7 @@ class Target:
 
     def table_called(self, name: str) -> Table:
         """Return any table of the account."""
-        make = boto3.Session.resource
-        table: Table = aws_client(make, self._session, "dynamodb", self.region, _CONFIG).Table(name)
+        table: Table = self._made(boto3.Session.resource, "dynamodb").Table(name)
         return table
 
     @cached_property
@@ -155,7 +163,13 @@ class Target:
 
     @cached_property
     def _session(self) -> boto3.Session:
+        if self.local:
+            return boto3.Session(self.local.access_key_id, self.local.secret_access_key)
         return boto3.Session()
+
+    def _made(self, make: Callable[..., Any], service: str) -> Any:
+        endpoint = self.local.endpoint if self.local else None
+        return aws_client(make, self._session, service, self.region, _CONFIG, endpoint)
 
     def _url_of(self, queue: str) -> str:
         try:

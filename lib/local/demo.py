@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shlex
-import signal
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from rich.console import Console
 from rich.markup import escape
 
 from lib.client.subscriber import Subscriber, wait_for
 from lib.formats.errors import LocalError
 from lib.local.command_line import CommandLine
 from lib.local.deployment import QUICK_RETRIES, Deployment, check
-from lib.local.emulator import Emulator, running_emulator
+from lib.local.emulator import Emulator
+from lib.local.preparing import (
+    REGION,
+    SETTLING,
+    Progress,
+    found_toolchain,
+    run_on_terminal,
+    started_emulator,
+)
 from lib.local.processes import Running
 from lib.local.replay import Pipeline, find_pipeline, read_prices
 from lib.local.screen import Listener, Screen
-from lib.local.toolchain import find_toolchain
-from lib.local.virtual_environment import is_installed, virtual_environment
 
-_REGION = "us-east-1"
 _HIGH_PRICE_THRESHOLD = 500
 # One rule of each common kind.
 _RULES = (
@@ -42,10 +42,6 @@ _BAD_MESSAGE = '{"symbol": "AAPL", "price": "a lot"}'
 _PRICES = Path(__file__).with_name("prices.csv")
 _PATIENCE_SECONDS = 90.0
 _POLL_SECONDS = 0.1
-_SETTLING = "the AWS provider lets every queue's attributes settle for some 25 s"
-
-_CREATED = re.compile(r"(\w+)\.\w+ \((.+)\): Creation complete after (\w+)")
-_CREATING = re.compile(r"\w+\.\w+ \((.+)\): Still creating\.\.\. \[(\w+) elapsed\]")
 
 
 class Demo:
@@ -53,16 +49,16 @@ class Demo:
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
-        self._activity = threading.Event()
+        self._progress = Progress(screen)
 
     def run(self) -> None:
         """Run the demo; raises `LocalError` if something is missing or fails."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tapstack-")))
-            emulator = stack.enter_context(self._start_emulator())
+            emulator = stack.enter_context(started_emulator(self._screen))
             subscriber = Subscriber(emulator.client("sqs"))
             deployment = self._prepare_deployment(folder, emulator, subscriber)
-            running = stack.enter_context(deployment.deploying(self._show_progress))
+            running = stack.enter_context(deployment.deploying(self._progress.show))
             pipeline = self._wait_for_pipeline(emulator, running)
             listener = Listener(self._screen, subscriber, pipeline)
             stack.enter_context(listener.listening())
@@ -75,53 +71,26 @@ class Demo:
                 "Waiting for the last alerts",
                 "firings were recorded that did not arrive",
             )
-            self._screen.doing("Waiting for the deployment: " + _SETTLING)
+            self._screen.doing("Waiting for the deployment: " + SETTLING)
             check(running)
             self._screen.line("[green]deployed[/], every resource settled")
             reason = self._wait_for_dead_letter(pipeline, bad_message_id)
             self._summarize(pipeline, listener, count, reason)
 
-    @contextmanager
-    def _start_emulator(self) -> Iterator[Emulator]:
-        if not is_installed("emulator"):
-            self._screen.doing("Installing the embedded AWS (once)")
-        executables = virtual_environment("emulator")
-        self._screen.doing("Starting the embedded AWS")
-        with running_emulator(executables / "ministack", _REGION) as emulator:
-            self._screen.line(f"[green]started[/] the embedded AWS (MiniStack) {emulator.endpoint}")
-            yield emulator
-
     def _prepare_deployment(
         self, folder: Path, emulator: Emulator, subscriber: Subscriber
     ) -> Deployment:
-        self._screen.doing(
-            "Looking for Terraform and the AWS provider; the first time, Terraform may be installed"
-        )
-        toolchain = find_toolchain(os.environ)
-        self._screen.line(f"deploying TapStack with cdktf and {Path(toolchain.terraform).name}")
-        self._screen.doing("Synthesizing")
         return Deployment(
             folder,
-            toolchain,
+            found_toolchain(self._screen),
             emulator,
             {
                 **QUICK_RETRIES,
-                "region": _REGION,
+                "region": REGION,
                 "high_price_threshold": _HIGH_PRICE_THRESHOLD,
                 "subscriptions": [{"protocol": "sqs", "endpoint": subscriber.arn}],
             },
         )
-
-    def _show_progress(self, line: str) -> None:
-        if created := _CREATED.match(line):
-            kind, path, duration = created.groups()
-            self._screen.line(f"[green]created[/] {path} [dim]{kind}, {duration}[/]")
-            self._activity.set()
-        elif creating := _CREATING.match(line):
-            path, elapsed = creating.groups()
-            self._screen.doing(f"Creating {path}, {elapsed}: {_SETTLING}")
-        elif line.startswith("Initializing"):
-            self._screen.doing("Initializing Terraform and the AWS provider")
 
     def _wait_for_pipeline(self, emulator: Emulator, running: Running) -> Pipeline:
         while True:
@@ -131,8 +100,8 @@ class Demo:
             if has_ended:
                 check(running)
                 raise LocalError("cdktf deployed no event source mapping")
-            self._activity.wait(timeout=1.0)
-            self._activity.clear()
+            self._progress.activity.wait(timeout=1.0)
+            self._progress.activity.clear()
 
     def _add_rules(self, command_line: CommandLine) -> None:
         for rule in _RULES:
@@ -188,24 +157,8 @@ class Demo:
                 "in the dead-letter queue": f"1 message: {reason}",
             },
         )
-
-
-def main() -> int:
-    """Run the demo on this terminal; returns its exit code."""
-    console = Console()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    try:
-        with console.status("Looking around") as status:
-            Demo(Screen(console, status)).run()
-    except (LocalError, OSError) as reason:
-        sys.stderr.write(f"error: {reason}\n")
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted: everything that was started is stopped\n")
-        return 130
-    return 0
+        self._screen.line("[bold]make local[/] keeps such a stack for ./alerts and your own prices")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_on_terminal(lambda screen: Demo(screen).run()))

@@ -37,8 +37,8 @@ class Deployment:
     Parameters
     ----------
     folder
-        An empty folder for the copy and for Terraform's state. Changes made in it apply to the
-        next command.
+        For the copy and for Terraform's state: empty, or that of an earlier deployment. Changes
+        made in it apply to the next command.
     settings
         Override those of the dev environment.
     """
@@ -112,6 +112,7 @@ def plain(line: str) -> str:
 
 
 def _copy_project(folder: Path, settings: Mapping[str, Any]) -> None:
+    shutil.rmtree(folder / "lib", ignore_errors=True)
     shutil.copy(_PROJECT / "main.py", folder)
     shutil.copytree(_PROJECT / "lib", folder / "lib", ignore=shutil.ignore_patterns("__pycache__"))
     context = json.loads((_PROJECT / "cdktf.json").read_text("utf-8"))["context"]

@@ -82,9 +82,28 @@ class Emulator:
         )
 
 
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind((_HOST, 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def is_free(port: int) -> bool:
+    """Return whether nothing of this machine listens on a port."""
+    with socket.socket() as socket_:
+        return socket_.connect_ex((_HOST, port)) != 0
+
+
 @contextmanager
 def running_emulator(
-    executable: Path, region: str, *, enforces_policies: bool = False
+    executable: Path,
+    region: str,
+    *,
+    enforces_policies: bool = False,
+    port: int | None = None,
+    kept_in: Path | None = None,
 ) -> Iterator[Emulator]:
     """Start MiniStack, wait until it is healthy, and stop it whatever happens.
 
@@ -96,15 +115,17 @@ def running_emulator(
         The AWS region that it pretends to be.
     enforces_policies
         Whether it enforces policies; then it speaks TLS.
+    port
+        Where it listens; by default, any free port.
+    kept_in
+        The folder in which it leaves all that is in it when it is stopped, and finds it again.
 
     Raises
     ------
     LocalError
         If it is not healthy within a minute.
     """
-    with socket.socket() as listener:  # finds a free port
-        listener.bind((_HOST, 0))
-        port = listener.getsockname()[1]
+    port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="tapstack-aws-") as folder:
         # Without the caller's environment: functions could read its secrets.
         environment = {
@@ -118,6 +139,8 @@ def running_emulator(
             "PATH": os.defpath,
             "TMPDIR": folder,
         }
+        if kept_in:
+            environment |= {"PERSIST_STATE": "1", "STATE_DIR": str(kept_in)}
         emulator = Emulator(f"http://{_HOST}:{port}", region)
         if enforces_policies:
             environment |= {"AUTH": "true", "USE_SSL": "1"}

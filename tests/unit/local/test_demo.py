@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.status import Status
 
 from lib.formats.errors import LocalError
-from lib.local import demo
+from lib.local import demo, preparing
 from lib.local.emulator import Emulator
 from lib.local.screen import Screen
 from lib.local.toolchain import Toolchain
@@ -86,19 +86,19 @@ class Stage:
         self.reasons = ["price is no number"] * 5
         self.threshold = 100.0
         prices.write_text(PRICES)
-        for name, stand_in in {
-            "_PRICES": prices,
-            "_POLL_SECONDS": 0.001,
-            "is_installed": lambda _: self.is_installed,
-            "virtual_environment": lambda name: Path(f"/{name}/bin"),
-            "running_emulator": self._running_emulator,
-            "find_toolchain": lambda _: Toolchain("", "/bin/tofu", None),
-            "Subscriber": lambda _: self,
-            "Deployment": self._deployment,
-            "CommandLine": lambda _: self,
-            "find_pipeline": lambda _: self.pipelines.pop(0),
-        }.items():
-            monkeypatch.setattr(demo, name, stand_in)
+        for module, name, stand_in in (
+            (demo, "_PRICES", prices),
+            (demo, "_POLL_SECONDS", 0.001),
+            (preparing, "is_installed", lambda _: self.is_installed),
+            (preparing, "virtual_environment", lambda name: Path(f"/{name}/bin")),
+            (preparing, "running_emulator", self._running_emulator),
+            (preparing, "find_toolchain", lambda _: Toolchain("", "/bin/tofu", None)),
+            (demo, "Subscriber", lambda _: self),
+            (demo, "Deployment", self._deployment),
+            (demo, "CommandLine", lambda _: self),
+            (demo, "find_pipeline", lambda _: self.pipelines.pop(0)),
+        ):
+            monkeypatch.setattr(module, name, stand_in)
 
     def demonstrate(self) -> str:
         """Run the demo; returns what stays on the screen."""
@@ -326,7 +326,7 @@ INTERRUPTED = "interrupted: everything that was started is stopped\n"
 @pytest.mark.parametrize(
     ("run", "expected"),
     [
-        (lambda demo: demo._screen.line("watch me"), (0, True, "")),
+        (lambda screen: screen.line("watch me"), (0, True, "")),
         (fail(LocalError("no provider")), (1, False, "error: no provider\n")),
         (fail(OSError(errno.ENOSPC, "No room")), (1, False, "error: [Errno 28] No room\n")),
         (lambda _: os.kill(os.getpid(), signal.SIGINT), (130, False, INTERRUPTED)),
@@ -334,23 +334,21 @@ INTERRUPTED = "interrupted: everything that was started is stopped\n"
     ],
 )
 def test_the_command_ends_with_an_exit_code_and_at_most_one_line_of_errors(
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     inherited: signal.Handlers,
-    run: Callable[[object], None],
+    run: Callable[[Screen], None],
     expected: tuple[int, bool, str],
 ) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, inherited)
-    monkeypatch.setattr(demo.Demo, "run", run)
-    exit_code, printed = demo.main(), capsys.readouterr()
+    exit_code, printed = preparing.run_on_terminal(run), capsys.readouterr()
     assert (exit_code, "watch me" in printed.out, printed.err) == expected
 
 
 @pytest.mark.usefixtures("_signals")
 def test_the_script_ends_with_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     failing = fail(LocalError("no network"))
-    monkeypatch.setattr("lib.local.virtual_environment.is_installed", failing)
+    monkeypatch.setattr(preparing, "is_installed", failing)
     with pytest.raises(SystemExit) as end:
         runpy.run_path(demo.__file__, run_name="__main__")
     assert end.value.code == 1

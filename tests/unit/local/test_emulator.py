@@ -97,6 +97,15 @@ def test_it_starts_in_surroundings_of_its_own_until_it_is_healthy_and_ends_witho
         direct.open(emulator.endpoint)
 
 
+def test_it_can_keep_what_is_in_it_and_come_back_at_the_same_port(tmp_path: Path) -> None:
+    record, port = tmp_path / "record.json", module.free_port()
+    executable = make_command(tmp_path / "ministack", MINISTACK.format(record=str(record)))
+    with running_emulator(executable, "us-east-1", port=port, kept_in=tmp_path) as emulator:
+        environment, _ = json.loads(record.read_text())
+        assert (emulator.endpoint, module.is_free(port)) == (f"http://127.0.0.1:{port}", False)
+    assert (environment["PERSIST_STATE"], environment["STATE_DIR"]) == ("1", str(tmp_path))
+
+
 class Slow:
     """A command that has ended, and whose output is still being read."""
 
