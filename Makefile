@@ -106,11 +106,15 @@ successor: setup ## synthesize with cdktn, cdktf's successor, and show what diff
 	@$(venv)/python -m tools.successor
 
 .PHONY: docs
-docs: setup ## write the generated parts of README.md and docs/
+docs: setup ## write the generated parts of docs/
 	@$(venv)/python -m tools.docs.settings_table
 	@$(venv)/python -m tools.docs.cdktf_schema
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m tools.docs.truth_table
 	@$(venv)/python -m tools.docs.dashboard_picture
+
+.PHONY: picture
+picture: setup ## draw docs/terminal.svg from commands that are run on a local stack
+	@$(venv)/python -m tools.docs.terminal_picture
 
 .PHONY: snapshots
 snapshots: setup ## write what the stacks are synthesized to into tests/unit/stacks/

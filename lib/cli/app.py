@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -39,6 +39,8 @@ COMMANDS = {
 # Levels may be below 0: -5 is no option.
 _CONTEXT_SETTINGS = {"add": {"ignore_unknown_options": True}}
 _OPTIONS: Any = {"add_completion": False, "pretty_exceptions_enable": False}
+_HELP = {"help_option_names": ["-h", "--help"]}
+_CHANGELOG = Path(__file__).parents[2] / "CHANGELOG.md"
 
 
 class _Group(TyperGroup):
@@ -51,7 +53,7 @@ class _Group(TyperGroup):
         name = f"{ctx.command_path} {word}".removeprefix("alerts ")
         module, function = COMMANDS[name].split(".")
         alone = typer.Typer(**_OPTIONS)
-        alone.command(word, context_settings=_CONTEXT_SETTINGS.get(name))(
+        alone.command(word, context_settings=_HELP | _CONTEXT_SETTINGS.get(name, {}))(
             getattr(import_module(f"lib.cli.commands.{module}"), function)
         )
         return word, get_command(alone), rest
@@ -70,11 +72,30 @@ def _help_of(name: str) -> str:
     return found[1] if found else ""
 
 
+def _say_version(is_wanted: bool) -> None:
+    if is_wanted:
+        newest = _CHANGELOG.read_text("utf-8").partition("\n## [")[2].partition("]")[0]
+        sys.stdout.write(f"alerts {newest}\n")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Print the version, and end."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 def _app() -> typer.Typer:
     help_text = "Manage price alerts: rules, what fired, and the status of the stack."
-    app = typer.Typer(cls=_Group, help=help_text, **_OPTIONS)
+    app = typer.Typer(cls=_Group, help=help_text, context_settings=_HELP, **_OPTIONS)
+    app.callback()(_root)
     help_text = "Inspect and redrive the dead-letter queue: messages that failed for good."
-    dlq = typer.Typer(cls=_Group, help=help_text)
+    dlq = typer.Typer(cls=_Group, help=help_text, context_settings=_HELP)
     for name in COMMANDS:
         group, _, word = name.rpartition(" ")
         (dlq if group else app).command(word, help=_help_of(name))(lambda: None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 from rich.text import Text
@@ -18,6 +19,7 @@ from lib.formats.words import (
     trigger_in_words,
     words_of,
 )
+from price_alerts.domain.progress import Status
 from price_alerts.domain.rules import Rule
 from price_alerts.domain.ticks import format_moment
 
@@ -52,11 +54,18 @@ def rule_document(rule: Rule | SetAside, now_microseconds: int) -> dict[str, Any
     }
 
 
-def write_rules(rules: Iterable[Rule | SetAside], now_microseconds: int) -> None:
-    """Print rules as a table."""
-    names = ["id", "symbol", "condition", "trigger", "status", "last fired", "owner"]
-    rows = (_row(rule, now_microseconds) for rule in rules)
-    write_table(names, rows, texts=["condition", "trigger", "owner"])
+def write_rules(
+    rules: Iterable[Rule | SetAside], last_prices: Mapping[str, Decimal], now_microseconds: int
+) -> None:
+    """Print rules as a table; columns in which nothing stands are left out."""
+    names = ["id", "symbol", "condition", "last price", "trigger", "status", "last fired", "owner"]
+    rows = [_row(rule, last_prices.get(rule.symbol), now_microseconds) for rule in rules]
+    used = [place for place in range(len(names)) if any(str(row[place]) for row in rows)]
+    write_table(
+        [names[place] for place in used],
+        [[row[place] for place in used] for row in rows],
+        texts=["condition", "last price", "trigger", "owner"],
+    )
 
 
 def write_rule(rule: Rule | SetAside, now_microseconds: int) -> None:
@@ -86,20 +95,30 @@ def write_rule(rule: Rule | SetAside, now_microseconds: int) -> None:
     write_facts(facts)
 
 
-def _row(rule: Rule | SetAside, now_microseconds: int) -> list[Cell]:
+def _row(rule: Rule | SetAside, last_price: Decimal | None, now_microseconds: int) -> list[Cell]:
     key = [rule.rule_id, rule.symbol]
     status = _status(rule, now_microseconds)
     if isinstance(rule, SetAside):
-        return [*key, rule.reason, "", status, "", ""]
+        return [*key, rule.reason, "", "", status, "", ""]
     last_fired = _last_fired(rule, to_seconds=True) or "never"
     return [
         *key,
         condition_in_words(rule.terms),
+        "" if last_price is None else price_in_words(rule, last_price),
         trigger_in_words(rule),
         status,
         last_fired,
         rule.owner,
     ]
+
+
+def price_in_words(rule: Rule, last_price: Decimal) -> str:
+    """Return the last price, and for an active rule how far its next level is, in percent of it."""
+    price = f"{last_price:f}"
+    if rule.terms.is_move or last_price <= 0 or rule.progress.status is not Status.ACTIVE:
+        return price
+    away = min(abs(level - last_price) for level in rule.terms.levels) / last_price
+    return f"{price} · {away:.1%} away"
 
 
 def _status(rule: Rule | SetAside, now_microseconds: int) -> Cell:

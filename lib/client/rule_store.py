@@ -6,6 +6,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,10 @@ from price_alerts.adapters.items import (
     line_key,
     rule_keys,
     rule_partitions,
+    state_key,
     symbol_in,
 )
+from price_alerts.adapters.state_items import state_of
 from price_alerts.adapters.store import (
     MAX_ACTIONS_PER_TRANSACTION,
     PASSING_REASONS,
@@ -198,6 +201,16 @@ class RuleStore:
             )
         rules = [rule_in(item) for item in self._kept(items)]
         yield from sorted(rules, key=lambda rule: (rule.symbol, rule.rule_id))
+
+    def last_prices(self, symbols: Iterable[str]) -> dict[str, Decimal]:
+        """Return the last prices of symbols, without those that had none or cannot be read."""
+        prices = {}
+        for item in read_all(self._table, map(state_key, dict.fromkeys(symbols))):
+            symbol = symbol_in(item["pk"])
+            with suppress(UnreadableItem):
+                if tick := state_of(symbol, item).last_tick:
+                    prices[symbol] = tick.price
+        return prices
 
     def _add(self, rules: Sequence[Rule]) -> State:
         """Add rules of one symbol, all or none; returns the state before it."""

@@ -84,7 +84,7 @@ _TAGS = named(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All settings, each with its kind, a sentence for README and editors, and its default."""
+    """All settings, each with its kind, a sentence for its page and editors, and its default."""
 
     environment: str
     region: Annotated[str, _REGION, "The AWS region"]

@@ -48,13 +48,13 @@ def descendants(pid: int) -> set[int]:
 
 
 @pytest.mark.usefixtures("toolchain", "ministack")
-def test_the_demo_shows_what_the_readme_shows() -> None:
+def test_the_demo_shows_what_its_page_shows() -> None:
     with demo() as process:
         output, _ = process.communicate()
 
     assert process.returncode == 0, output
-    readme = (PROJECT / "README.md").read_text("utf-8")
-    [shown] = [command.shown for command in commands_in(readme) if command.text == "make demo"]
+    page = (PROJECT / "docs" / "local.md").read_text("utf-8")
+    [shown] = [command.shown for command in commands_in(page) if command.text == "make demo"]
     # Terraform makes things in any order, and prices of one moment are worked on side by side.
     expected, printed = sorted(Blinkers().seen(shown)), sorted(Blinkers().seen(output.splitlines()))
     if complaint := difference(expected, printed):

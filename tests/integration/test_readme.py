@@ -20,8 +20,7 @@ from tests.needed import needed
 
 # Every other command of the pages is run.
 NOT_RUN = {
-    "make demo": "test_demo.py runs it, and compares what it prints",
-    "make test": "it would run this test, too; unit/project/test_pages.py looks at its numbers",
+    "make local": "test_local.py runs it",
     "make preflight": "test_preflight.py runs it",
     "make deploy": "it asks; test_state.py runs it with an answer",
     "make deploy ENV=prod": "it asks; test_state.py deploys another environment",

@@ -1,1 +1,1 @@
-"""Writes the parts of README.md and docs/ that come from the code."""
+"""Writes the parts of docs/ that come from the code."""

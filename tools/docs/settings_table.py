@@ -1,4 +1,4 @@
-"""Writes the README's table of settings from `Settings` and cdktf.json.
+"""Writes docs/settings.md's table from `Settings` and cdktf.json.
 
 After a change: ``python -m tools.docs.settings_table``.
 """
@@ -17,16 +17,16 @@ from lib.config.settings import Settings, load_settings
 from tools.docs.pages import markdown, with_block
 
 _PROJECT = Path(__file__).parents[2]
-README = _PROJECT / "README.md"
+SETTINGS_PAGE = _PROJECT / "docs" / "settings.md"
 _ENVIRONMENTS = ("dev", "prod")
 
 _TYPES = {"string": "text", "array": "list"}  # the others are English already
 
 
 def main() -> None:
-    """Write the table into the README."""
+    """Write the table into the page."""
     parser = argparse.ArgumentParser(prog="tools.docs.settings_table", description=__doc__)
-    parser.add_argument("page", nargs="?", type=Path, default=README)
+    parser.add_argument("page", nargs="?", type=Path, default=SETTINGS_PAGE)
     page = parser.parse_args().page
     page.write_text(with_block(page.read_text("utf-8"), "settings", render(), "make docs"), "utf-8")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -31,6 +31,9 @@ _PLACEHOLDERS = f"{{{'} {'.join(PLACEHOLDERS)}}}"
 
 _OPTION = re.compile(r"-(?!\.?[0-9])")  # -5 and -.5 are numbers
 
+RuleIds = Annotated[
+    list[str], typer.Argument(metavar="ID", help="Ids of rules; alerts list shows them.")
+]
 RuleId = Annotated[str, typer.Argument(metavar="ID", help="Id of the rule; alerts list shows it.")]
 
 
@@ -120,15 +123,16 @@ def list_rules(
     wanted = None if symbol is None else symbol_of(symbol)
     now = now_microseconds()
     with connected(environment) as target:
-        rules = [
-            rule
-            for rule in RuleStore(target.table).rules(wanted)
-            if status in (None, status_of(rule, now))
-        ]
+        store = RuleStore(target.table)
+        rules = [rule for rule in store.rules(wanted) if status in (None, status_of(rule, now))]
+        last_prices = store.last_prices(rule.symbol for rule in rules)
     if as_json:
-        write_json([rule_document(rule, now) for rule in rules])
+        texts = {symbol: f"{price:f}" for symbol, price in last_prices.items()}
+        write_json(
+            [rule_document(rule, now) | {"last_price": texts.get(rule.symbol)} for rule in rules]
+        )
     elif rules:
-        write_rules(rules, now)
+        write_rules(rules, last_prices, now)
     else:
         write_line("no such rules" if symbol or status else "no rules")
 
@@ -147,40 +151,56 @@ def show(
 
 
 def pause(
-    rule_id: RuleId, environment: EnvironmentOption = None, as_json: JsonOption = False
+    rule_ids: RuleIds, environment: EnvironmentOption = None, as_json: JsonOption = False
 ) -> None:
-    """Pause a rule until it is resumed."""
-    _change("paused", RuleStore.pause, rule_id, environment, as_json)
+    """Pause rules until they are resumed."""
+    _change("paused", RuleStore.pause, rule_ids, environment, as_json)
 
 
 def resume(
-    rule_id: RuleId, environment: EnvironmentOption = None, as_json: JsonOption = False
+    rule_ids: RuleIds, environment: EnvironmentOption = None, as_json: JsonOption = False
 ) -> None:
-    """Resume a paused or triggered rule, as if newly added."""
-    _change("resumed", RuleStore.resume, rule_id, environment, as_json)
+    """Resume paused or triggered rules, as if newly added."""
+    _change("resumed", RuleStore.resume, rule_ids, environment, as_json)
 
 
 def remove(
-    rule_id: RuleId, environment: EnvironmentOption = None, as_json: JsonOption = False
+    rule_ids: RuleIds, environment: EnvironmentOption = None, as_json: JsonOption = False
 ) -> None:
-    """Remove a rule; its firings stay in the history."""
-    _change("removed", RuleStore.remove, rule_id, environment, as_json)
+    """Remove rules; their firings stay in the history."""
+    _change("removed", RuleStore.remove, rule_ids, environment, as_json)
 
 
 def _change(
     done: str,
     change: Callable[[RuleStore, str], Rule | SetAside],
-    rule_id: str,
+    rule_ids: Sequence[str],
     environment: str | None,
     as_json: bool,
 ) -> None:
-    check_rule_id(rule_id)
+    """Change rules one after the other; those that cannot be changed do not hold up the others."""
+    for rule_id in rule_ids:
+        check_rule_id(rule_id)
+    changed: list[Rule | SetAside] = []
+    reasons: list[str] = []
     try:
         with connected(environment) as target:
-            rule = change(RuleStore(target.table), rule_id)
-    except RuleError as reason:  # well typed, but the rule has another status
-        raise CliError(str(reason)) from None
-    _write(done, rule, as_json)
+            store = RuleStore(target.table)
+            for rule_id in dict.fromkeys(rule_ids):
+                try:
+                    rule = change(store, rule_id)
+                except (CliError, RuleError) as reason:  # a RuleError: it has another status
+                    reasons.append(str(reason))
+                    continue
+                changed.append(rule)
+                if not as_json:
+                    _write(done, rule, as_json=False)
+    finally:  # what was done is said, whatever comes after it
+        if as_json and changed:
+            documents = [rule_document(rule, now_microseconds()) for rule in changed]
+            write_json(documents[0] if len(rule_ids) == 1 else documents)
+    if reasons:
+        raise CliError("; ".join(reasons))
 
 
 def _write(done: str, rule: Rule | SetAside, as_json: bool) -> None:

@@ -23,6 +23,7 @@ from tests.unit.client.doubles import answer_with, refusal
 Run = Callable[..., Any]
 
 PROJECT = Path(__file__).parents[3]
+CHANGELOG = (PROJECT / "CHANGELOG.md").read_text("utf-8")
 
 
 def test_the_help_lists_every_command_with_its_first_sentence(run: Run) -> None:
@@ -39,6 +40,17 @@ def test_the_help_lists_every_command_with_its_first_sentence(run: Run) -> None:
     first_words = re.findall(r"^│ (\S+)", ended.out, re.MULTILINE)
     assert [word for word in first_words if word in names] == names
     assert " redrive  Send the messages in the dead-letter queue back" in run("dlq", "--help").out
+
+
+def test_the_version_is_that_of_the_changelog(run: Run) -> None:
+    [newest, *_] = re.findall(r"^## \[(.+)\]", CHANGELOG, re.MULTILINE)
+    ended = run("--version")
+    assert (ended.exit_code, ended.out, ended.err) == (0, f"alerts {newest}\n", "")
+
+
+@pytest.mark.parametrize("words", [[], ["add"], ["dlq"], ["dlq", "list"]], ids=str)
+def test_h_is_short_for_help(run: Run, words: list[str]) -> None:
+    assert run(*words, "-h").out == run(*words, "--help").out
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from price_alerts.adapters.items import rule_key
+from price_alerts.adapters.items import rule_key, state_key
 from tests.unit.doubles import NOW
 
 if TYPE_CHECKING:
@@ -137,7 +139,7 @@ def test_a_rule_is_printed_as_json(run: Run, alerts: Table) -> None:
     rule |= {"armed": False, "last_fired_at": "2026-11-22T15:04:05.250000Z"}
     rule |= {"last_firing_id": "f-1"}
     assert run("show", "mine", "--json").json == rule
-    assert run("list", "--json").json == [rule]
+    assert run("list", "--json").json == [rule | {"last_price": None}]
     assert run("remove", "mine", "--json").json == rule
     assert run("list", "--json").json == []
     bare = run("add", "AAPL", "enters", "90", "110", "--json").json
@@ -184,6 +186,58 @@ def test_rules_are_listed_by_their_status(
         assert [rule["id"] for rule in run("list", "--status", name, "--json").json] == [name]
 
 
+def test_several_rules_are_changed_and_one_that_cannot_be_does_not_hold_up_the_others(
+    run: Run, replay: Replay
+) -> None:
+    for name in "abc":
+        run("add", "AAPL", "above", "200", "--id", name)
+    run("pause", "b")
+    replay("""
+        $ pause a b none c a
+        paused a: AAPL above 200, once
+        paused c: AAPL above 200, once
+        error: b is paused, and only an active rule pauses; there is no rule none: alerts list …
+        ? 1
+        """)
+    assert [rule["status"] for rule in run("resume", "a", "b", "--json").json] == ["active"] * 2
+    ended = run("remove", "none", "a", "b", "--json")
+    assert (ended.exit_code, [rule["id"] for rule in json.loads(ended.out)]) == (1, ["a", "b"])
+    ended = run("remove", "none", "--json")
+    assert (ended.exit_code, ended.out) == (1, "")
+
+
+def test_a_list_has_the_last_price_and_how_far_away_the_nearest_level_is(
+    run: Run, replay: Replay, alerts: Table
+) -> None:
+    for words in ("crosses-up 210 --id up", "enters 190 220 --id range", "above 1 --id paused"):
+        run("add", "AAPL", *words.split())
+    run("add", "AAPL", "falls", "5%", "--within", "1h", "--id", "fall")
+    run("add", "IBM", "above", "5", "--id", "new")
+    run("add", "OIL", "above", "5", "--id", "oil")
+    run("add", "SET", "above", "5", "--id", "set")
+    run("pause", "paused")
+    seen = {"version": 9, "timestamp_microseconds": NOW, "message_id": "m", "message_ordinal": 0}
+    for symbol, price, schema in (("AAPL", "200", 3), ("OIL", "-37.63", 3), ("SET", "1", 99)):
+        item: dict[str, Any] = {**state_key(symbol), **seen, "schema": schema}
+        alerts.put_item(Item=item | {"price": Decimal(price)})
+    replay("""
+        $ list
+        id symbol condition last price trigger status last fired
+        fall AAPL falls 5% within 1h 200 once active never
+        paused AAPL above 1 200 once paused never
+        range AAPL enters 190 220 200 · 5.0% away once active never
+        up AAPL crosses-up 210 200 · 5.0% away once active never
+        new IBM above 5 once active never
+        oil OIL above 5 -37.63 once active never
+        set SET above 5 once active never
+        """)
+    assert [rule["last_price"] for rule in run("list", "--json").json][-3:] == [
+        None,
+        "-37.63",
+        None,
+    ]
+
+
 def test_a_narrow_terminal_leaves_an_id_whole(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     run("add", "AAPL", "above", "200", "--id", "x" * 64)
@@ -201,10 +255,11 @@ def test_a_rule_that_is_set_aside_is_shown_with_the_reason(
     aside |= {"id": "aside", "symbol": "AAPL", "status": "set aside"}
     aside |= {"unreadable": "it cannot be read (ValueError)"}
     assert run("show", "aside", "--json").json == aside
-    assert run("list", "--status", "set aside", "--json").json == [aside]
+    listed = run("list", "--status", "set aside", "--json").json
+    assert listed == [aside | {"last_price": None}]
     replay("""
         $ list
-        id symbol condition trigger status last fired owner
+        id symbol condition trigger status last fired
         aside AAPL it cannot be read (ValueError) set aside
         fine AAPL above 200 once active never
         $ show aside

@@ -12,8 +12,8 @@ from tests.console_blocks import commands_in
 from tests.workflows import WORKFLOWS, commands, jobs, read
 
 PROJECT = Path(__file__).parents[3]
-README, CONTRIBUTING, CI = (
-    (PROJECT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md", "docs/ci.md")
+CONTRIBUTING, CI = (
+    (PROJECT / name).read_text("utf-8") for name in ("CONTRIBUTING.md", "docs/ci.md")
 )
 PAGES = [
     *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
@@ -108,7 +108,9 @@ def test_the_page_on_ci_names_all_that_the_workflows_run_and_read() -> None:
 
 def test_the_numbers_that_make_test_prints_go_together() -> None:
     """It cannot be run from within itself."""
-    [shown] = [command.shown for command in commands_in(README) if command.text == "make test"]
+    [shown] = [
+        command.shown for command in commands_in(CONTRIBUTING) if command.text == "make test"
+    ]
     end = re.fullmatch(
         r"=+ \d+ passed(?:, \d+ skipped)? in (\d+)\.\d\ds \((\d+):([0-5]\d):([0-5]\d)\) =+",
         shown[-1],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import runpy
 import sys
 from dataclasses import fields
@@ -15,9 +17,9 @@ from matplotlib.text import Text
 
 from lib.config.settings import Settings
 from tests.unit.stacks.snapshots import read
-from tools.docs import dashboard_picture, settings_table
+from tools.docs import dashboard_picture, settings_table, terminal_picture
 from tools.docs.pages import markdown, with_block
-from tools.docs.settings_table import README, render
+from tools.docs.settings_table import SETTINGS_PAGE, render
 
 PAGE = "before\n<!-- settings: written by make docs -->\nold\n<!-- end of settings -->\nafter\n"
 ALL_PROTOCOLS = "email, email-json, https, lambda, sms, sqs"
@@ -38,14 +40,14 @@ def run(module: ModuleType, path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     runpy.run_path(str(module.__file__), run_name="__main__")
 
 
-def test_the_readme_has_the_table_that_the_settings_make(
+def test_the_page_has_the_table_that_the_settings_make(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE)
     run(settings_table, page, monkeypatch)
     assert page.read_text("utf-8") == PAGE.replace("old", f"\n{render()}\n")
-    assert render() in README.read_text("utf-8")
+    assert render() in SETTINGS_PAGE.read_text("utf-8")
 
 
 def test_the_table_has_a_row_for_every_setting_and_for_nothing_else(tmp_path: Path) -> None:
@@ -120,3 +122,13 @@ def test_the_picture_in_the_docs_is_the_one_that_is_drawn(
     drawn = (tmp_path / "picture.png").read_bytes()
     assert drawn.startswith(b"\x89PNG")
     assert abs(len(drawn) - dashboard_picture.PICTURE.stat().st_size) < len(drawn) / 4
+
+
+def test_the_picture_of_a_terminal_shows_commands_and_alert_and_loads_nothing() -> None:
+    drawn = terminal_picture.draw(
+        {"add A above 1": "added", "publish A=2": "sent"}, " 1 s  alert A"
+    )
+    texts = html.unescape(re.sub("<[^>]+>", " ", drawn)).replace("\N{NO-BREAK SPACE}", " ")
+    wanted = ["./alerts add A above 1", "added", "./alerts publish A=2", "sent", "alert A"]
+    assert [text for text in wanted if text not in texts] == []
+    assert "url(http" not in drawn.replace('"', "")
