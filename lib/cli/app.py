@@ -23,6 +23,7 @@ COMMANDS = {
     "add": "rules.add",
     "list": "rules.list_rules",
     "show": "rules.show",
+    "edit": "edit.edit",
     "pause": "rules.pause",
     "resume": "rules.resume",
     "remove": "rules.remove",
@@ -37,7 +38,7 @@ COMMANDS = {
     "dlq redrive": "dead_letters.redrive_letters",
 }
 # Levels may be below 0: -5 is no option.
-_CONTEXT_SETTINGS = {"add": {"ignore_unknown_options": True}}
+_WITH_LEVELS = ("add", "edit")
 _OPTIONS: Any = {"add_completion": False, "pretty_exceptions_enable": False}
 _HELP = {"help_option_names": ["-h", "--help"]}
 _CHANGELOG = Path(__file__).parents[2] / "CHANGELOG.md"
@@ -53,7 +54,8 @@ class _Group(TyperGroup):
         name = f"{ctx.command_path} {word}".removeprefix("alerts ")
         module, function = COMMANDS[name].split(".")
         alone = typer.Typer(**_OPTIONS)
-        alone.command(word, context_settings=_HELP | _CONTEXT_SETTINGS.get(name, {}))(
+        settings = {**_HELP, "ignore_unknown_options": name in _WITH_LEVELS}
+        alone.command(word, context_settings=settings)(
             getattr(import_module(f"lib.cli.commands.{module}"), function)
         )
         return word, get_command(alone), rest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -9,6 +10,8 @@ import typer
 
 from lib.formats.errors import WrongUsage
 from lib.formats.price_layout import Hints
+from price_alerts.domain.conditions import WINDOWS_SECONDS, Condition
+from price_alerts.domain.rules import PLACEHOLDERS
 from price_alerts.domain.ticks import InvalidMessage, parse_symbol
 
 
@@ -24,6 +27,37 @@ EnvironmentOption = Annotated[
     _option("--environment", "NAME", "Environment (default: $TAP_ENVIRONMENT or dev)."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
+# A rule.
+RuleId = Annotated[str, typer.Argument(metavar="ID", help="Id of the rule; alerts list shows it.")]
+CONDITIONS = ", ".join(condition.word for condition in Condition)
+WithinOption = Annotated[
+    str | None, _option("--within", "W", f"Window of rises and falls: {' '.join(WINDOWS_SECONDS)}.")
+]
+TriggerOption = Annotated[
+    str | None, _option("--trigger", "once|every", "How often the rule fires (default: once).")
+]
+CooldownOption = Annotated[
+    str | None, _option("--cooldown", "15m", "With every: time before it may fire again.")
+]
+RearmOption = Annotated[
+    str | None,
+    _option(
+        "--rearm", "0.5%", "With every: how far the price must move back before it may fire again."
+    ),
+]
+ExpiresOption = Annotated[
+    str | None, _option("--expires", "30d|DATE", "Expiry: a duration or a date.")
+]
+OwnerOption = Annotated[str | None, _option("--owner", "O", "Owner of the rule.")]
+NoteOption = Annotated[str | None, _option("--note", "T", "Note included in the alert.")]
+MessageOption = Annotated[
+    str | None,
+    _option(
+        "--message",
+        "T",
+        f"Text of the alert instead of the default: {{{'} {'.join(PLACEHOLDERS)}}}",
+    ),
+]
 # What a price file does not say itself.
 SymbolOption = Annotated[
     str | None,
@@ -49,6 +83,19 @@ TimeZoneOption = Annotated[
         "IANA zone of times without one, such as America/New_York (default for dates: UTC).",
     ),
 ]
+
+
+def reject_options(command: str, *words: str) -> None:
+    """Reject what looks like an option among a command's arguments; -5 and -.5 are numbers.
+
+    Raises
+    ------
+    WrongUsage
+        If there is one.
+    """
+    for word in words:
+        if re.match(r"-(?!\.?[0-9])", word):
+            raise WrongUsage(f"No such option: {word}: see alerts {command} --help")
 
 
 def hints_from(

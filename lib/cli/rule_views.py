@@ -9,12 +9,14 @@ from typing import Any
 
 from rich.text import Text
 
-from lib.cli.output import Cell, write_facts, write_table
+from lib.cli.output import Cell, write_facts, write_json, write_line, write_table
+from lib.client.session import now_microseconds
 from lib.formats.words import (
     KEYS,
     SetAside,
     ShownStatus,
     condition_in_words,
+    rule_in_words,
     status_of,
     trigger_in_words,
     words_of,
@@ -93,6 +95,14 @@ def write_rule(rule: Rule | SetAside, now_microseconds: int) -> None:
         "last firing": rule.progress.last_firing_id or "none",
     }
     write_facts(facts)
+
+
+def write_changed(done: str, rule: Rule | SetAside, *, as_json: bool = False) -> None:
+    """Print what was done to a rule."""
+    if as_json:
+        write_json(rule_document(rule, now_microseconds()))
+    else:
+        write_line(f"{done} {rule.rule_id}: {rule_in_words(rule)}")
 
 
 def _row(rule: Rule | SetAside, last_price: Decimal | None, now_microseconds: int) -> list[Cell]:

@@ -22,6 +22,7 @@ from price_alerts.adapters.items import (
     watch_keys,
 )
 from price_alerts.adapters.recent_items import position_text
+from price_alerts.domain.progress import Status
 from price_alerts.domain.rules import Rule
 from price_alerts.domain.state import State
 
@@ -76,6 +77,28 @@ class RuleActions:
     def resuming(self, item: Item, after: Rule) -> list[Action]:
         """Put a rule into the index as a new one, if its item has not changed."""
         return [self._update(item, after), *self._puts(watch_items(after))]
+
+    def editing(self, item: Item, before: Rule, after: Rule, *, is_new: bool) -> list[Action]:
+        """Replace a rule and its entries in the index, if its item has not changed.
+
+        ``is_new``: whether it has seen no tick. One that is not active has no entries, or, if it
+        triggered, those that late ticks still need.
+        """
+        actions = [
+            self._action("Put", Item=rule_item(after) | _key_of(item), **_unchanged(item)),
+            self._action("Put", Item=claim_item(after)),
+        ]
+        if after.progress.status is not Status.ACTIVE:
+            return actions
+        new = new_rule_key(after.symbol, after.rule_id)
+        entries = [entry for entry in watch_items(after) if is_new or _key_of(entry) != new]
+        kept = [_key_of(entry) for entry in entries]
+        gone = [key for key in [*watch_keys(before), new] if key not in kept]
+        return [
+            *actions,
+            *(self._action("Delete", Key=key) for key in gone),
+            *self._puts(entries),
+        ]
 
     def removing(self, item: Item, rule: Rule | SetAside) -> list[Action]:
         """Delete a rule, if its item has not changed.

@@ -25,6 +25,7 @@ from price_alerts.adapters.items import (
     claim_key,
     former_rule_key,
     line_key,
+    new_rule_key,
     rule_keys,
     rule_partitions,
     state_key,
@@ -41,7 +42,7 @@ from price_alerts.adapters.store import (
 from price_alerts.adapters.symbol_index import read_all
 from price_alerts.domain.portions import portions
 from price_alerts.domain.progress import NOTHING_YET, Status
-from price_alerts.domain.rules import Rule, paused, resumed
+from price_alerts.domain.rules import Rule, begins_anew, edited, paused, resumed
 from price_alerts.domain.state import State
 from price_alerts.domain.windows import EXTREMES, lines_of
 
@@ -154,6 +155,37 @@ class RuleStore:
         Raises the errors of `pause`, and RuleError if it is active.
         """
         return self._change(rule_id, resumed, self._actions.resuming)
+
+    def edit(self, rule_id: str, change: Callable[[Rule], Rule]) -> Rule:
+        """Change a rule to what ``change`` makes of it; returns it as it is now.
+
+        Raises
+        ------
+        CliError
+            If there is no such rule, it is set aside, or its firings stay undelivered.
+        """
+
+        def attempt(item: Item) -> Rule | None:
+            before = _readable(item)
+            after = edited(before, change(before))
+            is_anew = begins_anew(before, after)
+
+            def in_effect(state: State) -> Rule:
+                if is_anew:
+                    return _taking_effect(after, state)
+                return replace(after, revision=state.version + 1)
+
+            def actions(state: State) -> list[Action]:
+                new = [new_rule_key(after.symbol, rule_id)]
+                is_new = is_anew or bool(list(self._read(new)))
+                return self._actions.editing(item, before, in_effect(state), is_new=is_new)
+
+            active = [after] if after.progress.status is Status.ACTIVE else []
+            state = self._transact(after.symbol, {rule_id}, actions, active)
+            return in_effect(state) if state else None
+
+        changed: Rule = self._retried(rule_id, attempt)
+        return changed
 
     def remove(self, rule_id: str) -> Rule | SetAside:
         """Delete a rule, which then fires no more; returns it as it was.

@@ -1,47 +1,53 @@
-"""The commands for rules: add, list, show, pause, resume, remove."""
+"""The commands for rules, but for edit: add, list, show, pause, resume, remove."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 
-from lib.cli.options import EnvironmentOption, JsonOption
+from lib.cli.options import (
+    CONDITIONS,
+    CooldownOption,
+    EnvironmentOption,
+    ExpiresOption,
+    JsonOption,
+    MessageOption,
+    NoteOption,
+    OwnerOption,
+    RearmOption,
+    RuleId,
+    TriggerOption,
+    WithinOption,
+    reject_options,
+)
 from lib.cli.output import write_json, write_line
-from lib.cli.rule_views import rule_document, write_rule, write_rules
+from lib.cli.rule_views import rule_document, write_changed, write_rule, write_rules
 from lib.client.rule_store import RuleStore
 from lib.client.session import connected, now_microseconds
-from lib.formats.errors import CliError, WrongUsage
+from lib.formats.errors import CliError
 from lib.formats.words import (
     RuleWords,
     SetAside,
     ShownStatus,
     rule_from_words,
-    rule_in_words,
     status_of,
     symbol_of,
 )
-from price_alerts.domain.conditions import WINDOWS_SECONDS, Condition, RuleError
-from price_alerts.domain.rules import PLACEHOLDERS, Rule, check_rule_id
-
-_CONDITIONS = ", ".join(condition.word for condition in Condition)
-_PLACEHOLDERS = f"{{{'} {'.join(PLACEHOLDERS)}}}"
-
-_OPTION = re.compile(r"-(?!\.?[0-9])")  # -5 and -.5 are numbers
+from price_alerts.domain.conditions import RuleError
+from price_alerts.domain.rules import Rule, check_rule_id
 
 RuleIds = Annotated[
     list[str], typer.Argument(metavar="ID", help="Ids of rules; alerts list shows them.")
 ]
-RuleId = Annotated[str, typer.Argument(metavar="ID", help="Id of the rule; alerts list shows it.")]
 
 
 def add(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     symbol: Annotated[
         str, typer.Argument(metavar="SYMBOL", help="Symbol, such as AAPL or BTC-USD.")
     ],
-    condition: Annotated[str, typer.Argument(metavar="CONDITION", help=_CONDITIONS)],
+    condition: Annotated[str, typer.Argument(metavar="CONDITION", help=CONDITIONS)],
     values: Annotated[
         list[str],
         typer.Argument(
@@ -50,37 +56,14 @@ def add(  # noqa: PLR0913, PLR0917  # each is an argument or an option
             "move, such as 3 or 5%, for rises and falls.",
         ),
     ],
-    within: Annotated[
-        str | None,
-        typer.Option(metavar="W", help=f"Window of rises and falls: {' '.join(WINDOWS_SECONDS)}."),
-    ] = None,
-    trigger: Annotated[
-        str | None,
-        typer.Option(metavar="once|every", help="How often the rule fires (default: once)."),
-    ] = None,
-    cooldown: Annotated[
-        str | None,
-        typer.Option(metavar="15m", help="With every: time before it may fire again."),
-    ] = None,
-    rearm: Annotated[
-        str | None,
-        typer.Option(
-            metavar="0.5%",
-            help="With every: how far the price must move back before it may fire again.",
-        ),
-    ] = None,
-    expires: Annotated[
-        str | None,
-        typer.Option(metavar="30d|DATE", help="Expiry: a duration or a date."),
-    ] = None,
-    owner: Annotated[str, typer.Option(metavar="O", help="Owner of the rule.")] = "",
-    note: Annotated[str, typer.Option(metavar="T", help="Note included in the alert.")] = "",
-    message: Annotated[
-        str,
-        typer.Option(
-            metavar="T", help=f"Text of the alert instead of the default: {_PLACEHOLDERS}"
-        ),
-    ] = "",
+    within: WithinOption = None,
+    trigger: TriggerOption = None,
+    cooldown: CooldownOption = None,
+    rearm: RearmOption = None,
+    expires: ExpiresOption = None,
+    owner: OwnerOption = None,
+    note: NoteOption = None,
+    message: MessageOption = None,
     rule_id: Annotated[
         str | None, typer.Option("--id", metavar="ID", help="Id of the rule (default: generated).")
     ] = None,
@@ -88,9 +71,7 @@ def add(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     as_json: JsonOption = False,
 ) -> None:
     """Add a rule. It counts from the symbol's next price on."""
-    for word in (symbol, condition, *values):
-        if _OPTION.match(word):
-            raise WrongUsage(f"No such option: {word}: see alerts add --help")
+    reject_options("add", symbol, condition, *values)
     words = RuleWords(
         id=rule_id,
         symbol=symbol,
@@ -101,14 +82,14 @@ def add(  # noqa: PLR0913, PLR0917  # each is an argument or an option
         cooldown=cooldown,
         rearm=rearm,
         expires=expires,
-        owner=owner,
-        note=note,
-        message=message,
+        owner=owner or "",
+        note=note or "",
+        message=message or "",
     )
     rule = rule_from_words(words, now_microseconds())
     with connected(environment) as target:
         RuleStore(target.table).add(rule)
-    _write("added", rule, as_json)
+    write_changed("added", rule, as_json=as_json)
 
 
 def list_rules(
@@ -194,17 +175,10 @@ def _change(
                     continue
                 changed.append(rule)
                 if not as_json:
-                    _write(done, rule, as_json=False)
+                    write_changed(done, rule)
     finally:  # what was done is said, whatever comes after it
         if as_json and changed:
             documents = [rule_document(rule, now_microseconds()) for rule in changed]
             write_json(documents[0] if len(rule_ids) == 1 else documents)
     if reasons:
         raise CliError("; ".join(reasons))
-
-
-def _write(done: str, rule: Rule | SetAside, as_json: bool) -> None:
-    if as_json:
-        write_json(rule_document(rule, now_microseconds()))
-    else:
-        write_line(f"{done} {rule.rule_id}: {rule_in_words(rule)}")

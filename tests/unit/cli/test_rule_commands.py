@@ -110,6 +110,53 @@ def test_rules_are_added_listed_and_changed(replay: Replay, alerts: Table) -> No
         """)
 
 
+def test_a_rule_is_edited_in_the_words_of_add(replay: Replay) -> None:
+    replay("""
+        $ add AAPL above 200 --id a --trigger every --cooldown 15m --owner me --expires 30d
+        added a: AAPL above 200, every, cooldown 15m, until 2026-12-22T15:04:05.250000Z
+        $ edit a 210.50
+        changed a: AAPL above 210.5, every, cooldown 15m, until 2026-12-22T15:04:05.250000Z
+        $ edit a below -5 --rearm 1 --cooldown "" --expires ""
+        changed a: AAPL below -5, every, rearm 1
+        $ edit a --note "sell half" --owner "" --message "{symbol}!"
+        changed a: AAPL below -5, every, rearm 1
+        $ edit a falls 5% --within 1h --rearm "" --trigger once
+        changed a: AAPL falls 5% within 1h, once
+        $ edit a above 200
+        error: above takes a price, no percentage and no window
+        ? 2
+        $ edit a above 200 --within ""
+        changed a: AAPL above 200, once
+        $ edit a
+        error: nothing is to be changed: see alerts edit --help
+        ? 2
+        $ edit a abov 5
+        error: 'abov' is not a number …
+        ? 2
+        $ edit a --nota x
+        error: No such option: --nota: see alerts edit --help
+        ? 2
+        $ edit b --note x
+        error: there is no rule b: alerts list shows all rules
+        ? 1
+        $ show a
+        id a
+        symbol AAPL
+        condition above 200
+        trigger once
+        cooldown none
+        rearm none
+        expires never
+        owner
+        note sell half
+        message {symbol}!
+        status active
+        armed yes
+        last fired never
+        last firing none
+        """)
+
+
 def test_a_rule_is_printed_as_json(run: Run, alerts: Table) -> None:
     words = "add AAPL falls 5% --within 1h --trigger every --cooldown 15m --rearm 0.5% --id mine"
     texts = ["--owner", "me", "--note", "sell", "--message", "{symbol}!", "--expires", "30d"]

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from lib.client.rule_store import RuleStore
 from lib.formats.errors import CliError
 from lib.formats.words import SetAside
-from price_alerts.adapters.items import claim_key, rule_item, rule_key, state_key, watch_items
+from price_alerts.adapters.items import (
+    claim_key,
+    new_rule_key,
+    rule_item,
+    rule_key,
+    state_key,
+    watch_items,
+)
 from price_alerts.adapters.store import Store
 from price_alerts.domain.conditions import RuleError, Side
 from price_alerts.domain.progress import NO_TRAIL, Announced, Progress, Status, Trail
@@ -49,7 +56,7 @@ EARLIER = Position(4_000_000, 0, 0, "m-4", 0)
 POSITION: dict[str, Any] = {"timestamp_microseconds": 5_000_000, "message_id": "m-5"}
 POSITION |= {"price": 150, "message_ordinal": 0}
 
-CHANGES = pytest.mark.parametrize("change", ["add", "pause", "resume", "remove"])
+CHANGES = pytest.mark.parametrize("change", ["add", "edit", "pause", "resume", "remove"])
 ENDS = pytest.mark.parametrize("change", ["pause", "remove"])
 
 
@@ -89,6 +96,8 @@ def prepare(store: RuleStore, change: str, changed: Rule = ABOVE) -> None:
 def make(store: RuleStore, change: str, changed: Rule = ABOVE) -> None:
     if change == "add":
         store.add(changed)
+    elif change == "edit":
+        store.edit(changed.rule_id, lambda rule: replace(rule, note="sell"))
     else:
         getattr(store, change)(changed.rule_id)
 
@@ -129,7 +138,7 @@ def cancelled(*codes: str) -> dict[str, Any]:
 # --- rules come, change and go -----------------------------------------------------------
 
 _changes = st.tuples(
-    st.sampled_from(["add", "add", "pause", "resume", "remove"]),
+    st.sampled_from(["add", "add", "edit", "pause", "resume", "remove"]),
     st.sampled_from("abc"),
     st.sampled_from([ABOVE, CROSSES, FALLS, MICROSOFT]),
 )
@@ -153,21 +162,81 @@ def test_any_changes_leave_what_a_dictionary_of_rules_would_hold(
         elif (change, status) in {("pause", Status.PAUSED), ("resume", Status.ACTIVE)}:
             wrong = RuleError
         now = there or replace(added, rule_id=rule_id)
+        if change == "edit":
+            now = replace(now, terms=added.terms, trigger=added.trigger, note=added.symbol)
         with pytest.raises(wrong) if wrong else nullcontext():
-            make(store, change, now)
+            if change == "edit":
+                store.edit(rule_id, partial(_instead, now))
+            else:
+                make(store, change, now)
         if wrong:
             continue
         versions[now.symbol] += 1
-        becomes = Progress(Status.PAUSED if change == "pause" else Status.ACTIVE)
+        stays = change == "pause" or (change == "edit" and status is Status.PAUSED)
+        becomes = Progress(Status.PAUSED if stays else Status.ACTIVE)
         kept[rule_id] = replace(now, progress=becomes, revision=versions[now.symbol])
         if change == "remove":
             del kept[rule_id]
     listed = sorted(kept.values(), key=lambda each: (each.symbol, each.rule_id))
     assert list(store.rules()) == listed == [*store.rules("AAPL"), *store.rules("MSFT")]
     assert {symbol: state(table, symbol).get("version", 0) for symbol in versions} == versions
-    watched = {key.rpartition("#")[2] for _, key in index_keys(table)}
-    assert watched == {r.rule_id for r in listed if r.progress.status is Status.ACTIVE}
+    active = [each for each in listed if each.progress.status is Status.ACTIVE]
+    entries = [(item["pk"], item["sk"]) for each in active for item in watch_items(each)]
+    assert index_keys(table) == sorted(entries)
     table.delete()
+
+
+def _instead(wanted: Rule, _: Rule) -> Rule:
+    return wanted
+
+
+def seen(store: Bench, watched: Rule, progress: Progress) -> None:
+    """Put a rule into the table as a price left it."""
+    store.add(watched)
+    there = store.find(watched.rule_id)
+    store.table.put_item(Item=rule_item(replace(there, progress=progress)))
+    store.table.delete_item(Key=new_rule_key(watched.symbol, watched.rule_id))
+
+
+DISARMED = Progress(Status.ACTIVE, Side.HIGH, 1_000_000, "f-1")
+
+
+@pytest.mark.parametrize("progress", [DISARMED, FIRED, Progress(Status.PAUSED)], ids=str)
+def test_a_rule_with_other_texts_or_another_expiry_goes_on(
+    store: Bench, progress: Progress
+) -> None:
+    seen(store, CROSSES, progress)
+    before = index_keys(store.table)
+    there = store.find("crosses-200")
+    changed = replace(there, note="sell", owner="me", expires_at_microseconds=NOW + DAY)
+    after = store.edit("crosses-200", lambda _: changed)
+    assert after == store.find("crosses-200") == replace(changed, revision=2)
+    assert index_keys(store.table) == before
+    items = [*items_of(store.table, "WATCH#"), *items_of(store.table, "RULE_ID#")]
+    expiries = {item.get("expires_at_epoch") for item in items}
+    epoch = rule_item(after)["expires_at_epoch"]
+    assert expiries == ({epoch} if progress is DISARMED else {None, epoch})
+
+
+@pytest.mark.parametrize("change", [{"terms": ABOVE.terms}, {"cooldown_seconds": 9}], ids=str)
+@pytest.mark.parametrize("progress", [DISARMED, FIRED], ids=str)
+def test_a_rule_that_triggers_otherwise_begins_anew_with_its_cooldown(
+    store: Bench, progress: Progress, change: dict[str, Any]
+) -> None:
+    seen(store, CROSSES, progress)
+    put_state(store.table, **POSITION)
+    after = store.edit("crosses-200", lambda rule: replace(rule, **change))
+    assert after.progress == replace(progress, status=Status.ACTIVE, disarmed=None)
+    assert (store.find("crosses-200"), after.since) == (after, LAST)
+    entries = [(item["pk"], item["sk"]) for item in watch_items(after)]
+    assert index_keys(store.table) == sorted(entries)
+
+
+def test_a_rule_that_has_seen_no_price_is_still_new_with_another_note(store: Bench) -> None:
+    store.add(ABOVE)
+    before = index_keys(store.table)
+    make(store, "edit")
+    assert index_keys(store.table) == before
 
 
 @pytest.mark.parametrize(
@@ -212,7 +281,7 @@ def test_the_window_of_an_active_rule_is_kept(store: Bench, change: str) -> None
     prepare(store, change, FALLS)
     put_state(store.table)
     make(store, change, FALLS)
-    assert ("fall-1h" in state(store.table)) == (change in {"add", "resume"})
+    assert ("fall-1h" in state(store.table)) == (change in {"add", "edit", "resume"})
     put_state(store.table, **{"fall-1h": [[5, 100]]})
     by_day = replace(FALLS, rule_id="by-day", terms=replace(FALLS.terms, window="1d"))
     store.add_all([by_day, replace(FALLS, rule_id="again")], lambda _rules: None)
