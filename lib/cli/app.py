@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -38,6 +39,8 @@ COMMANDS = {
     "dlq redrive": "dead_letters.redrive_letters",
 }
 # Levels may be below 0: -5 is no option.
+_WHERE = {"--environment": "TAP_ENVIRONMENT", "--profile": "AWS_PROFILE", "--region": "AWS_REGION"}
+_EPILOG = f"{', '.join(_WHERE)}: see alerts --help"
 _WITH_LEVELS = ("add", "edit")
 _OPTIONS: Any = {"add_completion": False, "pretty_exceptions_enable": False}
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -55,7 +58,7 @@ class _Group(TyperGroup):
         module, function = COMMANDS[name].split(".")
         alone = typer.Typer(**_OPTIONS)
         settings = {**_HELP, "ignore_unknown_options": name in _WITH_LEVELS}
-        alone.command(word, context_settings=settings)(
+        alone.command(word, context_settings=settings, epilog=_EPILOG)(
             getattr(import_module(f"lib.cli.commands.{module}"), function)
         )
         return word, get_command(alone), rest
@@ -88,8 +91,22 @@ def _root(
             "--version", callback=_say_version, is_eager=True, help="Print the version, and end."
         ),
     ] = False,
+    environment: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Environment (default: $TAP_ENVIRONMENT or dev)."),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Profile of AWS tools (default: $AWS_PROFILE)."),
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="AWS region (default: $AWS_REGION, the profile's, cdktf.json's)."
+        ),
+    ] = None,
 ) -> None:
-    pass
+    """Describe the options of all commands; `_where` reads them."""
 
 
 def _app() -> typer.Typer:
@@ -105,6 +122,42 @@ def _app() -> typer.Typer:
     return app
 
 
+def _where(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Take the options that say where the stack is out of what was typed, wherever they stand.
+
+    Returns
+    -------
+    tuple
+        The other words, and the environment variables that the options stand for.
+    """
+    others: list[str] = []
+    variables: dict[str, str] = {}
+    left = iter(words)
+    for word in left:
+        name, equals, value = word.partition("=")
+        if word == "--":
+            others += [word, *left]
+        elif name in _WHERE:
+            value = value if equals else next(left, "")
+            if not value:
+                raise WrongUsage(f"Option {name!r} requires an argument: see alerts --help")
+            variables[_WHERE[name]] = value
+        else:
+            others.append(word)
+    return others, variables
+
+
+@contextmanager
+def _set(variables: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
@@ -115,9 +168,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        words, variables = _where(words)
         command = get_command(_app())
         # Not by calling it: Typer would end the process, and format its errors in many lines.
-        with command.make_context("alerts", words or ["--help"]) as context:
+        with _set(variables), command.make_context("alerts", words or ["--help"]) as context:
             command.invoke(context)
         sys.stdout.flush()
     except typer.Exit as end:

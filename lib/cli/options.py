@@ -22,10 +22,6 @@ def _option(name: str, metavar: str, help_text: str) -> typer.models.OptionInfo:
     return option
 
 
-EnvironmentOption = Annotated[
-    str | None,
-    _option("--environment", "NAME", "Environment (default: $TAP_ENVIRONMENT or dev)."),
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
 # A rule.
 RuleId = Annotated[str, typer.Argument(metavar="ID", help="Id of the rule; alerts list shows it.")]

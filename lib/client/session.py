@@ -16,8 +16,8 @@ from lib.formats.errors import CliError
 
 
 @contextmanager
-def connected(environment: str | None) -> Iterator[Target]:
-    """Connect to the stack of an environment, by default the usual one.
+def connected() -> Iterator[Target]:
+    """Connect to the stack of the environment, as variables name it.
 
     Without credentials that is the stack of ``make local``, if it runs; stderr says so.
 
@@ -26,7 +26,7 @@ def connected(environment: str | None) -> Iterator[Target]:
     CliError
         For boto3's errors meanwhile: one line that says what to do.
     """
-    target = Target(environment)
+    target = Target()
     target.local = stack_for(target.environment, os.environ)
     if target.local:
         sys.stderr.write(f"no AWS credentials: using make local's stack, {target.local.endpoint}\n")

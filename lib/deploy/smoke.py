@@ -136,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # a runner that is cancelled sends both
         signal.signal(number, signal.default_int_handler)
     try:
-        with connected(None) as target:
+        with connected() as target:
             latency_seconds = smoke(target, patience_seconds)
     except (CliError, LocalError) as reason:
         sys.stderr.write(f"error: {reason}\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from lib.cli.options import EnvironmentOption, JsonOption
+from lib.cli.options import JsonOption
 from lib.cli.output import waiting, write_json, write_line, write_table
 from lib.client.dead_letters import Redrive, list_dead_letters, redrive
 from lib.client.session import connected, now_microseconds, reporting
@@ -12,9 +12,9 @@ from lib.formats.errors import CliError
 from price_alerts.domain.ticks import format_moment
 
 
-def list_letters(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+def list_letters(as_json: JsonOption = False) -> None:
     """Show the messages in the dead-letter queue, and why each was rejected."""
-    with connected(environment) as target, waiting("Reading the dead-letter queue"):
+    with connected() as target, waiting("Reading the dead-letter queue"):
         letters = list_dead_letters(
             target.sqs, target.dead_letter_queue_url, now_microseconds(), shapes=target.shapes
         )
@@ -44,7 +44,7 @@ def list_letters(environment: EnvironmentOption = None, as_json: JsonOption = Fa
         write_line("the dead-letter queue is empty")
 
 
-def redrive_letters(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+def redrive_letters(as_json: JsonOption = False) -> None:
     """Send the messages in the dead-letter queue back to be retried.
 
     Prices that were applied already have no effect; with SQS's own redrive they would count twice.
@@ -52,7 +52,7 @@ def redrive_letters(environment: EnvironmentOption = None, as_json: JsonOption =
     reports = [Redrive()]
     with (
         reporting(lambda: _moved(reports[-1])),
-        connected(environment) as target,
+        connected() as target,
         waiting("Moving the dead letters"),
     ):
         done = redrive(

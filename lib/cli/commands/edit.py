@@ -10,7 +10,6 @@ import typer
 from lib.cli.options import (
     CONDITIONS,
     CooldownOption,
-    EnvironmentOption,
     ExpiresOption,
     JsonOption,
     MessageOption,
@@ -48,7 +47,6 @@ def edit(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     owner: OwnerOption = None,
     note: NoteOption = None,
     message: MessageOption = None,
-    environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Change a rule; what is not given stays, and an empty text removes it.
@@ -81,6 +79,6 @@ def edit(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     def changed(rule: Rule) -> Rule:
         return rule_from_words(replace(words_of(rule), **changes), now_microseconds())  # type: ignore[arg-type]  # by name
 
-    with connected(environment) as target:
+    with connected() as target:
         rule = RuleStore(target.table).edit(rule_id, changed)
     write_changed("changed", rule, as_json=as_json)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from lib.cli.options import EnvironmentOption, JsonOption
+from lib.cli.options import JsonOption
 from lib.cli.output import progress, write_json, write_line
 from lib.client.rule_store import RuleStore
 from lib.client.session import connected, now_microseconds, reporting
@@ -22,7 +22,6 @@ def import_rules(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="YAML list of rules, as written by export.")
     ],
-    environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Add the rules of a file; existing ones stay as they are. If one is invalid, none is added.
@@ -35,7 +34,7 @@ def import_rules(
     missing, added = lasting, list[str]()
     with (
         reporting(lambda: f"{len(added)} of {len(missing)} rules were added"),
-        connected(environment) as target,
+        connected() as target,
         progress("Adding rules", len(lasting)) as show,
     ):
 
@@ -61,14 +60,13 @@ def export_rules(
         str | None,
         typer.Option(metavar="NAME", help="Export from another table, such as a restored one."),
     ] = None,
-    environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print all rules as a file for import, without their status.
 
     Rules that cannot be read (set aside) are skipped.
     """
-    with connected(environment) as target:
+    with connected() as target:
         found = list(RuleStore(target.table_called(table or target.names.table)).rules())
     rules = [rule for rule in found if isinstance(rule, Rule)]
     skipped = [rule.rule_id for rule in found if isinstance(rule, SetAside)]

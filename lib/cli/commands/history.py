@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lib.cli.options import EnvironmentOption, JsonOption
+from lib.cli.options import JsonOption
 from lib.cli.output import waiting, write_json, write_line, write_table
 from lib.client.history import firings_of_all, firings_of_symbol
 from lib.client.session import connected, now_microseconds
@@ -29,13 +29,12 @@ def history(
             "(default: all), without by the time of firing (default: 24h).",
         ),
     ] = None,
-    environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what fired, newest last."""
     now = now_microseconds()
     wanted = None if symbol is None else symbol_of(symbol)
-    with connected(environment) as target, waiting("Reading the history"):
+    with connected() as target, waiting("Reading the history"):
         if wanted is None:
             firings = firings_of_all(target.table, since_of(since or _LAST_DAY, now), now)
         else:

@@ -10,7 +10,6 @@ from typing import Annotated, NoReturn
 import typer
 
 from lib.cli.options import (
-    EnvironmentOption,
     JsonOption,
     PriceColumnOption,
     SymbolOption,
@@ -50,7 +49,6 @@ def publish_prices(  # noqa: PLR0913, PLR0917  # each is an option
     price_column: PriceColumnOption = None,
     time_column: TimeColumnOption = None,
     time_zone: TimeZoneOption = None,
-    environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Send prices to the queue. If one is invalid, none is sent.
@@ -73,7 +71,7 @@ def publish_prices(  # noqa: PLR0913, PLR0917  # each is an option
     publication = Publication()
     with (
         reporting(lambda: f"{publication.accepted_ticks} of {count} prices were accepted"),
-        connected(environment) as target,
+        connected() as target,
         progress("Sending prices", count) as show,
     ):
 

@@ -10,7 +10,6 @@ import typer
 from lib.cli.options import (
     CONDITIONS,
     CooldownOption,
-    EnvironmentOption,
     ExpiresOption,
     JsonOption,
     MessageOption,
@@ -67,7 +66,6 @@ def add(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     rule_id: Annotated[
         str | None, typer.Option("--id", metavar="ID", help="Id of the rule (default: generated).")
     ] = None,
-    environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Add a rule. It counts from the symbol's next price on."""
@@ -87,7 +85,7 @@ def add(  # noqa: PLR0913, PLR0917  # each is an argument or an option
         message=message or "",
     )
     rule = rule_from_words(words, now_microseconds())
-    with connected(environment) as target:
+    with connected() as target:
         RuleStore(target.table).add(rule)
     write_changed("added", rule, as_json=as_json)
 
@@ -97,13 +95,12 @@ def list_rules(
         str | None, typer.Argument(metavar="SYMBOL", help="Only rules of this symbol.")
     ] = None,
     status: Annotated[ShownStatus | None, typer.Option(help="Only rules with this status.")] = None,
-    environment: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List rules by symbol and id."""
     wanted = None if symbol is None else symbol_of(symbol)
     now = now_microseconds()
-    with connected(environment) as target:
+    with connected() as target:
         store = RuleStore(target.table)
         rules = [rule for rule in store.rules(wanted) if status in (None, status_of(rule, now))]
         last_prices = store.last_prices(rule.symbol for rule in rules)
@@ -118,12 +115,10 @@ def list_rules(
         write_line("no such rules" if symbol or status else "no rules")
 
 
-def show(
-    rule_id: RuleId, environment: EnvironmentOption = None, as_json: JsonOption = False
-) -> None:
+def show(rule_id: RuleId, as_json: JsonOption = False) -> None:
     """Show a rule and its status."""
     check_rule_id(rule_id)
-    with connected(environment) as target:
+    with connected() as target:
         rule = RuleStore(target.table).look_up(rule_id)
     if as_json:
         write_json(rule_document(rule, now_microseconds()))
@@ -131,32 +126,25 @@ def show(
         write_rule(rule, now_microseconds())
 
 
-def pause(
-    rule_ids: RuleIds, environment: EnvironmentOption = None, as_json: JsonOption = False
-) -> None:
+def pause(rule_ids: RuleIds, as_json: JsonOption = False) -> None:
     """Pause rules until they are resumed."""
-    _change("paused", RuleStore.pause, rule_ids, environment, as_json)
+    _change("paused", RuleStore.pause, rule_ids, as_json)
 
 
-def resume(
-    rule_ids: RuleIds, environment: EnvironmentOption = None, as_json: JsonOption = False
-) -> None:
+def resume(rule_ids: RuleIds, as_json: JsonOption = False) -> None:
     """Resume paused or triggered rules, as if newly added."""
-    _change("resumed", RuleStore.resume, rule_ids, environment, as_json)
+    _change("resumed", RuleStore.resume, rule_ids, as_json)
 
 
-def remove(
-    rule_ids: RuleIds, environment: EnvironmentOption = None, as_json: JsonOption = False
-) -> None:
+def remove(rule_ids: RuleIds, as_json: JsonOption = False) -> None:
     """Remove rules; their firings stay in the history."""
-    _change("removed", RuleStore.remove, rule_ids, environment, as_json)
+    _change("removed", RuleStore.remove, rule_ids, as_json)
 
 
 def _change(
     done: str,
     change: Callable[[RuleStore, str], Rule | SetAside],
     rule_ids: Sequence[str],
-    environment: str | None,
     as_json: bool,
 ) -> None:
     """Change rules one after the other; those that cannot be changed do not hold up the others."""
@@ -165,7 +153,7 @@ def _change(
     changed: list[Rule | SetAside] = []
     reasons: list[str] = []
     try:
-        with connected(environment) as target:
+        with connected() as target:
             store = RuleStore(target.table)
             for rule_id in dict.fromkeys(rule_ids):
                 try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from lib.cli.options import EnvironmentOption, JsonOption
+from lib.cli.options import JsonOption
 from lib.cli.output import waiting, write_facts, write_json, write_line, write_table
 from lib.client.repair import repair
 from lib.client.session import connected, now_microseconds
@@ -13,9 +13,9 @@ from lib.client.target import Target
 from lib.formats.errors import CliError
 
 
-def status(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+def status(as_json: JsonOption = False) -> None:
     """Show the status of the stack: queues, rules, function."""
-    with connected(environment) as target:
+    with connected() as target:
         with waiting("Reading the table"):
             found = read_status(target, now_microseconds())
         if as_json:
@@ -27,9 +27,9 @@ def status(environment: EnvironmentOption = None, as_json: JsonOption = False) -
             _write_status(target, found)
 
 
-def repair_stack(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+def repair_stack(as_json: JsonOption = False) -> None:
     """Deliver unfinished firings now, without waiting for the next price."""
-    with connected(environment) as target, waiting("Repairing"):
+    with connected() as target, waiting("Repairing"):
         stuck = read_status(target, now_microseconds()).table.stuck
         done = repair(target.functions, target.names.function, stuck)
     if as_json:

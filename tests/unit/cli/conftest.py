@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import time
 from collections.abc import Callable
@@ -62,10 +63,9 @@ def run(
 ) -> Callable[..., Ended]:
     """Run a command for the stack tap-test; its clients are those of the fixture ``target``."""
 
-    def of_environment(environment: str | None) -> Target:
-        return target if environment is None else Target(environment)
-
-    monkeypatch.setattr(session, "Target", of_environment)
+    monkeypatch.setattr(
+        session, "Target", lambda: Target() if "TAP_ENVIRONMENT" in os.environ else target
+    )
 
     def run(*words: str | Path) -> Ended:
         exit_code = main([str(word) for word in words])

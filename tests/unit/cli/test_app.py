@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from lib.cli.app import COMMANDS, main
+from lib.client import session
 from lib.client.rule_store import RuleStore
+from lib.client.target import Target
 from tests.unit.client.doubles import answer_with, refusal
 
 Run = Callable[..., Any]
@@ -48,6 +50,23 @@ def test_the_version_is_that_of_the_changelog(run: Run) -> None:
     assert (ended.exit_code, ended.out, ended.err) == (0, f"alerts {newest}\n", "")
 
 
+def test_where_the_stack_is_may_be_said_anywhere(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "Target", lambda: pytest.fail(f"{Target().environment} {named()}"))
+
+    def named() -> list[str | None]:
+        return [os.environ.get(name) for name in ("AWS_PROFILE", "AWS_REGION")]
+
+    before = named()
+    for words in (
+        "--environment prod list --profile me --region=eu-west-3",
+        "list --region eu-west-3 --environment=prod --profile me",
+    ):
+        with pytest.raises(pytest.fail.Exception, match=r"prod \['me', 'eu-west-3'\]"):
+            run(*words.split())
+    assert named() == before
+    assert run("list", "--", "--region", "x").exit_code == 2
+
+
 @pytest.mark.parametrize("words", [[], ["add"], ["dlq"], ["dlq", "list"]], ids=str)
 def test_h_is_short_for_help(run: Run, words: list[str]) -> None:
     assert run(*words, "-h").out == run(*words, "--help").out
@@ -59,7 +78,7 @@ def test_every_command_has_help_and_json(run: Run, command: str) -> None:
     assert (ended.exit_code, ended.err) == (0, "")
     assert f"Usage: alerts {command} [OPTIONS]" in ended.out
     assert "--json" in ended.out
-    assert ("--environment" in ended.out) == (command != "backtest")
+    assert "--environment" in ended.out
 
 
 @pytest.mark.parametrize(
@@ -72,6 +91,8 @@ def test_every_command_has_help_and_json(run: Run, command: str) -> None:
         (["list", "--jso"], "No such option: --jso (Possible options: --json): see alerts list --"),
         (["list", "AAPL", "IBM"], "Got unexpected extra argument(s) (IBM): see alerts list --help"),
         (["history", "-5"], "No such option: -5: see alerts history --help"),
+        (["list", "--region"], "Option '--region' requires an argument: see alerts --help"),
+        (["--profile=", "list"], "Option '--profile' requires an argument: see alerts --help"),
         (["list", "--environment", "x"], "there is no environment 'x': name dev or prod (--env"),
         (["add", "A", "above", "5", "--\x1b[2J\nno"], "No such option: --?[2J no: see alerts add "),
     ],

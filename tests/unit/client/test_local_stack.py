@@ -45,7 +45,7 @@ def running(folder: Path) -> Iterator[Path]:
 def test_without_credentials_commands_go_to_the_running_stack_and_say_so(
     running: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with session.connected(None) as target:
+    with session.connected() as target:
         made = target.sqs.meta
     assert (made.endpoint_url, made.region_name) == (STACK.endpoint, STACK.region)
     assert target.table.meta.client.meta.endpoint_url == STACK.endpoint
