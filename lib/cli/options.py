@@ -44,6 +44,8 @@ RearmOption = Annotated[
 ExpiresOption = Annotated[
     str | None, _option("--expires", "30d|DATE", "Expiry: a duration or a date.")
 ]
+OfOwnerOption = Annotated[str | None, _option("--owner", "O", "All rules of this owner.")]
+OfSymbolOption = Annotated[str | None, _option("--symbol", "SYMBOL", "All rules of this symbol.")]
 OwnerOption = Annotated[str | None, _option("--owner", "O", "Owner of the rule.")]
 NoteOption = Annotated[str | None, _option("--note", "T", "Note included in the alert.")]
 MessageOption = Annotated[

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -14,6 +14,8 @@ from lib.cli.options import (
     JsonOption,
     MessageOption,
     NoteOption,
+    OfOwnerOption,
+    OfSymbolOption,
     OwnerOption,
     RearmOption,
     RuleId,
@@ -25,7 +27,7 @@ from lib.cli.output import write_json, write_line
 from lib.cli.rule_views import rule_document, write_changed, write_rule, write_rules
 from lib.client.rule_store import RuleStore
 from lib.client.session import connected, now_microseconds
-from lib.formats.errors import CliError
+from lib.formats.errors import CliError, WrongUsage
 from lib.formats.words import (
     RuleWords,
     SetAside,
@@ -35,10 +37,11 @@ from lib.formats.words import (
     symbol_of,
 )
 from price_alerts.domain.conditions import RuleError
+from price_alerts.domain.progress import Status
 from price_alerts.domain.rules import Rule, check_rule_id
 
 RuleIds = Annotated[
-    list[str], typer.Argument(metavar="ID", help="Ids of rules; alerts list shows them.")
+    list[str] | None, typer.Argument(metavar="[ID]", help="Ids of rules; alerts list shows them.")
 ]
 
 
@@ -95,6 +98,7 @@ def list_rules(
         str | None, typer.Argument(metavar="SYMBOL", help="Only rules of this symbol.")
     ] = None,
     status: Annotated[ShownStatus | None, typer.Option(help="Only rules with this status.")] = None,
+    owner: OfOwnerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List rules by symbol and id."""
@@ -102,7 +106,11 @@ def list_rules(
     now = now_microseconds()
     with connected() as target:
         store = RuleStore(target.table)
-        rules = [rule for rule in store.rules(wanted) if status in (None, status_of(rule, now))]
+        rules = [
+            rule
+            for rule in _of_owner(store.rules(wanted), owner)
+            if status in (None, status_of(rule, now))
+        ]
         last_prices = store.last_prices(rule.symbol for rule in rules)
     if as_json:
         texts = {symbol: f"{price:f}" for symbol, price in last_prices.items()}
@@ -112,7 +120,14 @@ def list_rules(
     elif rules:
         write_rules(rules, last_prices, now)
     else:
-        write_line("no such rules" if symbol or status else "no rules")
+        write_line("no such rules" if symbol or status or owner else "no rules")
+
+
+def _of_owner(rules: Iterable[Rule | SetAside], owner: str | None) -> Iterator[Rule | SetAside]:
+    """Yield the rules of an owner; that of one that is set aside is unknown."""
+    for rule in rules:
+        if owner is None or (isinstance(rule, Rule) and rule.owner == owner):
+            yield rule
 
 
 def show(rule_id: RuleId, as_json: JsonOption = False) -> None:
@@ -126,36 +141,84 @@ def show(rule_id: RuleId, as_json: JsonOption = False) -> None:
         write_rule(rule, now_microseconds())
 
 
-def pause(rule_ids: RuleIds, as_json: JsonOption = False) -> None:
-    """Pause rules until they are resumed."""
-    _change("paused", RuleStore.pause, rule_ids, as_json)
+def pause(
+    rule_ids: RuleIds = None,
+    symbol: OfSymbolOption = None,
+    owner: OfOwnerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pause rules until they are resumed: by their ids, or all active ones of a symbol or owner."""
+    chosen = _Chosen(rule_ids or [], symbol, owner, (Status.ACTIVE,))
+    _change("paused", RuleStore.pause, chosen, as_json)
 
 
-def resume(rule_ids: RuleIds, as_json: JsonOption = False) -> None:
-    """Resume paused or triggered rules, as if newly added."""
-    _change("resumed", RuleStore.resume, rule_ids, as_json)
+def resume(
+    rule_ids: RuleIds = None,
+    symbol: OfSymbolOption = None,
+    owner: OfOwnerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Resume paused or triggered rules, as if newly added.
+
+    By their ids, or all paused ones of a symbol or owner.
+    """
+    chosen = _Chosen(rule_ids or [], symbol, owner, (Status.PAUSED,))
+    _change("resumed", RuleStore.resume, chosen, as_json)
 
 
-def remove(rule_ids: RuleIds, as_json: JsonOption = False) -> None:
-    """Remove rules; their firings stay in the history."""
-    _change("removed", RuleStore.remove, rule_ids, as_json)
+def remove(
+    rule_ids: RuleIds = None,
+    symbol: OfSymbolOption = None,
+    owner: OfOwnerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove rules, whose firings stay in the history: by their ids, or all of a symbol or owner."""
+    chosen = _Chosen(rule_ids or [], symbol, owner, tuple(Status))
+    _change("removed", RuleStore.remove, chosen, as_json)
+
+
+class _Chosen(NamedTuple):
+    """Rules as they are named: by their ids, or by a symbol and an owner."""
+
+    rule_ids: Sequence[str]
+    symbol: str | None
+    owner: str | None
+    statuses: Container[Status]
+
+    def check(self) -> None:
+        """Reject what names no rules, or names them twice."""
+        is_filter = self.symbol is not None or self.owner is not None
+        if is_filter == bool(self.rule_ids):
+            raise WrongUsage("name rules by their ids, or by --symbol and --owner")
+        for rule_id in self.rule_ids:
+            check_rule_id(rule_id)
+
+    def ids_in(self, store: RuleStore) -> list[str]:
+        """Return the ids, each once."""
+        if self.rule_ids:
+            return list(dict.fromkeys(self.rule_ids))
+        symbol = None if self.symbol is None else symbol_of(self.symbol)
+        return [
+            rule.rule_id
+            for rule in _of_owner(store.rules(symbol), self.owner)
+            if isinstance(rule, SetAside) or rule.progress.status in self.statuses
+        ]
 
 
 def _change(
     done: str,
     change: Callable[[RuleStore, str], Rule | SetAside],
-    rule_ids: Sequence[str],
+    chosen: _Chosen,
     as_json: bool,
 ) -> None:
     """Change rules one after the other; those that cannot be changed do not hold up the others."""
-    for rule_id in rule_ids:
-        check_rule_id(rule_id)
+    chosen.check()
     changed: list[Rule | SetAside] = []
     reasons: list[str] = []
     try:
         with connected() as target:
             store = RuleStore(target.table)
-            for rule_id in dict.fromkeys(rule_ids):
+            for rule_id in chosen.ids_in(store):
                 try:
                     rule = change(store, rule_id)
                 except (CliError, RuleError) as reason:  # a RuleError: it has another status
@@ -165,8 +228,10 @@ def _change(
                 if not as_json:
                     write_changed(done, rule)
     finally:  # what was done is said, whatever comes after it
-        if as_json and changed:
+        if as_json and not (reasons and not changed):
             documents = [rule_document(rule, now_microseconds()) for rule in changed]
-            write_json(documents[0] if len(rule_ids) == 1 else documents)
+            write_json(documents[0] if len(chosen.rule_ids) == 1 else documents)
     if reasons:
         raise CliError("; ".join(reasons))
+    if not changed and not as_json:
+        write_line("no such rules")

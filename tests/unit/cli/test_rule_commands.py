@@ -253,6 +253,37 @@ def test_several_rules_are_changed_and_one_that_cannot_be_does_not_hold_up_the_o
     assert (ended.exit_code, ended.out) == (1, "")
 
 
+def test_rules_are_chosen_by_symbol_and_owner(run: Run, replay: Replay) -> None:
+    for symbol, name, owner in (("AAPL", "a", "me"), ("AAPL", "b", ""), ("IBM", "c", "me")):
+        run("add", symbol, "above", "200", "--id", name, "--owner", owner)
+    replay("""
+        $ list --owner me
+        id symbol condition trigger status last fired owner
+        a AAPL above 200 once active never me
+        c IBM above 200 once active never me
+        $ pause --symbol aapl
+        paused a: AAPL above 200, once
+        paused b: AAPL above 200, once
+        $ pause --owner me
+        paused c: IBM above 200, once
+        $ pause --owner me
+        no such rules
+        $ resume --symbol AAPL --owner me
+        resumed a: AAPL above 200, once
+        $ remove
+        error: name rules by their ids, or by --symbol and --owner
+        ? 2
+        $ remove a --owner me
+        error: name rules by their ids, or by --symbol and --owner
+        ? 2
+        $ remove --symbol AAPL
+        removed a: AAPL above 200, once
+        removed b: AAPL above 200, once
+        """)
+    assert [rule["id"] for rule in run("remove", "--owner", "me", "--json").json] == ["c"]
+    assert run("remove", "--owner", "me", "--json").json == []
+
+
 def test_a_list_has_the_last_price_and_how_far_away_the_nearest_level_is(
     run: Run, replay: Replay, alerts: Table
 ) -> None:
