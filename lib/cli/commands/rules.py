@@ -172,7 +172,7 @@ def remove(
     owner: OfOwnerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove rules, whose firings stay in the history: by their ids, or all of a symbol or owner."""
+    """Remove rules: by their ids, or all of a symbol or owner. Firings stay in the history."""
     chosen = _Chosen(rule_ids or [], symbol, owner, tuple(Status))
     _change("removed", RuleStore.remove, chosen, as_json)
 
