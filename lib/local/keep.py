@@ -61,6 +61,7 @@ def keep(screen: Screen, folder: Path = FOLDER) -> None:
             _deploy(screen, folder, emulator, subscriber.arn)
             _note(noted, replace(stack, is_ready=True))
             screen.line("[green]ready[/] for ./alerts; its alerts are shown here")
+            screen.line(f"for other programs: export {_exported(stack)}")
             screen.doing("Waiting for alerts; Ctrl-C or make local-stop ends it")
             while True:
                 for firing in subscriber.receive():
@@ -88,6 +89,13 @@ def _running_alone(folder: Path) -> Iterator[IO[str]]:
             raise LocalError("make local runs already: make local-stop ends it") from None
         noted.truncate(0)
         yield noted
+
+
+def _exported(stack: LocalStack) -> str:
+    return (
+        f"AWS_ENDPOINT_URL={stack.endpoint} AWS_DEFAULT_REGION={stack.region} "
+        f"AWS_ACCESS_KEY_ID={stack.access_key_id} AWS_SECRET_ACCESS_KEY={stack.secret_access_key}"
+    )
 
 
 def _note(noted: IO[str], stack: LocalStack) -> None:
