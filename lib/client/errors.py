@@ -84,7 +84,10 @@ def _rejection(error: ClientError, environment: str, region: str) -> str:
 def _failure(error: BotoCoreError | ClientError | ResponseParserError) -> str:
     match error:
         case NoCredentialsError() | PartialCredentialsError():
-            return f"no AWS credentials: set AWS_PROFILE, or log in with aws sso login ({error})"
+            return (
+                "no AWS credentials: set AWS_PROFILE, log in with aws sso login, or try make local "
+                f"({error})"
+            )
         case CredentialRetrievalError() | LoginError() | SSOError() | TokenRetrievalError():
             return (
                 f"the AWS credentials are not available: log in again with aws sso login ({error})"

@@ -239,7 +239,7 @@ def test_a_failure_inside_aws_is_to_be_tried_again() -> None:
 
 
 ADDRESS = {"endpoint_url": "http://127.0.0.1:1/"}
-NONE, AGAIN = "no AWS credentials: set AWS_PROFILE, or log in", "the AWS credentials are not availa"
+NONE, AGAIN = "no AWS credentials: set AWS_PROFILE, log in", "the AWS credentials are not availa"
 UNREACHABLE = "AWS cannot be reached: check the network and AWS_ENDPOINT_URL"
 
 

@@ -59,7 +59,7 @@ def test_credentials_that_aws_rejects_are_to_be_renewed(code: str, text: str) ->
     [
         (
             NoCredentialsError(),
-            "no AWS credentials: set AWS_PROFILE, or log in with aws sso login "
+            "no AWS credentials: set AWS_PROFILE, log in with aws sso login, or try make local "
             "(Unable to locate credentials)",
         ),
         (
