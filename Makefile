@@ -41,7 +41,7 @@ test: setup ## run all tests that a change needs; coverage of lib/ must be compl
 
 .PHONY: unit
 unit: setup ## run the tests that need no deployment
-	@$(pytest) --cov --cov-report=term tests/unit
+	@$(pytest) tests/unit
 
 # What Lambda runs the function on (lib/stacks/alert_function.py).
 RUNTIME := python3.13
