@@ -30,7 +30,7 @@ def main(
         bool, typer.Option(help="A little of everything, to see that it runs; no real figures.")
     ] = False,
 ) -> None:
-    """Run all contests, and the model; some 30 minutes."""
+    """Run all contests, and the model; an hour."""
     if write and quick:
         raise typer.BadParameter("--write is for real figures: leave out --quick")
     scale = QUICK if quick else FULL
