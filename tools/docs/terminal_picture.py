@@ -6,6 +6,7 @@ The commands are run on a local stack of its own, and what they print is drawn:
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shlex
@@ -30,6 +31,9 @@ _COLUMNS = 106
 
 def main() -> None:
     """Start a local stack, run the commands, and draw what they print."""
+    parser = argparse.ArgumentParser(prog="tools.docs.terminal_picture", description=__doc__)
+    parser.add_argument("picture", nargs="?", type=Path, default=PICTURE)
+    picture = parser.parse_args().picture
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "TAP_LOCAL_FOLDER": folder}
         with subprocess.Popen(
@@ -47,7 +51,7 @@ def main() -> None:
             finally:
                 local.terminate()
                 local.communicate()
-    PICTURE.write_text(draw(dict(zip(_COMMANDS, printed, strict=True)), alert), "utf-8")
+    picture.write_text(draw(dict(zip(_COMMANDS, printed, strict=True)), alert), "utf-8")
 
 
 def draw(printed: dict[str, str], alert: str) -> str:

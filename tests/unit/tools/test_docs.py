@@ -6,6 +6,7 @@ import html
 import json
 import re
 import runpy
+import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -122,6 +123,44 @@ def test_the_picture_in_the_docs_is_the_one_that_is_drawn(
     drawn = (tmp_path / "picture.png").read_bytes()
     assert drawn.startswith(b"\x89PNG")
     assert abs(len(drawn) - dashboard_picture.PICTURE.stat().st_size) < len(drawn) / 4
+
+
+class Local:
+    """Stands in for a local stack."""
+
+    def __init__(self, *lines: str) -> None:
+        self.stdout = iter(lines)
+        self.is_ended = False
+
+    def __enter__(self) -> Local:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.is_ended
+
+    def terminate(self) -> None:
+        self.is_ended = True
+
+    def communicate(self) -> None:
+        assert self.is_ended
+
+
+@pytest.mark.parametrize(
+    "lines", [["error: no provider\n"], ["9 s  ready\n", "10 s  alert A is 2\n"]]
+)
+def test_the_picture_of_a_terminal_is_drawn_from_what_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]
+) -> None:
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: Local(*lines))
+    printed = subprocess.CompletedProcess([], 0, "said\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: printed)
+    picture = tmp_path / "terminal.svg"
+    if len(lines) == 1:
+        with pytest.raises(SystemExit, match="no provider"):
+            run(terminal_picture, picture, monkeypatch)
+    else:
+        run(terminal_picture, picture, monkeypatch)
+        assert ("said" in picture.read_text(), "alert" in picture.read_text()) == (True, True)
 
 
 def test_the_picture_of_a_terminal_shows_commands_and_alert_and_loads_nothing() -> None:
