@@ -228,10 +228,12 @@ def _change(
                 if not as_json:
                     write_changed(done, rule)
     finally:  # what was done is said, whatever comes after it
-        if as_json and not (reasons and not changed):
+        if as_json and changed:
             documents = [rule_document(rule, now_microseconds()) for rule in changed]
             write_json(documents[0] if len(chosen.rule_ids) == 1 else documents)
     if reasons:
         raise CliError("; ".join(reasons))
-    if not changed and not as_json:
+    if not changed and as_json:
+        write_json([])
+    elif not changed:
         write_line("no such rules")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from price_alerts.adapters.items import rule_key, state_key
+from tests.unit.client.doubles import answer_with, refusal
 from tests.unit.doubles import NOW
 
 if TYPE_CHECKING:
@@ -251,6 +252,15 @@ def test_several_rules_are_changed_and_one_that_cannot_be_does_not_hold_up_the_o
     assert (ended.exit_code, [rule["id"] for rule in json.loads(ended.out)]) == (1, ["a", "b"])
     ended = run("remove", "none", "--json")
     assert (ended.exit_code, ended.out) == (1, "")
+
+
+@pytest.mark.parametrize("words", ["pause a", "resume a b", "remove --owner me"])
+def test_json_does_not_hide_why_nothing_was_changed(run: Run, alerts: Table, words: str) -> None:
+    for operation in ("BatchGetItem", "Query", "Scan"):
+        answer_with(alerts.meta.client, operation, lambda _: refusal("AccessDeniedException"))
+    ended = run(*words.split(), "--json")
+    assert ended.exit_code == 1
+    assert ended.error.startswith("the AWS credentials do not allow ")
 
 
 def test_rules_are_chosen_by_symbol_and_owner(run: Run, replay: Replay) -> None:
