@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.scale import Scale
 from benchmarks.stage import OURS, THRESHOLD, Stage
+from lib.client.status import QueueStatus, read_queue
 from lib.client.subscriber import Subscriber, wait_for
 
 _SEED_LIKE = Path(__file__).with_name("seed_like.py")
@@ -69,9 +70,7 @@ def _send(sqs: Any, queue_url: str, symbol: str, price: int) -> None:
 
 
 def _is_empty(sqs: Any, queue_url: str) -> bool:
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    counts = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
-    return not any(int(counts[name]) for name in names)
+    return read_queue(sqs, queue_url) == QueueStatus(0, 0, 0)
 
 
 def _await(subscriber: Subscriber, symbol: str) -> None:

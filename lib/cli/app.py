@@ -38,9 +38,9 @@ COMMANDS = {
     "dlq list": "dead_letters.list_letters",
     "dlq redrive": "dead_letters.redrive_letters",
 }
-# Levels may be below 0: -5 is no option.
 _WHERE = {"--environment": "TAP_ENVIRONMENT", "--profile": "AWS_PROFILE", "--region": "AWS_REGION"}
 _EPILOG = f"{', '.join(_WHERE)}: see alerts --help"
+# Levels may be below 0: -5 is no option.
 _WITH_LEVELS = ("add", "edit")
 _OPTIONS: Any = {"add_completion": False, "pretty_exceptions_enable": False}
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -123,7 +123,7 @@ def _app() -> typer.Typer:
 
 
 def _where(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Take the options that say where the stack is out of what was typed, wherever they stand.
+    """Take the options that say where the stack is out of what was typed, wherever they are.
 
     Returns
     -------

@@ -42,7 +42,7 @@ from price_alerts.adapters.store import (
 from price_alerts.adapters.symbol_index import read_all
 from price_alerts.domain.portions import portions
 from price_alerts.domain.progress import NOTHING_YET, Status
-from price_alerts.domain.rules import Rule, begins_anew, edited, paused, resumed
+from price_alerts.domain.rules import Rule, edited, paused, resumed, starts_over
 from price_alerts.domain.state import State
 from price_alerts.domain.windows import EXTREMES, lines_of
 
@@ -168,16 +168,16 @@ class RuleStore:
         def attempt(item: Item) -> Rule | None:
             before = _readable(item)
             after = edited(before, change(before))
-            is_anew = begins_anew(before, after)
+            is_started_over = starts_over(before, after)
 
             def in_effect(state: State) -> Rule:
-                if is_anew:
+                if is_started_over:
                     return _taking_effect(after, state)
                 return replace(after, revision=state.version + 1)
 
             def actions(state: State) -> list[Action]:
                 new = [new_rule_key(after.symbol, rule_id)]
-                is_new = is_anew or bool(list(self._read(new)))
+                is_new = is_started_over or bool(list(self._read(new)))
                 return self._actions.editing(item, before, in_effect(state), is_new=is_new)
 
             active = [after] if after.progress.status is Status.ACTIVE else []

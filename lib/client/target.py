@@ -98,8 +98,9 @@ class Target:
         CliError
             If neither names one.
         """
-        region = self._region or (self.local and self.local.region)
-        region = region or region_of_environment(os.environ) or self._session.region_name
+        if self.local:
+            return self.local.region
+        region = self._region or region_of_environment(os.environ) or self._session.region_name
         if region:
             return region
         try:

@@ -113,7 +113,7 @@ def _port(folder: Path) -> int:
     wait_for(
         partial(is_free, port),  # one that was killed a moment ago still writes down what is in it
         f"another program has port {port}, on which the stack in {folder.name}/ is: end that, "
-        f"or delete {folder.name}/ to begin anew",
+        f"or delete {folder.name}/ to start over",
         _PATIENCE_SECONDS,
         _POLL_SECONDS,
     )

@@ -51,7 +51,7 @@ def edit(  # noqa: PLR0913, PLR0917  # each is an argument or an option
 ) -> None:
     """Change a rule; what is not given stays, and an empty text removes it.
 
-    With another condition, trigger, cooldown or rearm it begins anew, like one resumed; with
+    With another condition, trigger, cooldown or rearm it starts over, like one resumed; with
     other texts or another expiry it goes on.
     """
     check_rule_id(rule_id)

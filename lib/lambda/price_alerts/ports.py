@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from price_alerts.domain.notices import Notice
 from price_alerts.domain.rules import Rule
@@ -11,6 +11,9 @@ from price_alerts.domain.state import Firing, Outbox, State
 from price_alerts.domain.watches import Index
 
 MAX_NOTICES_PER_PUBLISH = 10  # SNS PublishBatch: entries in a request
+
+# Maps a function over things, like `map`; or a pool's, in several threads.
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
 class Conflict(Exception):

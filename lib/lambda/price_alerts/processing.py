@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from threading import Lock
-from typing import Any
 
 from price_alerts.batch import Batch
 from price_alerts.domain.engine import evaluate
@@ -26,6 +25,7 @@ from price_alerts.ports import (
     MAX_NOTICES_PER_PUBLISH,
     Busy,
     Conflict,
+    Each,
     Published,
     Publisher,
     Settled,
@@ -46,8 +46,6 @@ _MAX_RETRIES = 5  # of a delivery that fails
 _BUSY_SECONDS = (0.01, 0.04)
 # Requests to SNS, and changes of rules, before the time is checked again.
 _REQUESTS_AT_ONCE, _CHANGES_AT_ONCE = 8, 40
-
-Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
 class PublishError(Exception):

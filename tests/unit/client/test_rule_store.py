@@ -220,7 +220,7 @@ def test_a_rule_with_other_texts_or_another_expiry_goes_on(
 
 @pytest.mark.parametrize("change", [{"terms": ABOVE.terms}, {"cooldown_seconds": 9}], ids=str)
 @pytest.mark.parametrize("progress", [DISARMED, FIRED], ids=str)
-def test_a_rule_that_triggers_otherwise_begins_anew_with_its_cooldown(
+def test_a_rule_that_triggers_otherwise_starts_over_with_its_cooldown(
     store: Bench, progress: Progress, change: dict[str, Any]
 ) -> None:
     seen(store, CROSSES, progress)

@@ -29,11 +29,11 @@ from price_alerts.adapters.items import (
     watch_items,
 )
 from price_alerts.adapters.state_items import firing_item, state_attributes, state_of
-from price_alerts.adapters.symbol_index import Each, SymbolIndex, read_all
+from price_alerts.adapters.symbol_index import SymbolIndex, read_all
 from price_alerts.domain.portions import portions
 from price_alerts.domain.progress import Progress, Status
 from price_alerts.domain.state import Firing, Outbox, State
-from price_alerts.ports import Busy, Conflict, Settled
+from price_alerts.ports import Busy, Conflict, Each, Settled
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

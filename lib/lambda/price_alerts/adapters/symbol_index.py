@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from price_alerts.adapters.items import (
@@ -17,13 +17,12 @@ from price_alerts.adapters.items import (
 from price_alerts.domain.portions import portions
 from price_alerts.domain.rules import Rule
 from price_alerts.domain.watches import NEW, Watch
+from price_alerts.ports import Each
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 _MAX_KEYS_PER_READ = 100  # DynamoDB, BatchGetItem
-
-Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
 class SymbolIndex:

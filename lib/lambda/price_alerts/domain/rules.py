@@ -130,23 +130,23 @@ def resumed(rule: Rule) -> Rule:
     """
     if rule.progress.status is Status.ACTIVE:
         raise RuleError(f"{rule.rule_id} is active already")
-    return _begun_anew(rule, Status.ACTIVE)
+    return _started_over(rule, Status.ACTIVE)
 
 
 def edited(rule: Rule, wanted: Rule) -> Rule:
     """Return the rule as it is wanted, of the same id and symbol.
 
-    With another condition or trigger it begins anew, like one resumed, unless it is paused. With
+    With another condition or trigger it starts over, like one resumed, unless it is paused. With
     other texts or another expiry it goes on as it is.
     """
     after = replace(wanted, since=rule.since, revision=rule.revision, progress=rule.progress)
-    if not begins_anew(rule, after):
+    if not starts_over(rule, after):
         return after
     is_paused = rule.progress.status is Status.PAUSED
-    return _begun_anew(after, Status.PAUSED if is_paused else Status.ACTIVE)
+    return _started_over(after, Status.PAUSED if is_paused else Status.ACTIVE)
 
 
-def begins_anew(rule: Rule, after: Rule) -> bool:
+def starts_over(rule: Rule, after: Rule) -> bool:
     """Return whether an edited rule triggers differently."""
     return any(
         getattr(rule, name) != getattr(after, name)
@@ -154,6 +154,6 @@ def begins_anew(rule: Rule, after: Rule) -> bool:
     )
 
 
-def _begun_anew(rule: Rule, status: Status) -> Rule:
+def _started_over(rule: Rule, status: Status) -> Rule:
     progress = replace(rule.progress, status=status, disarmed=None, trail=NO_TRAIL)
     return replace(rule, progress=progress)
