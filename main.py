@@ -33,11 +33,9 @@ def main() -> None:
         for warning in backend.warnings:
             print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  # the command's own output
 
-    # jsii starts Node when it is first imported, and would warn there of the age of Node 20.
-    os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
-    from cdktf import App  # noqa: PLC0415  # after the line above
+    from cdktf import App  # noqa: PLC0415  # it starts Node, which must not delay what is above
 
-    from lib.stacks.backend_block import apply_backend  # noqa: PLC0415  # likewise
+    from lib.stacks.backend_block import apply_backend  # noqa: PLC0415  # it imports cdktf
 
     with tempfile.TemporaryDirectory() as folder:
         app = App()

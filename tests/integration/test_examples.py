@@ -52,9 +52,10 @@ def test_the_subscriber_gets_each_alert_once(
         Principal="sns.amazonaws.com",
         SourceArn=deployed.outputs["topic_arn"],
     )
-    deployed.emulator.client("sns").subscribe(
+    sns = deployed.emulator.client("sns")
+    subscription = sns.subscribe(
         TopicArn=deployed.outputs["topic_arn"], Protocol="lambda", Endpoint=arn
-    )
+    )["SubscriptionArn"]
     alerts.run("add", symbol, "crosses-up", "5", "--note", "sell half")
     alerts.run("publish", f"{symbol}=4", f"{symbol}=6")
     logs = deployed.emulator.client("logs")
@@ -74,6 +75,7 @@ def test_the_subscriber_gets_each_alert_once(
         assert eventually(lambda: len(printed()) == 2)
         assert printed() == [f"{symbol} is at 6: sell half", f"{symbol} is at 7: up it went"]
     finally:
+        sns.unsubscribe(SubscriptionArn=subscription)
         functions.delete_function(FunctionName=arn)
 
 

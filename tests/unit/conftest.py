@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache, partial
@@ -29,9 +28,6 @@ from tests.unit.quick_dynamodb import quick_dynamodb
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
-
-# Read when cdktf is first imported, which starts Node.
-os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 
 # The same examples every time: who sees a red build can repeat it.
 settings.register_profile("repeatable", deadline=None, derandomize=True)

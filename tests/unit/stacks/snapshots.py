@@ -7,7 +7,6 @@ has what settings change in prod, and what the options of tap-state and tap-ci c
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 from collections.abc import Callable, Mapping
@@ -16,7 +15,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
+import lib.stacks  # noqa: F401  # it prepares the Node that cdktf starts
+
+# isort: split
 
 import cdktf
 from cdktf import TerraformStack

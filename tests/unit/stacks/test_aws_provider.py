@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -43,6 +46,21 @@ def test_a_submodule_of_a_bare_package_is_imported_without_the_package(
     spec = sys.modules["slow_package"].__spec__
     assert spec
     assert spec.origin == str(folder / "__init__.py")
+
+
+def test_in_node_the_bindings_index_loads_a_module_when_it_is_used(tmp_path: Path) -> None:
+    bindings = tmp_path / "@cdktf" / "provider-aws" / "lib"
+    for name, text in {
+        "index.js": "exports.quick = require('./quick'); exports.slow = require('./slow');",
+        "quick/index.js": "exports.answer = require('./deeper').answer;",
+        "quick/deeper.js": "exports.answer = 42;",
+        "slow/index.js": "throw new Error('the slow way');",
+    }.items():
+        (bindings / name).parent.mkdir(parents=True, exist_ok=True)
+        (bindings / name).write_text(text)
+    script = f"console.log(require({json.dumps(str(bindings))}).quick.answer)"
+    printed = subprocess.check_output(["node", "-e", script], env=os.environ, text=True)
+    assert printed == "42\n"
 
 
 def test_a_package_that_was_imported_before_stays_as_it_is() -> None:
