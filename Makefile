@@ -13,6 +13,8 @@ ARGS ?=
 venv := .venv/bin
 
 export CHECKPOINT_DISABLE := 1
+# Without it, pytest and every command that is started would compile all modules each time.
+unexport PYTHONDONTWRITEBYTECODE
 export TAP_ENVIRONMENT := $(ENV)
 
 .PHONY: help

@@ -44,16 +44,25 @@ class Deployed:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is here; what destroys the deployment comes last.
+    """Mark what is here, and put it in order.
 
-    Each worker has a deployment of its own, and takes whole files, in their order.
+    Each worker has a deployment of its own, and takes whole files, in their order. Files that make
+    more deployments take longest, so they come first; what destroys the deployment comes last.
     """
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            # Set-up counts: test_state makes several deployments, beside two other workers.
-            item.add_marker(pytest.mark.timeout(1_800))
-            item.add_marker(pytest.mark.integration)
-    items.sort(key=lambda item: item.get_closest_marker("destroys") is not None)
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    shared = {item.path for item in ours if "deployed" in getattr(item, "fixturenames", ())}
+    for item in ours:
+        # Set-up counts: test_state makes several deployments, beside two other workers.
+        item.add_marker(pytest.mark.timeout(1_800))
+        item.add_marker(pytest.mark.integration)
+    ours.sort(
+        key=lambda item: (
+            item.path in shared,
+            item.get_closest_marker("destroys") is not None,
+        )
+    )
+    others = [item for item in items if Path(__file__).parent not in item.path.parents]
+    items[:] = [*ours, *others]
 
 
 @pytest.fixture(scope="session")

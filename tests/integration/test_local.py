@@ -23,7 +23,6 @@ class Local:
             **own_environment(),
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "HOME": str(folder),
             "TAP_LOCAL_FOLDER": str(folder / "local"),
             "TF_CLI_CONFIG_FILE": os.environ.get("TF_CLI_CONFIG_FILE", ""),
         }

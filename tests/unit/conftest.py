@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import boto3
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, Loader
 from hypothesis import settings
 from moto import mock_aws
 from pytest_socket import disable_socket, enable_socket
@@ -57,16 +57,29 @@ class CurrentStdout:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _models_read_once() -> Iterator[None]:
-    """Most of the time that a client takes goes to files that are the same for the next one."""
+def _quick_clients() -> Iterator[None]:
+    """Do once what boto3 and moto do for each client and each account, and what takes them long."""
     load = JSONFileLoader.load_file
     read = cache(partial(load, JSONFileLoader()))
+    list_services = Loader.list_available_services
+    services: dict[tuple[str, ...], list[str]] = {}
 
     def load_once(loader: JSONFileLoader, path: str) -> Any:
         # moto changes what it reads of SQS.
         return load(loader, path) if "sqs" in Path(path).parts else read(path)
 
-    with patch.object(JSONFileLoader, "load_file", load_once):
+    def list_once(loader: Loader, type_name: str) -> list[str]:
+        key = (type_name, *loader.search_paths)
+        if key not in services:
+            services[key] = list_services(loader, type_name)
+        return services[key]
+
+    with (
+        patch.object(JSONFileLoader, "load_file", load_once),
+        patch.object(Loader, "list_available_services", list_once),
+        # It answers the requests library, too, which nothing here uses.
+        patch("moto.core.models.RESPONSES_METHODS", ()),
+    ):
         yield
 
 
