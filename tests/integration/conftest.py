@@ -8,16 +8,18 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from lib.cli.app import main
 from lib.client.subscriber import Subscriber
-from lib.local.command_line import CommandLine
-from lib.local.deployment import QUICK_RETRIES, Deployment
+from lib.local.deployment import ENVIRONMENT, QUICK_RETRIES, Deployment, own_environment
 from lib.local.emulator import Emulator, running_emulator
 from lib.local.replay import Pipeline, find_pipeline
 from lib.local.toolchain import Toolchain, find_toolchain
@@ -155,10 +157,37 @@ def deployed(
     return Deployed(deployment, emulator, outputs, pipeline, subscriber)
 
 
+class Alerts:
+    """``./alerts`` for an embedded AWS, in this process: a new one would take a second each time.
+
+    What a process of its own prints is held against README and the docs by test_readme.
+    """
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._environment = {
+            **own_environment(),
+            **emulator.variables,
+            "AWS_DEFAULT_REGION": emulator.region,
+            "TAP_ENVIRONMENT": ENVIRONMENT,
+        }
+
+    def run(self, *words: str) -> str:
+        """Run a command that must work, and return what it prints."""
+        out, err = StringIO(), StringIO()
+        with (
+            patch.dict(os.environ, self._environment, clear=True),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            exit_code = main(words)
+        assert exit_code == 0, err.getvalue()
+        return out.getvalue()
+
+
 @pytest.fixture(scope="session")
-def alerts(deployed: Deployed) -> CommandLine:
+def alerts(deployed: Deployed) -> Alerts:
     """The operator's command line."""
-    return CommandLine(deployed.emulator)
+    return Alerts(deployed.emulator)
 
 
 @pytest.fixture
@@ -200,10 +229,12 @@ def reconfigured(deployed: Deployed, timeout_seconds: int, **variables: str) -> 
 
 
 def eventually(is_so: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> bool:
-    """Poll until something is so: the emulator raises no event."""
+    """Poll until something is so, ever less often: the emulator raises no event."""
     give_up_at = time.monotonic() + patience_seconds
+    pause_seconds = 0.05
     while not (found := is_so()) and time.monotonic() < give_up_at:
-        time.sleep(0.05)
+        time.sleep(pause_seconds)
+        pause_seconds = min(1.0, 1.5 * pause_seconds)
     return found
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lib.local.command_line import CommandLine
 from lib.local.emulator import Emulator
 from tests.integration.conftest import (
     FEED,
+    Alerts,
     Deployed,
     allow_batches,
     eventually,
@@ -73,7 +73,7 @@ def without(deployed: Deployed, action: str) -> Iterator[None]:
 
 
 @pytest.fixture
-def goes_through(deployed: Deployed, alerts: CommandLine, symbol: str) -> Callable[[], bool]:
+def goes_through(deployed: Deployed, alerts: Alerts, symbol: str) -> Callable[[], bool]:
     """Tells whether a price that a rule waits for is dealt with, as often as it is asked."""
     alerts.run("add", symbol, "crosses-up", "120", "--id", f"up-{symbol}".lower())
     low, high = uuid.uuid4().hex, uuid.uuid4().hex
@@ -105,7 +105,7 @@ def test_without_one_of_its_actions_a_price_waits_until_it_is_back(
 
 @pytest.mark.parametrize("action", TO_BEGIN_AGAIN)
 def test_without_one_of_these_a_symbol_whose_state_is_lost_waits_until_it_is_back(
-    deployed: Deployed, alerts: CommandLine, symbol: str, action: str
+    deployed: Deployed, alerts: Alerts, symbol: str, action: str
 ) -> None:
     alerts.run("add", symbol, "above", "120", "--id", f"above-{symbol}".lower())
     deployed.emulator.client("dynamodb").delete_item(

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lib.local.command_line import CommandLine
-from tests.integration.conftest import Deployed, counted, eventually, reconfigured
+from tests.integration.conftest import Alerts, Deployed, counted, eventually, reconfigured
 
 RULES = 1_000
 TIMEOUT_SECONDS = 4  # in which not all of them fire
@@ -37,7 +36,7 @@ def state_size_bytes(deployed: Deployed, symbol: str) -> int:
 
 
 def test_a_burst_takes_as_many_invocations_as_it_takes_and_each_rule_fires_once(
-    deployed: Deployed, alerts: CommandLine, symbol: str, rules_file: str
+    deployed: Deployed, alerts: Alerts, symbol: str, rules_file: str
 ) -> None:
     assert alerts.run("import", rules_file) == f"added {RULES} rules\n"
     path: list[dict[str, Any]] = [

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from lib.local.command_line import CommandLine
-from tests.integration.conftest import THRESHOLD, Deployed, eventually
+from tests.integration.conftest import THRESHOLD, Alerts, Deployed, eventually
 
 Send = Callable[[str], str]
 
@@ -21,9 +20,7 @@ def send(deployed: Deployed) -> Iterator[Send]:
     sqs.purge_queue(QueueUrl=url)
 
 
-def test_a_dead_letter_is_listed_with_the_handlers_own_reason(
-    alerts: CommandLine, send: Send
-) -> None:
+def test_a_dead_letter_is_listed_with_the_handlers_own_reason(alerts: Alerts, send: Send) -> None:
     message_id = send('{"symbol": "AAPL", "price": "a lot"}')
     letters = {
         letter["message_id"]: letter for letter in json.loads(alerts.run("dlq", "list", "--json"))
@@ -33,7 +30,7 @@ def test_a_dead_letter_is_listed_with_the_handlers_own_reason(
 
 
 def test_a_dead_letter_that_is_sent_back_is_dealt_with(
-    alerts: CommandLine, send: Send, symbol: str
+    alerts: Alerts, send: Send, symbol: str
 ) -> None:
     send(json.dumps({"symbol": symbol, "price": THRESHOLD + 1}))
     assert json.loads(alerts.run("dlq", "redrive", "--json"))["moved"] >= 1

@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lib.local.command_line import CommandLine
-from tests.integration.conftest import Deployed, eventually
+from tests.integration.conftest import Alerts, Deployed, eventually
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def test_the_feed_sends_prices(deployed: Deployed, alerts: CommandLine, symbol: str) -> None:
+def test_the_feed_sends_prices(deployed: Deployed, alerts: Alerts, symbol: str) -> None:
     variables = {**deployed.emulator.variables, "AWS_DEFAULT_REGION": deployed.emulator.region}
     alerts.run("add", symbol, "above", "0", "--id", f"feed-{symbol}")
     command = [sys.executable, str(EXAMPLES / "feed.py"), deployed.outputs["queue_url"], symbol]
@@ -31,7 +30,7 @@ def test_the_feed_sends_prices(deployed: Deployed, alerts: CommandLine, symbol: 
 
 
 def test_the_subscriber_gets_each_alert_once(
-    deployed: Deployed, alerts: CommandLine, symbol: str
+    deployed: Deployed, alerts: Alerts, symbol: str
 ) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
@@ -90,7 +89,7 @@ def alert(symbol: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ["stocks.yaml", "crypto.yaml"])
-def test_the_rules_can_be_imported(alerts: CommandLine, name: str) -> None:
+def test_the_rules_can_be_imported(alerts: Alerts, name: str) -> None:
     file = EXAMPLES / name
     ids = [rule["id"] for rule in yaml.safe_load(file.read_text("utf-8"))]
     alerts.run("import", str(file))

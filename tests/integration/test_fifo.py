@@ -7,11 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lib.local.command_line import CommandLine
 from lib.local.deployment import QUICK_RETRIES, Deployment
 from lib.local.emulator import running_emulator
 from lib.local.toolchain import Toolchain
-from tests.integration.conftest import eventually
+from tests.integration.conftest import Alerts, eventually
 
 POISON = '{"symbol": "AAPL", "price": "a lot"}'
 
@@ -23,7 +22,7 @@ def test_a_bad_message_holds_up_nothing_that_comes_with_it_and_is_given_up(
         settings = {**QUICK_RETRIES, "queue_type": "fifo", "late_ticks": 0, "max_receive_count": 2}
         outputs = Deployment(tmp_path, toolchain, emulator, settings).deploy()
         assert outputs["queue_url"].endswith("/tap-dev-prices.fifo")
-        alerts, sqs = CommandLine(emulator), emulator.client("sqs")
+        alerts, sqs = Alerts(emulator), emulator.client("sqs")
 
         def fired(symbol: str) -> list[str]:
             history: list[dict[str, Any]] = json.loads(alerts.run("history", symbol, "--json"))

@@ -17,11 +17,10 @@ from typing import Any
 import pytest
 import yaml
 
-from lib.local.command_line import CommandLine
 from price_alerts.domain.ticks import format_timestamp
 from tests.histories import play, random_history
 from tests.history_writer import EXACT, Event
-from tests.integration.conftest import THRESHOLD, Deployed, invoke
+from tests.integration.conftest import THRESHOLD, Alerts, Deployed, invoke
 from tests.oracle import HIGH_PRICE, Oracle, Spec
 
 Told = tuple[str, str, str | None, str | None]
@@ -30,7 +29,7 @@ Told = tuple[str, str, str | None, str | None]
 class Driver:
     """Plays a history on the pipeline, with symbols and ids that no other test uses."""
 
-    def __init__(self, deployed: Deployed, alerts: CommandLine, file: Path, random: Random) -> None:
+    def __init__(self, deployed: Deployed, alerts: Alerts, file: Path, random: Random) -> None:
         self._deployed = deployed
         self._alerts = alerts
         self._file = file
@@ -114,7 +113,7 @@ def without_expiry(event: Event) -> Event:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_pipeline_fires_as_the_oracle_does(
-    deployed: Deployed, alerts: CommandLine, tmp_path: Path, seed: int
+    deployed: Deployed, alerts: Alerts, tmp_path: Path, seed: int
 ) -> None:
     random = Random(seed)
     history = [without_expiry(event) for event in random_history(random, records=30)]

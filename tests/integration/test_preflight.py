@@ -15,11 +15,10 @@ import pytest
 
 from lib.config.settings import Settings
 from lib.deploy.next_steps import next_steps
-from lib.local.command_line import CommandLine
 from lib.local.deployment import ENVIRONMENT
 from lib.local.emulator import Emulator, running_emulator
 from lib.local.toolchain import Toolchain
-from tests.integration.conftest import Deployed, eventually
+from tests.integration.conftest import Alerts, Deployed, eventually
 from tests.integration.laptop import Laptop
 
 REGION = {"AWS_REGION": "us-east-1"}
@@ -202,7 +201,7 @@ def test_what_may_not_be_seen_is_warned_of(
 # --- after a deployment ------------------------------------------------------------------
 
 
-def test_what_is_to_be_tried_works(deployed: Deployed, alerts: CommandLine) -> None:
+def test_what_is_to_be_tried_works(deployed: Deployed, alerts: Alerts) -> None:
     lines = next_steps(Settings(environment=ENVIRONMENT, region="us-east-1"))
     add, publish, history, status = (line.split()[1:] for line in lines if "./alerts" in line)
     added = alerts.run(*add)
@@ -237,7 +236,7 @@ def count_subscriptions(deployed: Deployed, topic: str) -> int:
 
 
 def test_what_will_be_lost_is_told_before_it_is_destroyed(
-    stranger: Laptop, deployed: Deployed, alerts: CommandLine, symbol: str
+    stranger: Laptop, deployed: Deployed, alerts: Alerts, symbol: str
 ) -> None:
     alerts.run("add", symbol, "above", "7", "--id", symbol.lower())
     exit_code, output = stranger.make("destroy", "dev")  # of an empty state: nothing is destroyed

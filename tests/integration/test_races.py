@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
-from lib.local.command_line import CommandLine
 from tests.integration.conftest import (
     USUAL_TIMEOUT_SECONDS,
+    Alerts,
     Deployed,
     counted,
     eventually,
@@ -28,7 +28,7 @@ from tests.integration.conftest import (
 from tests.oracle import Oracle, Spec
 
 TICKS = 15  # as many as may swap places
-SYMBOLS = 6
+SYMBOLS = 3
 INVOCATIONS_AT_ONCE = 8
 SECOND = 1_000_000
 BEGIN = 1_767_225_600  # 2026-01-01
@@ -50,12 +50,12 @@ def finish(deployed: Deployed, one: tuple[str, str]) -> None:
     assert eventually(lambda: invoke(deployed, one) == {"batchItemFailures": []})
 
 
-def fired(alerts: CommandLine, symbol: str) -> Counter[str]:
+def fired(alerts: Alerts, symbol: str) -> Counter[str]:
     return Counter(f["rule_id"] for f in json.loads(alerts.run("history", symbol, "--json")))
 
 
 def test_invocations_that_race_come_to_what_one_after_another_would(
-    deployed: Deployed, alerts: CommandLine, tmp_path: Path
+    deployed: Deployed, alerts: Alerts, tmp_path: Path
 ) -> None:
     random = Random("races")
     symbols = [f"R{uuid.uuid4().hex[:10].upper()}" for _ in range(SYMBOLS)]
@@ -131,7 +131,7 @@ def wait_for_ups(flowing: Callable[[], int], count: int) -> None:
 
 def test_rules_change_while_prices_flow(
     deployed: Deployed,
-    alerts: CommandLine,
+    alerts: Alerts,
     symbol: str,
     flowing: Callable[[], int],
 ) -> None:

@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lib.local.command_line import CommandLine
-from tests.integration.conftest import Deployed
+from tests.integration.conftest import Alerts, Deployed
 
 
 def test_the_rules_of_a_restored_table_can_be_had_back(
-    deployed: Deployed, alerts: CommandLine, symbol: str, tmp_path: Path
+    deployed: Deployed, alerts: Alerts, symbol: str, tmp_path: Path
 ) -> None:
     dynamodb = deployed.emulator.client("dynamodb")
     live, restored = deployed.outputs["table_name"], f"restored-{symbol}"

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from lib.client.subscriber import Subscriber
-from lib.local.command_line import CommandLine
-from tests.integration.conftest import Deployed, eventually, invoke
+from tests.integration.conftest import Alerts, Deployed, eventually, invoke
 
 
 @pytest.fixture
@@ -31,13 +30,13 @@ def publish(deployed: Deployed, symbol: str) -> Callable[..., None]:
     return publish
 
 
-def history(alerts: CommandLine, symbol: str) -> list[dict[str, Any]]:
+def history(alerts: Alerts, symbol: str) -> list[dict[str, Any]]:
     firings: list[dict[str, Any]] = json.loads(alerts.run("history", symbol, "--json"))
     return firings
 
 
 def test_a_rule_tells_once_what_it_was_added_for(
-    alerts: CommandLine, symbol: str, publish: Callable[..., None]
+    alerts: Alerts, symbol: str, publish: Callable[..., None]
 ) -> None:
     alerts.run("add", symbol, "crosses-up", "90", "--id", f"{symbol}-up", "--note", "sell")
     publish("89", "91", "89", "91")
@@ -49,7 +48,7 @@ def test_a_rule_tells_once_what_it_was_added_for(
 
 
 def test_a_removed_rule_fires_no_more(
-    alerts: CommandLine, symbol: str, publish: Callable[..., None]
+    alerts: Alerts, symbol: str, publish: Callable[..., None]
 ) -> None:
     alerts.run("add", symbol, "crosses", "90", "--trigger", "every", "--id", f"{symbol}-x")
     publish("89", "91")
@@ -59,7 +58,7 @@ def test_a_removed_rule_fires_no_more(
 
 
 def test_a_price_that_is_published_by_the_command_line_is_announced(
-    alerts: CommandLine, symbol: str
+    alerts: Alerts, symbol: str
 ) -> None:
     alerts.run("add", symbol, "above", "90", "--id", f"{symbol}-above")
     alerts.run("publish", f"{symbol}=91")
@@ -96,7 +95,7 @@ def subscribed(deployed: Deployed, symbol: str) -> Iterator[Callable[..., Callab
 
 
 def test_a_filter_policy_lets_through_what_it_names(
-    alerts: CommandLine,
+    alerts: Alerts,
     symbol: str,
     publish: Callable[..., None],
     subscribed: Callable[..., Callable[[], list[str]]],
@@ -116,7 +115,7 @@ def test_a_filter_policy_lets_through_what_it_names(
 
 
 def test_people_get_the_sentence_from_a_topic_of_their_own(
-    alerts: CommandLine,
+    alerts: Alerts,
     symbol: str,
     publish: Callable[..., None],
     subscribed: Callable[..., Callable[[], list[str]]],
