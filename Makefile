@@ -92,7 +92,7 @@ simulate: setup ## play random histories in a simulated AWS, and count what is l
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m tests.simulation $(ARGS)
 
 .PHONY: soak
-soak: setup ## send 200,000 prices while invocations are killed, and count what is lost
+soak: setup ## send 100,000 prices while invocations are killed, and count what is lost
 	@PYTHONPATH=.:lib/lambda $(venv)/python -m tests.soak $(ARGS)
 
 .PHONY: bench

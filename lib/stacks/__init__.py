@@ -15,9 +15,8 @@ def _prepare_node() -> None:
     os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
     # JSON's quotes are those that Node asks for where a path has blanks.
     option = f"--require {json.dumps(str(Path(__file__).with_name('quick_bindings.cjs')))}"
-    options = os.environ.get("NODE_OPTIONS", "")
-    if option not in options:
-        os.environ["NODE_OPTIONS"] = f"{options} {option}".lstrip()
+    options = os.environ.get("NODE_OPTIONS", "").replace(option, "").rstrip()  # of a parent
+    os.environ["NODE_OPTIONS"] = f"{options} {option}".lstrip()
 
 
 _prepare_node()

@@ -228,6 +228,13 @@ def reconfigured(deployed: Deployed, timeout_seconds: int, **variables: str) -> 
         )
 
 
+@pytest.fixture
+def time_enough(deployed: Deployed) -> Iterator[None]:
+    """No invocation is killed because this machine is slow."""
+    with reconfigured(deployed, USUAL_TIMEOUT_SECONDS):
+        yield
+
+
 def eventually(is_so: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> bool:
     """Poll until something is so, ever less often: the emulator raises no event."""
     give_up_at = time.monotonic() + patience_seconds

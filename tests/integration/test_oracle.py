@@ -23,6 +23,8 @@ from tests.history_writer import EXACT, Event
 from tests.integration.conftest import THRESHOLD, Alerts, Deployed, invoke
 from tests.oracle import HIGH_PRICE, Oracle, Spec
 
+pytestmark = pytest.mark.usefixtures("time_enough")
+
 Told = tuple[str, str, str | None, str | None]
 
 

@@ -17,13 +17,11 @@ import pytest
 import yaml
 
 from tests.integration.conftest import (
-    USUAL_TIMEOUT_SECONDS,
     Alerts,
     Deployed,
     counted,
     eventually,
     invoke,
-    reconfigured,
 )
 from tests.oracle import Oracle, Spec
 
@@ -34,10 +32,7 @@ SECOND = 1_000_000
 BEGIN = 1_767_225_600  # 2026-01-01
 
 
-@pytest.fixture(autouse=True)
-def _time_enough(deployed: Deployed) -> Iterator[None]:
-    with reconfigured(deployed, USUAL_TIMEOUT_SECONDS):
-        yield
+pytestmark = pytest.mark.usefixtures("time_enough")
 
 
 def message(symbol: str, price: int, second: int) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""A short soak; ``make soak`` runs 200,000 ticks."""
+"""A short soak; ``make soak`` runs 100,000 ticks."""
 
 from __future__ import annotations
 
