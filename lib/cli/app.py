@@ -29,6 +29,7 @@ COMMANDS = {
     "resume": "rules.resume",
     "remove": "rules.remove",
     "import": "files.import_rules",
+    "apply": "files.apply_rules",
     "export": "files.export_rules",
     "publish": "publish.publish_prices",
     "history": "history.history",

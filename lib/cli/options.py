@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,6 +14,11 @@ from lib.formats.price_layout import Hints
 from price_alerts.domain.conditions import WINDOWS_SECONDS, Condition
 from price_alerts.domain.rules import PLACEHOLDERS
 from price_alerts.domain.ticks import InvalidMessage, parse_symbol
+
+
+def readable(path: Path | None) -> Path | None:
+    """Return the path of a file that is read; ``-`` is standard input."""
+    return Path("/dev/stdin") if path == Path("-") else path
 
 
 def _option(name: str, metavar: str, help_text: str) -> typer.models.OptionInfo:

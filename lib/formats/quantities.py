@@ -44,6 +44,11 @@ def duration_of(seconds: int) -> str:
     return f"{seconds // _UNITS_SECONDS[unit]}{unit}"
 
 
+def is_duration(word: str) -> bool:
+    """Return whether a word is a duration such as ``30d``, and no moment."""
+    return _DURATION.fullmatch(word) is not None
+
+
 def moment_of(word: str, now_microseconds: int) -> int:
     """Return a future moment as microseconds since 1970.
 
@@ -54,10 +59,8 @@ def moment_of(word: str, now_microseconds: int) -> int:
     RuleError
         If it is none of these.
     """
-    if _DURATION.fullmatch(word):
-        moment = now_microseconds + seconds_of(word) * 1_000_000
-    else:
-        moment = _parsed(word)
+    from_now = seconds_of(word) * 1_000_000 if is_duration(word) else None
+    moment = _parsed(word) if from_now is None else now_microseconds + from_now
     if moment > _LAST_MICROSECONDS:
         raise RuleError(f"{word!r} is too far in the future: the last year is 9999")
     return moment
@@ -65,7 +68,7 @@ def moment_of(word: str, now_microseconds: int) -> int:
 
 def since_of(word: str, now_microseconds: int) -> int:
     """Return a past moment like `moment_of`; a duration counts back from now."""
-    if _DURATION.fullmatch(word):
+    if is_duration(word):
         return max(0, now_microseconds - seconds_of(word) * 1_000_000)
     return moment_of(word, now_microseconds)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -43,7 +43,20 @@ def _represent_plain(dumper: Any, text: _Plain) -> Node:
 _Dumper.add_representer(_Plain, _represent_plain)
 
 
+class Entry(NamedTuple):
+    """A rule of a file: where it stands, as it is written, and what that means."""
+
+    place: str
+    words: RuleWords
+    rule: Rule
+
+
 def read_rules(path: Path, now_microseconds: int) -> list[Rule]:
+    """Read the rules of a file; see `read_entries`."""
+    return [entry.rule for entry in read_entries(path, now_microseconds)]
+
+
+def read_entries(path: Path, now_microseconds: int) -> list[Entry]:
     """Read a rules file: a YAML list of `RuleWords`, at most 64 MiB of UTF-8.
 
     Values count as written: ``0.10`` and ``1e3`` are exact, ``on`` is text. ``null`` means left
@@ -54,21 +67,20 @@ def read_rules(path: Path, now_microseconds: int) -> list[Rule]:
     CliError
         At the first fault; names the line and the rule, and says what would be right.
     """
-    rules: dict[str, Rule] = {}
-    for number, entry in enumerate(_entries(path), start=1):
-        name = f"rule {number}"
+    entries: dict[str, Entry] = {}
+    for number, node in enumerate(_nodes(path), start=1):
+        place = f"{path} line {node.start_mark.line + 1}, rule {number}"
         try:
-            words = _words_in(entry)
+            words = _words_in(node)
             if words.id:
-                name += f" ({words.id})"
+                place += f" ({words.id})"
             rule = rule_from_words(words, now_microseconds, may_have_expired=True)
-            if rule.rule_id in rules:
+            if rule.rule_id in entries:
                 raise RuleError("an earlier rule has the same id: give each its own")
         except RuleError as reason:
-            line = entry.start_mark.line + 1
-            raise CliError(f"{path} line {line}, {name}: {reason}") from None
-        rules[rule.rule_id] = rule
-    return list(rules.values())
+            raise CliError(f"{place}: {reason}") from None
+        entries[rule.rule_id] = Entry(place, words, rule)
+    return list(entries.values())
 
 
 def written_rules(rules: Sequence[Rule]) -> str:
@@ -93,7 +105,7 @@ def _written(rule: Rule) -> str:
     return text
 
 
-def _entries(path: Path) -> Iterator[Node]:
+def _nodes(path: Path) -> Iterator[Node]:
     document = _composed(path)
     if not isinstance(document, SequenceNode):
         raise CliError(

@@ -20,6 +20,7 @@ from lib.cli.options import (
     TimeColumnOption,
     TimeZoneOption,
     hints_from,
+    readable,
 )
 from lib.cli.output import progress, write_facts, write_json, write_line, write_table
 from lib.formats.errors import CliError, WrongUsage
@@ -37,14 +38,19 @@ Draw = Callable[[Iterable[Chunk], Sequence[Firing], Callable[[int], object]], No
 
 def backtest(  # noqa: PLR0913, PLR0917  # each is an option
     rules_path: Annotated[
-        Path, typer.Option("--rules", metavar="FILE", help="Rules file, as for import.")
+        Path,
+        typer.Option(
+            "--rules", metavar="FILE", callback=readable, help="Rules file, as for import."
+        ),
     ],
     prices_path: Annotated[
         Path,
         typer.Option(
             "--prices",
             metavar="CSV",
-            help="Price file: columns timestamp, symbol and price, or an export.",
+            callback=readable,
+            help="Price file: columns timestamp, symbol and price, or an export; - reads standard "
+            "input.",
         ),
     ],
     picture: Annotated[

@@ -1,26 +1,33 @@
-"""The commands for rules files: import and export."""
+"""The commands for rules files: import, apply and export."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lib.cli.options import JsonOption
+from lib.cli.options import JsonOption, readable
 from lib.cli.output import progress, write_json, write_line
+from lib.client.applying import apply, difference, lines_of
 from lib.client.rule_store import RuleStore
 from lib.client.session import connected, now_microseconds, reporting
-from lib.formats.rules_file import read_rules, written_rules
-from lib.formats.words import SetAside, ShownStatus, status_of, words_of
+from lib.formats.rules_file import read_entries, read_rules, written_rules
+from lib.formats.words import SetAside, ShownStatus, rule_in_words, status_of, words_of
 from price_alerts.domain.rules import Rule
 
 
 def import_rules(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="YAML list of rules, as written by export.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            callback=readable,
+            help="YAML list of rules, as written by export; - reads standard input.",
+        ),
     ],
     as_json: JsonOption = False,
 ) -> None:
@@ -53,6 +60,62 @@ def import_rules(
         words += [f"{there} {'was' if there == 1 else 'were'} already there"] if there else []
         words += [f"{expired} skipped as expired"] if expired else []
         write_line("; ".join(words))
+
+
+def apply_rules(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            callback=readable,
+            help="YAML list of rules with ids; - reads standard input.",
+        ),
+    ],
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove the rules that are not in the file.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the difference, and change nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the stack's rules those of a file: add and change them; with --prune, remove others.
+
+    The difference is shown first. Paused rules stay paused.
+    """
+    now = now_microseconds()
+    entries = read_entries(file, now)
+    done = Counter[str]()
+    with (
+        reporting(lambda: f"{done.total() or 'no'} changes were made"),
+        connected() as target,
+        progress("Changing rules", None) as show,
+    ):
+
+        def on_change(what: str, count: int) -> None:
+            done[what] += count
+            show(done.total())
+
+        store = RuleStore(target.table)
+        wanted = difference(entries, store.rules(), now, prunes=prune)
+        for line in [] if as_json else lines_of(wanted, rule_in_words):
+            write_line(line)
+        if not dry_run:
+            apply(store, wanted, on_change)
+    ids = {
+        "added": [rule.rule_id for rule in wanted.added],
+        "changed": [change.after.rule_id for change in wanted.changed],
+        "removed": [rule.rule_id for rule in wanted.removed],
+    }
+    if as_json:
+        write_json({**ids, "unchanged": wanted.unchanged_count})
+        return
+    verbs = {"added": "to add", "changed": "to change", "removed": "to remove"}
+    counts = {verbs[what] if dry_run else what: len(found) for what, found in ids.items()}
+    counts["unchanged"] = wanted.unchanged_count
+    write_line(
+        ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "no rules"
+    )
 
 
 def export_rules(

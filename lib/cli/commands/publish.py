@@ -16,6 +16,7 @@ from lib.cli.options import (
     TimeColumnOption,
     TimeZoneOption,
     hints_from,
+    readable,
 )
 from lib.cli.output import progress, write_json, write_line, write_table
 from lib.client.publishing import Publication, publish
@@ -38,7 +39,9 @@ def publish_prices(  # noqa: PLR0913, PLR0917  # each is an option
         Path | None,
         typer.Option(
             metavar="CSV",
-            help="Price file instead: columns symbol, price, maybe timestamp, or an export.",
+            callback=readable,
+            help="Price file instead: columns symbol, price, maybe timestamp, or an export; "
+            "- reads standard input.",
         ),
     ] = None,
     skip_invalid: Annotated[

@@ -127,3 +127,82 @@ def test_an_import_that_fails_says_how_many_were_added(
         "the AWS credentials have expired: log in again (aws sso login), or set new keys "
         "(1 of 2 rules were added)"
     )
+
+
+def test_a_file_is_applied_after_its_difference_is_shown(replay: Replay, write: Write) -> None:
+    write(RULES.replace("200.5", "200"), "before.yaml")
+    write(f"{FIRST}\n{SECOND_RULE.replace('owner: me', 'owner: you')}", "after.yaml")
+    write(RULES[: RULES.index("- id: gone")] + "- {symbol: TSLA, condition: above, levels: [1]}")
+    replay(
+        """
+        $ apply before.yaml
+        + high: AAPL above 200, once
+        + low: AAPL falls 5% within 1h, every, cooldown 15m, rearm 1%, until 2027-01-01T00:00:00Z
+        + gone: IBM enters 90 110, once
+        3 added
+        $ pause high
+        paused high: AAPL above 200, once
+        $ apply after.yaml --prune --dry-run
+        ~ high: levels 200 → 200.5
+        ~ low: owner me → you
+        - gone: IBM enters 90 110, once
+        2 to change, 1 to remove
+        $ apply after.yaml
+        ~ high: levels 200 → 200.5
+        ~ low: owner me → you
+        2 changed
+        $ apply after.yaml --prune
+        - gone: IBM enters 90 110, once
+        1 removed, 2 unchanged
+        $ list --status paused
+        id symbol condition trigger status last fired
+        high AAPL above 200.5 once paused never
+        $ apply rules.yaml
+        error: rules.yaml line 18, rule 3: id is missing: without one, no rule can be found again (no changes were made)
+        ? 1
+        """
+    )
+
+
+def test_a_rule_that_is_applied_with_another_symbol_starts_over(run: Run, write: Write) -> None:
+    run("apply", write(FIRST))
+    told = run("apply", write(FIRST.replace("AAPL", "MSFT").replace("200.5", "90")), "--json")
+    assert told.json == {"added": [], "changed": ["high"], "removed": [], "unchanged": 0}
+    shown = run("show", "high", "--json").json
+    assert (shown["symbol"], shown["levels"], shown["status"]) == ("MSFT", ["90"], "active")
+
+
+def test_an_expiry_that_is_applied_as_a_duration_counts_from_when_a_rule_is_added(
+    run: Run, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lasting = write(FIRST + "\n  expires: 30d\n", "lasting.yaml")
+    run("apply", lasting)
+    expires = run("show", "high", "--json").json["expires"]
+    monkeypatch.setattr(time, "time_ns", lambda: (NOW + SECOND) * 1_000)
+    assert run("apply", lasting).out == "1 unchanged\n"
+    assert run("show", "high", "--json").json["expires"] == expires
+    run("apply", write(FIRST + "\n  expires: 2027-03-01\n"))
+    assert run("show", "high", "--json").json["expires"] == "2027-03-01T00:00:00Z"
+    expired = SECOND_RULE.replace("2027", "2025")
+    assert run("apply", write(expired), "--dry-run").out == "no rules\n"
+
+
+def test_a_rule_that_is_set_aside_is_not_applied(run: Run, write: Write, alerts: Table) -> None:
+    run("apply", write(FIRST))
+    key = rule_key("AAPL", "high")
+    alerts.update_item(
+        Key=key,
+        UpdateExpression="SET #c = :c",
+        ExpressionAttributeNames={"#c": "condition"},
+        ExpressionAttributeValues={":c": "newer"},
+    )
+    error = run("apply", write(FIRST)).error
+    assert error == "high cannot be read (set aside): remove it first"
+
+
+def test_what_was_applied_before_an_error_is_said(run: Run, write: Write, alerts: Table) -> None:
+    denied = refusal("AccessDeniedException")
+    answer_with(alerts.meta.client, "TransactWriteItems", lambda _: denied)
+    ended = run("apply", write(FIRST))
+    assert ended.exit_code == 1
+    assert ended.err.rstrip().endswith("(no changes were made)")
