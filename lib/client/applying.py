@@ -43,6 +43,13 @@ class Difference:
     unchanged_count: int
 
 
+def check_ids(entries: Iterable[Entry]) -> None:
+    """Reject a file with a rule that has no id; raises CliError."""
+    for entry in entries:
+        if entry.words.id is None:
+            raise CliError(f"{entry.place}: id is missing: without one, no rule can be found again")
+
+
 def difference(
     entries: Iterable[Entry],
     there: Iterable[Rule | SetAside],
@@ -63,15 +70,13 @@ def difference(
     Raises
     ------
     CliError
-        If a rule of the file has no id, or the one of a rule that is set aside.
+        If a rule of the file has the id of a rule that is set aside.
     """
     rules = {rule.rule_id: rule for rule in there}
     added: list[Rule] = []
     changed: list[Change] = []
     unchanged_count = 0
     for entry in entries:
-        if entry.words.id is None:
-            raise CliError(f"{entry.place}: id is missing: without one, no rule can be found again")
         before = rules.pop(entry.rule.rule_id, None)
         if isinstance(before, SetAside):
             raise CliError(f"{before.rule_id} cannot be read (set aside): remove it first")

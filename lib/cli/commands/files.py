@@ -12,7 +12,7 @@ import typer
 
 from lib.cli.options import JsonOption, readable
 from lib.cli.output import progress, write_json, write_line
-from lib.client.applying import apply, difference, lines_of
+from lib.client.applying import apply, check_ids, difference, lines_of
 from lib.client.rule_store import RuleStore
 from lib.client.session import connected, now_microseconds, reporting
 from lib.formats.rules_file import read_entries, read_rules, written_rules
@@ -85,6 +85,7 @@ def apply_rules(
     """
     now = now_microseconds()
     entries = read_entries(file, now)
+    check_ids(entries)
     done = Counter[str]()
     with (
         reporting(lambda: f"{done.total() or 'no'} changes were made"),

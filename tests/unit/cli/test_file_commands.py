@@ -158,7 +158,7 @@ def test_a_file_is_applied_after_its_difference_is_shown(replay: Replay, write: 
         id symbol condition trigger status last fired
         high AAPL above 200.5 once paused never
         $ apply rules.yaml
-        error: rules.yaml line 18, rule 3: id is missing: without one, no rule can be found again (no changes were made)
+        error: rules.yaml line 18, rule 3: id is missing: without one, no rule can be found again
         ? 1
         """
     )
@@ -197,7 +197,7 @@ def test_a_rule_that_is_set_aside_is_not_applied(run: Run, write: Write, alerts:
         ExpressionAttributeValues={":c": "newer"},
     )
     error = run("apply", write(FIRST)).error
-    assert error == "high cannot be read (set aside): remove it first"
+    assert error == "high cannot be read (set aside): remove it first (no changes were made)"
 
 
 def test_what_was_applied_before_an_error_is_said(run: Run, write: Write, alerts: Table) -> None:
