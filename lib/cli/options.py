@@ -29,6 +29,8 @@ def _option(name: str, metavar: str, help_text: str) -> typer.models.OptionInfo:
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV, with the keys of --json.")]
+UtcOption = Annotated[bool, typer.Option("--utc", help="Show exact times, in UTC.")]
 # A rule.
 RuleId = Annotated[str, typer.Argument(metavar="ID", help="Id of the rule; alerts list shows it.")]
 CONDITIONS = ", ".join(condition.word for condition in Condition)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sys
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -29,6 +30,20 @@ def write_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
+def write_csv(names: Sequence[str], documents: Iterable[Mapping[str, Any]]) -> None:
+    """Print documents as CSV (RFC 4180): lists with blanks between, what is missing as nothing."""
+    writer = csv.DictWriter(sys.stdout, names)
+    writer.writeheader()
+    for document in documents:
+        writer.writerow({name: _csv_value(document[name]) for name in names})
+
+
+def _csv_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return " ".join(value) if isinstance(value, list | tuple) else value
+
+
 def write_line(text: str) -> None:
     """Print a line as it is."""
     sys.stdout.write(f"{text}\n")
@@ -40,30 +55,44 @@ def write_table(
     """Print a table without cutting anything off.
 
     On a narrow terminal the columns in ``texts`` are folded; all others stay whole, to be copied.
+    Where that does not suffice, each row becomes lines of names and values.
     """
     table, rows = _table(show_header=True), list(rows)
-    needed = 0
+    needed_characters = 0
     for place, name in enumerate(names):
         is_text = name in texts
         least = max(map(cell_len, [name, *(str(row[place]) for row in rows)]))
         if is_text:
             least = min(least, _MIN_TEXT_CHARACTERS)
         table.add_column(name, overflow="fold", no_wrap=not is_text, min_width=least)
-        needed += least + _GAP_CHARACTERS
+        needed_characters += least + _GAP_CHARACTERS
+    console = _console()
+    if needed_characters > console.width:
+        for number, row in enumerate(rows):
+            if number:
+                console.print()
+            cells = {name: cell for name, cell in zip(names, row, strict=True) if str(cell)}
+            write_facts(cells, texts)
+        return
     for row in rows:
         table.add_row(*row)
-    _write(table, needed)
+    console.print(table)
 
 
-def write_facts(facts: dict[str, Cell]) -> None:
-    """Print names and values, one per line."""
+def write_facts(facts: Mapping[str, Cell], texts: Container[str] | None = None) -> None:
+    """Print names and values, one per line; those not in ``texts``, if it is given, stay whole."""
+    least = 0
+    for name, fact in facts.items():
+        is_text = texts is None or name in texts
+        least = max(least, min(cell_len(str(fact)), _MIN_FACT_CHARACTERS if is_text else _WIDE))
     table = _table(show_header=False)
     table.add_column(style="bold", no_wrap=True)
-    least = min(max(cell_len(str(fact)) for fact in facts.values()), _MIN_FACT_CHARACTERS)
     table.add_column(overflow="fold", min_width=least)
     for name, fact in facts.items():
         table.add_row(name, fact)
-    _write(table, max(map(cell_len, facts)) + _GAP_CHARACTERS + least)
+    console = _console()
+    console.width = max(console.width, max(map(cell_len, facts)) + _GAP_CHARACTERS + least)
+    console.print(table)
 
 
 @contextmanager
@@ -98,10 +127,9 @@ def _table(*, show_header: bool) -> Table:
     )
 
 
-def _write(table: Table, needed_characters: int) -> None:
-    # Anyone may have written what is in the table: it is not markup.
+def _console() -> Console:
+    # Anyone may have written what is printed: it is not markup.
     console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDE
-    console.width = max(console.width, needed_characters)
-    console.print(table)
+    return console

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from lib.cli.output import Cell, write_facts, write_json, write_line, write_table
 from lib.client.session import now_microseconds
+from lib.formats.quantities import ago, local_moment
 from lib.formats.words import (
     KEYS,
     SetAside,
@@ -34,16 +35,20 @@ _STYLES = {
 }
 
 
+_PROGRESS_KEYS = ("status", "armed", "last_fired_at", "last_firing_id", "unreadable")
+DOCUMENT_KEYS = (*KEYS, *_PROGRESS_KEYS)
+
+
 def rule_document(rule: Rule | SetAside, now_microseconds: int) -> dict[str, Any]:
     """Return a rule for JSON: all keys of a rules file, and its status.
 
     ``unreadable`` is why a rule is set aside; what is unknown is ``None``.
     """
-    keys = {**dict.fromkeys(KEYS), "id": rule.rule_id, "symbol": rule.symbol}
+    unknown: dict[str, Any] = dict.fromkeys(DOCUMENT_KEYS)
+    keys = unknown | {"id": rule.rule_id, "symbol": rule.symbol}
     status = str(status_of(rule, now_microseconds))
     if isinstance(rule, SetAside):
-        unknown = dict.fromkeys(("armed", "last_fired_at", "last_firing_id"))
-        return {**keys, "status": status, **unknown, "unreadable": rule.reason}
+        return {**keys, "status": status, "unreadable": rule.reason}
     return {
         **keys,
         **asdict(words_of(rule)),
@@ -57,11 +62,21 @@ def rule_document(rule: Rule | SetAside, now_microseconds: int) -> dict[str, Any
 
 
 def write_rules(
-    rules: Iterable[Rule | SetAside], last_prices: Mapping[str, Decimal], now_microseconds: int
+    rules: Iterable[Rule | SetAside],
+    last_prices: Mapping[str, Decimal],
+    now_microseconds: int,
+    *,
+    is_exact: bool = False,
 ) -> None:
-    """Print rules as a table; columns in which nothing stands are left out."""
+    """Print rules as a table; columns in which nothing stands are left out.
+
+    ``is_exact``: whether times are shown as they are, in UTC, and not as how long ago they were.
+    """
     names = ["id", "symbol", "condition", "last price", "trigger", "status", "last fired", "owner"]
-    rows = [_row(rule, last_prices.get(rule.symbol), now_microseconds) for rule in rules]
+    rows = [
+        _row(rule, last_prices.get(rule.symbol), now_microseconds, is_exact=is_exact)
+        for rule in rules
+    ]
     used = [place for place in range(len(names)) if any(str(row[place]) for row in rows)]
     write_table(
         [names[place] for place in used],
@@ -70,8 +85,8 @@ def write_rules(
     )
 
 
-def write_rule(rule: Rule | SetAside, now_microseconds: int) -> None:
-    """Print everything about a rule."""
+def write_rule(rule: Rule | SetAside, now_microseconds: int, *, is_exact: bool = False) -> None:
+    """Print everything about a rule; ``is_exact`` is as in `write_rules`."""
     status = _status(rule, now_microseconds)
     facts: dict[str, Cell] = {"id": rule.rule_id, "symbol": rule.symbol}
     if isinstance(rule, SetAside):
@@ -85,13 +100,13 @@ def write_rule(rule: Rule | SetAside, now_microseconds: int) -> None:
         "trigger": str(rule.trigger),
         "cooldown": words.cooldown or "none",
         "rearm": words.rearm or "none",
-        "expires": words.expires or "never",
+        "expires": _moment(rule.expires_at_microseconds, is_exact=is_exact) or "never",
         "owner": rule.owner,
         "note": rule.note,
         "message": rule.message or "default",
         "status": status,
         "armed": f"no: it fired on the {side} side, {back}" if side else "yes",
-        "last fired": _last_fired(rule) or "never",
+        "last fired": _fired_exactly(rule, now_microseconds, is_exact=is_exact),
         "last firing": rule.progress.last_firing_id or "none",
     }
     write_facts(facts)
@@ -105,19 +120,20 @@ def write_changed(done: str, rule: Rule | SetAside, *, as_json: bool = False) ->
         write_line(f"{done} {rule.rule_id}: {rule_in_words(rule)}")
 
 
-def _row(rule: Rule | SetAside, last_price: Decimal | None, now_microseconds: int) -> list[Cell]:
+def _row(
+    rule: Rule | SetAside, last_price: Decimal | None, now_microseconds: int, *, is_exact: bool
+) -> list[Cell]:
     key = [rule.rule_id, rule.symbol]
     status = _status(rule, now_microseconds)
     if isinstance(rule, SetAside):
         return [*key, rule.reason, "", "", status, "", ""]
-    last_fired = _last_fired(rule, to_seconds=True) or "never"
     return [
         *key,
         condition_in_words(rule.terms),
         "" if last_price is None else price_in_words(rule, last_price),
         trigger_in_words(rule),
         status,
-        last_fired,
+        _fired(rule, now_microseconds, is_exact=is_exact),
         rule.owner,
     ]
 
@@ -136,8 +152,25 @@ def _status(rule: Rule | SetAside, now_microseconds: int) -> Cell:
     return Text(str(status), _STYLES[status])
 
 
-def _last_fired(rule: Rule, *, to_seconds: bool = False) -> str | None:
+def _last_fired(rule: Rule) -> str | None:
+    last = rule.progress.last_fired_at_microseconds
+    return None if last is None else format_moment(last)
+
+
+def _fired(rule: Rule, now_microseconds: int, *, is_exact: bool) -> str:
     last = rule.progress.last_fired_at_microseconds
     if last is None:
+        return "never"
+    return format_moment(last) if is_exact else ago(last, now_microseconds)
+
+
+def _fired_exactly(rule: Rule, now_microseconds: int, *, is_exact: bool) -> str:
+    fired = _fired(rule, now_microseconds, is_exact=is_exact)
+    at = None if is_exact else _moment(rule.progress.last_fired_at_microseconds, is_exact=False)
+    return f"{at}, {fired}" if at else fired
+
+
+def _moment(microseconds: int | None, *, is_exact: bool) -> str | None:
+    if microseconds is None:
         return None
-    return format_moment(last - last % 1_000_000 if to_seconds else last)
+    return format_moment(microseconds) if is_exact else local_moment(microseconds)

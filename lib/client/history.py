@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 _DAY_MICROSECONDS = 86_400 * 1_000_000
 _MAX_DAYS = 60
 _AT_ONCE = 8
+# Of a firing as it is returned here.
+KEYS = (
+    *("firing_id", "rule_id", "symbol", "condition", "levels", "window", "previous_price", "price"),
+    *("timestamp", "message_id", "fired_at", "owner", "note", "text", "sent", "sent_at"),
+    "undeliverable",
+)
 
 
 def firings_of_symbol(

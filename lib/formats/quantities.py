@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 from price_alerts.domain.conditions import Distance, RuleError
 from price_alerts.domain.ticks import (
@@ -14,6 +15,7 @@ from price_alerts.domain.ticks import (
 
 _UNITS_SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"([1-9][0-9]{0,9})([wdhms])")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LAST_MICROSECONDS = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
 
@@ -71,6 +73,19 @@ def since_of(word: str, now_microseconds: int) -> int:
     if is_duration(word):
         return max(0, now_microseconds - seconds_of(word) * 1_000_000)
     return moment_of(word, now_microseconds)
+
+
+def local_moment(moment_microseconds: int) -> str:
+    """Return a moment in this machine's zone, like ``2027-01-31T16:00:00+01:00``."""
+    local = (_EPOCH + timedelta(microseconds=moment_microseconds)).astimezone()
+    return local.isoformat().replace("+00:00", "Z")
+
+
+def ago(moment_microseconds: int, now_microseconds: int) -> str:
+    """Return how long ago a moment is, in the largest unit that fits: ``3h ago``."""
+    seconds = max(0, now_microseconds - moment_microseconds) // 1_000_000
+    unit = next((unit for unit, size in _UNITS_SECONDS.items() if seconds >= size), "s")
+    return f"{seconds // _UNITS_SECONDS[unit]}{unit} ago"
 
 
 def _parsed(word: str) -> int:

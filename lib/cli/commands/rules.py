@@ -10,6 +10,7 @@ import typer
 from lib.cli.options import (
     CONDITIONS,
     CooldownOption,
+    CsvOption,
     ExpiresOption,
     JsonOption,
     MessageOption,
@@ -20,11 +21,18 @@ from lib.cli.options import (
     RearmOption,
     RuleId,
     TriggerOption,
+    UtcOption,
     WithinOption,
     reject_options,
 )
-from lib.cli.output import write_json, write_line
-from lib.cli.rule_views import rule_document, write_changed, write_rule, write_rules
+from lib.cli.output import write_csv, write_json, write_line
+from lib.cli.rule_views import (
+    DOCUMENT_KEYS,
+    rule_document,
+    write_changed,
+    write_rule,
+    write_rules,
+)
 from lib.client.rule_store import RuleStore
 from lib.client.session import connected, now_microseconds
 from lib.formats.errors import CliError, WrongUsage
@@ -93,12 +101,14 @@ def add(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     write_changed("added", rule, as_json=as_json)
 
 
-def list_rules(
+def list_rules(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     symbol: Annotated[
         str | None, typer.Argument(metavar="SYMBOL", help="Only rules of this symbol.")
     ] = None,
     status: Annotated[ShownStatus | None, typer.Option(help="Only rules with this status.")] = None,
     owner: OfOwnerOption = None,
+    utc: UtcOption = False,
+    as_csv: CsvOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List rules by symbol and id."""
@@ -112,13 +122,16 @@ def list_rules(
             if status in (None, status_of(rule, now))
         ]
         last_prices = store.last_prices(rule.symbol for rule in rules)
+    texts = {symbol: f"{price:f}" for symbol, price in last_prices.items()}
+    documents = [
+        rule_document(rule, now) | {"last_price": texts.get(rule.symbol)} for rule in rules
+    ]
     if as_json:
-        texts = {symbol: f"{price:f}" for symbol, price in last_prices.items()}
-        write_json(
-            [rule_document(rule, now) | {"last_price": texts.get(rule.symbol)} for rule in rules]
-        )
+        write_json(documents)
+    elif as_csv:
+        write_csv([*DOCUMENT_KEYS, "last_price"], documents)
     elif rules:
-        write_rules(rules, last_prices, now)
+        write_rules(rules, last_prices, now, is_exact=utc)
     else:
         write_line("no such rules" if symbol or status or owner else "no rules")
 
@@ -130,7 +143,7 @@ def _of_owner(rules: Iterable[Rule | SetAside], owner: str | None) -> Iterator[R
             yield rule
 
 
-def show(rule_id: RuleId, as_json: JsonOption = False) -> None:
+def show(rule_id: RuleId, utc: UtcOption = False, as_json: JsonOption = False) -> None:
     """Show a rule and its status."""
     check_rule_id(rule_id)
     with connected() as target:
@@ -138,7 +151,7 @@ def show(rule_id: RuleId, as_json: JsonOption = False) -> None:
     if as_json:
         write_json(rule_document(rule, now_microseconds()))
     else:
-        write_rule(rule, now_microseconds())
+        write_rule(rule, now_microseconds(), is_exact=utc)
 
 
 def pause(

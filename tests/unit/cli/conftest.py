@@ -6,10 +6,12 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -46,6 +48,8 @@ class Ended:
 
 @pytest.fixture(autouse=True)
 def _fixed_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
     monkeypatch.setattr(time, "time_ns", lambda: NOW * 1_000)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
@@ -55,6 +59,15 @@ def _plain_output(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
+
+
+@contextmanager
+def in_zone(name: str) -> Iterator[None]:
+    """Put this machine into a time zone."""
+    with patch.dict(os.environ, TZ=name):
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.fixture

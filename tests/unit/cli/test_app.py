@@ -88,7 +88,7 @@ def test_every_command_has_help_and_json(run: Run, command: str) -> None:
         (["--jsn"], "No such option: --jsn: see alerts --help"),
         (["dlq"], "Missing command: see alerts dlq --help"),
         (["dlq", "lst"], "No such command 'lst'. Did you mean 'list'?: see alerts dlq --help"),
-        (["list", "--jso"], "No such option: --jso (Possible options: --json): see alerts list --"),
+        (["show", "--jso"], "No such option: --jso (Possible options: --json): see alerts show --"),
         (["list", "AAPL", "IBM"], "Got unexpected extra argument(s) (IBM): see alerts list --help"),
         (["history", "-5"], "No such option: -5: see alerts history --help"),
         (["list", "--region"], "Option '--region' requires an argument: see alerts --help"),

@@ -34,23 +34,38 @@ def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
 
 
+ID, NUMBER, WORDS = "i" * 30, "12345678901234567.000000000000000001", "leaves 100 and comes back"
+
+
 @pytest.mark.usefixtures("_terminal")
-@pytest.mark.parametrize("columns", ["80", "40", "0"])
-def test_a_terminal_folds_only_texts(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+@pytest.mark.parametrize(
+    ("columns", "longest"), [("200", 97), ("85", 85), ("80", 44), ("40", 44), ("0", 44)]
+)
+def test_a_terminal_folds_only_texts_and_else_makes_lines_of_a_row(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    columns: str,
+    longest: int,
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    number, words = "123456789012345678.000000000000000001", "leaves a hundred and comes back"
-    write_table(["id", "number", "text"], [["i" * 30, number, words]], texts=["text"])
-    write_facts({"f" * 20: "a fact that is as long as it needs to be", "id": "e" * 32})
+    write_table(["id", "number", "text"], [[ID, NUMBER, WORDS]] * 2, texts=["text"])
     text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
-    assert max(map(len, text.splitlines())) < 90
-    assert all(whole in text for whole in ("i" * 30, number, "f" * 20, "e" * 32))
-    assert words not in text
-    assert all(word in text for word in words.split())
-    write_table(["a", "b"], [ROW], texts=["a", "b"])
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert max(map(len, lines)) <= longest
+    assert (text.count(ID), text.count(NUMBER)) == (2, 2)
+    assert all(text.count(word) == 2 for word in WORDS.split())
+    assert (lines[0].split() == ["id", "number", "text"]) == (longest > 44)
+
+
+@pytest.mark.usefixtures("_terminal")
+def test_facts_are_folded_but_for_their_names_and_what_is_copied(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    write_facts({"f" * 20: "a fact that is as long as it needs to be", "id": "e" * 32})
     out = capsys.readouterr().out
-    assert (out.count("x"), out.count("y")) == (150, 150)
+    assert all(whole in out for whole in ("f" * 20, "e" * 32))
+    assert "as long as it needs to be" not in out
 
 
 @pytest.mark.usefixtures("_terminal")

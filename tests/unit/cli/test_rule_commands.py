@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -8,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from price_alerts.adapters.items import rule_key, state_key
+from tests.unit.cli.conftest import in_zone
 from tests.unit.client.doubles import answer_with, refusal
-from tests.unit.doubles import NOW
+from tests.unit.doubles import NOW, SECOND
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -57,7 +60,7 @@ def test_rules_are_added_listed_and_changed(replay: Replay, alerts: Table) -> No
     replay("""
         $ list
         id symbol condition trigger status last fired owner
-        a AAPL above 200 every, cooldown 15m, rearm 2 active 2026-11-22T15:04:05Z
+        a AAPL above 200 every, cooldown 15m, rearm 2 active 0s ago
         c AAPL crosses -5 once active never
         b IBM falls 5% within 1h once active never [red]me
         $ list ibm
@@ -76,7 +79,7 @@ def test_rules_are_added_listed_and_changed(replay: Replay, alerts: Table) -> No
         message default
         status active
         armed no: it fired on the high side, and the price has not moved back far enough
-        last fired 2026-11-22T15:04:05.250000Z
+        last fired 2026-11-22T15:04:05.250000Z, 0s ago
         last firing f-1
         $ show c
         id c
@@ -324,6 +327,31 @@ def test_a_list_has_the_last_price_and_how_far_away_the_nearest_level_is(
         "-37.63",
         None,
     ]
+
+
+def test_a_list_can_be_csv(run: Run) -> None:
+    run("add", "AAPL", "enters", "190", "220", "--id", "a", "--note", 'sell, "all"')
+    [rule] = csv.DictReader(io.StringIO(run("list", "--csv").out))
+    [document] = run("list", "--json").json
+    given = {"levels": "190 220", "armed": "true"}
+    assert rule == {name: value or "" for name, value in (document | given).items()}
+    run("remove", "a")
+    assert run("list", "--csv").out.splitlines() == [",".join(document)]
+
+
+def test_times_are_those_of_this_machine_or_exact(
+    run: Run, alerts: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("add", "AAPL", "above", "200", "--id", "a", "--expires", "2027-01-31")
+    put(alerts, "a", last_fired_at_microseconds=NOW - 200 * 60 * SECOND)
+    with in_zone("America/New_York"):
+        shown, exact = run("show", "a").out, run("show", "a", "--utc").out
+        listed = run("list").out
+    assert "2027-01-30T19:00:00-05:00" in shown
+    assert "2026-11-22T06:44:05.250000-05:00, 3h ago" in shown
+    assert "3h ago" in listed
+    assert ("2027-01-31T00:00:00Z" in exact, "2026-11-22T11:44:05.250000Z" in exact) == (True, True)
+    assert "2026-11-22T11:44:05.250000Z" in run("list", "--utc").out
 
 
 def test_a_narrow_terminal_leaves_an_id_whole(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

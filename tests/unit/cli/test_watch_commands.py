@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,7 @@ import pytest
 from lib.client.target import Target
 from price_alerts.adapters.items import rule_item, rule_key, state_key, state_listing
 from price_alerts.domain.progress import Progress, Status
+from tests.unit.cli.conftest import in_zone
 from tests.unit.client import test_repair
 from tests.unit.client.doubles import answer_with, refusal
 from tests.unit.client.test_history import DAY, record
@@ -53,6 +56,26 @@ def test_the_history_is_a_table(replay: Replay, alerts: Table) -> None:
         2026-11-22T15:04:05.250000Z AAPL crosses-up 200 none 200.25 r-1 not yet
         2026-11-22T15:04:06.250000Z AAPL crosses-up 200 none 200.25 r-1 no: InvalidParameter
         """)
+
+
+def test_a_history_can_be_csv_of_the_newest_and_in_another_zone(
+    run: Run, replay: Replay, alerts: Table
+) -> None:
+    record(alerts, "f-1")
+    record(alerts, "f-2", at=NOW + SECOND)
+    [row] = csv.DictReader(io.StringIO(run("history", "AAPL", "--limit", "1", "--csv").out))
+    [firing] = run("history", "AAPL", "--limit", "1", "--json").json
+    given = {"levels": "200", "sent": "false"}
+    assert row == {name: value or "" for name, value in (firing | given).items()}
+    with in_zone("Asia/Kolkata"):
+        replay("""
+            $ history AAPL --limit 1
+            price of symbol condition before price rule published
+            2026-11-22T20:34:06.250000+05:30 AAPL crosses-up 200 none 200.25 r-1 not yet
+            $ history AAPL --limit 1 --utc
+            price of symbol condition before price rule published
+            2026-11-22T15:04:06.250000Z AAPL crosses-up 200 none 200.25 r-1 not yet
+            """)
 
 
 def test_the_history_is_that_of_the_last_day_or_of_a_symbol(run: Run, alerts: Table) -> None:
