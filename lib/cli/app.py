@@ -38,6 +38,7 @@ COMMANDS = {
     "backtest": "backtest.backtest",
     "dlq list": "dead_letters.list_letters",
     "dlq redrive": "dead_letters.redrive_letters",
+    "dlq purge": "dead_letters.purge_letters",
 }
 _WHERE = {"--environment": "TAP_ENVIRONMENT", "--profile": "AWS_PROFILE", "--region": "AWS_REGION"}
 _EPILOG = f"{', '.join(_WHERE)}: see alerts --help"

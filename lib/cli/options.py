@@ -12,7 +12,7 @@ import typer
 from lib.formats.errors import WrongUsage
 from lib.formats.price_layout import Hints
 from price_alerts.domain.conditions import WINDOWS_SECONDS, Condition
-from price_alerts.domain.rules import PLACEHOLDERS
+from price_alerts.domain.rules import HIGH_PRICE_RULE_ID, PLACEHOLDERS, check_rule_id
 from price_alerts.domain.ticks import InvalidMessage, parse_symbol
 
 
@@ -89,6 +89,21 @@ TimeZoneOption = Annotated[
         "IANA zone of times without one, such as America/New_York (default for dates: UTC).",
     ),
 ]
+
+
+def check_changeable(rule_id: str) -> None:
+    """Reject what is no id of a rule, and that of the stack's own, which the settings have.
+
+    Raises
+    ------
+    RuleError, WrongUsage
+        If it is one of these.
+    """
+    check_rule_id(rule_id)
+    if rule_id == HIGH_PRICE_RULE_ID:
+        raise WrongUsage(
+            f"{rule_id} is the stack's own rule: set high_price_threshold in cdktf.json, and deploy"
+        )
 
 
 def reject_options(command: str, *words: str) -> None:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
+from lib.formats.errors import CliError
 from price_alerts.adapters.sqs import Record, carried_attributes
 from price_alerts.domain.portions import portions
 from price_alerts.domain.shapes import SHAPES, Shape
@@ -102,6 +103,22 @@ def list_dead_letters(
     finally:
         _release(sqs, queue_url, receipts)
     return sorted(letters.values(), key=lambda letter: letter.sent_at_microseconds)[:limit]
+
+
+def purge(sqs: SQSClient, queue_url: str) -> None:
+    """Delete all messages for good, within a minute.
+
+    Raises
+    ------
+    CliError
+        If that was asked for less than a minute ago: SQS does it once a minute.
+    """
+    try:
+        sqs.purge_queue(QueueUrl=queue_url)
+    except ClientError as error:
+        if not error.response["Error"]["Code"].endswith("PurgeQueueInProgress"):
+            raise
+        raise CliError("the queue is being purged already: try again in a minute") from None
 
 
 def redrive(  # noqa: PLR0913  # two queues, and what the handler's check needs

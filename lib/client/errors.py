@@ -39,10 +39,23 @@ _TEMPORARY = re.compile(
 
 
 def explained(
-    error: BotoCoreError | ClientError | ResponseParserError, environment: str, region: str
+    error: BotoCoreError | ClientError | ResponseParserError,
+    environment: str,
+    region: str,
+    home_region: str | None = None,
 ) -> CliError:
-    """Return one line that says what boto3's error means for an environment's stack."""
-    text = _rejection(error, environment, region) if isinstance(error, ClientError) else None
+    """Return one line that says what boto3's error means for an environment's stack.
+
+    Parameters
+    ----------
+    region
+        The one that was asked.
+    home_region
+        The one in which the settings have the stack, if they are known.
+    """
+    text = None
+    if isinstance(error, ClientError):
+        text = _rejection(error, environment, region, home_region or region)
     return CliError(" ".join((text or _failure(error)).split()))
 
 
@@ -60,14 +73,19 @@ def _code(error: ClientError) -> str:
     return error.response["Error"].get("Code", "")
 
 
-def _rejection(error: ClientError, environment: str, region: str) -> str:
+def _rejection(  # noqa: PLR0911  # a table of texts, each with its condition
+    error: ClientError, environment: str, region: str, home_region: str
+) -> str:
     code = _code(error)
     message = error.response["Error"].get("Message", "")
     if is_missing(error):
-        return (
-            f"there is no stack {Names(environment).stack} in {region}: "
-            f"make deploy ENV={environment}, or name another with --environment"
-        )
+        what = f"there is no stack {Names(environment).stack} in {region}"
+        if region != home_region:
+            return (
+                f"{what}, which AWS_REGION or the profile names; {environment} is in "
+                f"{home_region}: add --region {home_region}"
+            )
+        return f"{what}: make deploy ENV={environment}, or name another with --environment"
     if _EXPIRED.fullmatch(code):
         return "the AWS credentials have expired: log in again (aws sso login), or set new keys"
     if _UNKNOWN_CREDENTIALS.fullmatch(code):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import ConditionBase, Key
 
 from lib.client.reading import items_in, pages_of
+from lib.client.session import now_microseconds as present_microseconds
 from price_alerts.adapters.items import partition_of, shards, terms_of
 from price_alerts.domain.ticks import format_timestamp
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 _DAY_MICROSECONDS = 86_400 * 1_000_000
 _MAX_DAYS = 60
 _AT_ONCE = 8
+_FOLLOW_SECONDS = 2.0
+_OVERLAP_MICROSECONDS = 120 * 1_000_000  # clocks differ, and the index is a little late
 # Of a firing as it is returned here.
 KEYS = (
     *("firing_id", "rule_id", "symbol", "condition", "levels", "window", "previous_price", "price"),
@@ -59,6 +63,41 @@ def firings_of_all(
         items = [*items_in(table, "scan", IndexName="by_day", FilterExpression=is_recent)]
     items.sort(key=lambda item: (item["fired_at"], *_place_of(item)))
     return [_written(item) for item in items]
+
+
+def firings_of(
+    table: Table, symbol: str | None, since_microseconds: int, now_microseconds: int
+) -> list[dict[str, Any]]:
+    """Return `firings_of_symbol`, or without a symbol `firings_of_all`."""
+    if symbol is None:
+        return firings_of_all(table, since_microseconds, now_microseconds)
+    return firings_of_symbol(table, symbol, since_microseconds)
+
+
+def followed(
+    table: Table,
+    symbol: str | None,
+    since_microseconds: int,
+    limit: int | None = None,
+    *,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Iterator[dict[str, Any]]:
+    """Yield `firings_of`, the newest ``limit`` of them first, and go on with those that come.
+
+    DynamoDB tells nobody of a new item, so the last minutes are read every two seconds, those of
+    all symbols: a late price may make a rule fire in the past of its symbol.
+    """
+    now = present_microseconds()
+    firings = firings_of(table, symbol, since_microseconds, now)
+    yield from firings[-limit:] if limit else firings
+    seen = {firing["firing_id"] for firing in firings}
+    while True:
+        sleep(_FOLLOW_SECONDS)
+        since, now = now - _OVERLAP_MICROSECONDS, present_microseconds()
+        for firing in firings_of_all(table, since, now):
+            if firing["symbol"] == (symbol or firing["symbol"]) and firing["firing_id"] not in seen:
+                yield firing
+                seen.add(firing["firing_id"])
 
 
 def count_firings(table: Table) -> int:

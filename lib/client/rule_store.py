@@ -137,6 +137,19 @@ class RuleStore:
         self._reject_taken(missing)
         return missing
 
+    def same_as(self, rule: Rule, now_microseconds: int) -> Rule | None:
+        """Return a rule that may still fire and says what this one does, if there is one.
+
+        Neither its id nor its expiry makes a difference.
+        """
+        for other in self.rules(rule.symbol):
+            if isinstance(other, Rule) and other.progress.status is not Status.TRIGGERED:
+                expires_at = other.expires_at_microseconds
+                lasts = expires_at is None or expires_at > now_microseconds
+                if lasts and _bare(replace(other, rule_id=rule.rule_id)) == _bare(rule):
+                    return other
+        return None
+
     def pause(self, rule_id: str) -> Rule:
         """Take an active rule out of the index; returns it as it is now.
 

@@ -28,6 +28,11 @@ class QueueStatus:
     in_flight: int
     delayed: int
 
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return self.waiting + self.in_flight + self.delayed
+
 
 @dataclass(slots=True)
 class TableStatus:

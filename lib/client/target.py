@@ -25,8 +25,9 @@ from lib.config.document import (
     region_of_environment,
 )
 from lib.config.names import Names
-from lib.config.settings import DEFAULT_ENVIRONMENT, load_settings
+from lib.config.settings import DEFAULT_ENVIRONMENT, Settings, load_settings
 from lib.formats.errors import CliError, WrongUsage
+from price_alerts.domain.rules import Rule, high_price_rule
 from price_alerts.domain.shapes import SHAPES, Shape, shapes_with
 
 if TYPE_CHECKING:
@@ -103,18 +104,23 @@ class Target:
         region = self._region or region_of_environment(os.environ) or self._session.region_name
         if region:
             return region
-        try:
-            return load_settings(self._configuration, self.environment).region
-        except SettingsError as reason:
-            raise CliError(f"no AWS region is set (AWS_REGION), and {reason}") from None
+        if isinstance(self._settings, Settings):
+            return self._settings.region
+        raise CliError(f"no AWS region is set (AWS_REGION), and {self._settings}")
 
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
         """The shapes that feeds emit; only the built-in ones if the settings are invalid."""
-        try:
-            return shapes_with(load_settings(self._configuration, self.environment).shapes)
-        except SettingsError:
-            return SHAPES
+        settings = self._settings
+        return shapes_with(settings.shapes) if isinstance(settings, Settings) else SHAPES
+
+    @cached_property
+    def high_price_rule(self) -> Rule | None:
+        """The stack's own rule as cdktf.json has it, if there is one."""
+        if isinstance(self._settings, SettingsError) or self.local:
+            return None
+        threshold = self._settings.high_price_threshold
+        return None if threshold is None else high_price_rule(threshold)
 
     def client(self, service: str) -> Any:
         """Return a new client for any service."""
@@ -160,7 +166,15 @@ class Target:
         """Return one line that says what boto3's error means."""
         # Before anything was asked of AWS, the error may be why no region is known.
         region = self.region if isinstance(error, ClientError) else ""
-        return explained(error, self.environment, region)
+        home = self._settings.region if isinstance(self._settings, Settings) else None
+        return explained(error, self.environment, region, None if self.local else home)
+
+    @cached_property
+    def _settings(self) -> Settings | SettingsError:
+        try:
+            return load_settings(self._configuration, self.environment)
+        except SettingsError as reason:
+            return reason
 
     @cached_property
     def _session(self) -> boto3.Session:

@@ -67,6 +67,8 @@ def backtest(  # noqa: PLR0913, PLR0917  # each is an option
 
     Prices count in the order of time, as they do for deployed rules: a file out
     of order is sorted first, and no row is skipped.
+
+    Example: alerts backtest --rules rules.yaml --prices prices.csv --plot fired.png
     """
     rules = read_rules(rules_path, time.time_ns() // 1_000)
     draw = None if picture is None else _drawing(rules, picture)

@@ -1,19 +1,27 @@
-"""The commands for the dead-letter queue: dlq list and dlq redrive."""
+"""The commands for the dead-letter queue: dlq list, dlq redrive and dlq purge."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
+from typing import Annotated
+
+import typer
 
 from lib.cli.options import JsonOption
 from lib.cli.output import waiting, write_json, write_line, write_table
-from lib.client.dead_letters import Redrive, list_dead_letters, redrive
+from lib.client.dead_letters import Redrive, list_dead_letters, purge, redrive
 from lib.client.session import connected, now_microseconds, reporting
-from lib.formats.errors import CliError
+from lib.client.status import read_queue
+from lib.formats.errors import CliError, WrongUsage
 from price_alerts.domain.ticks import format_moment
 
 
 def list_letters(as_json: JsonOption = False) -> None:
-    """Show the messages in the dead-letter queue, and why each was rejected."""
+    """Show the messages in the dead-letter queue, and why each was rejected.
+
+    Example: alerts dlq list
+    """
     with connected() as target, waiting("Reading the dead-letter queue"):
         letters = list_dead_letters(
             target.sqs, target.dead_letter_queue_url, now_microseconds(), shapes=target.shapes
@@ -48,6 +56,8 @@ def redrive_letters(as_json: JsonOption = False) -> None:
     """Send the messages in the dead-letter queue back to be retried.
 
     Prices that were applied already have no effect; with SQS's own redrive they would count twice.
+
+    Example: alerts dlq redrive
     """
     reports = [Redrive()]
     with (
@@ -73,5 +83,39 @@ def redrive_letters(as_json: JsonOption = False) -> None:
         raise CliError(f"SQS rejected messages, which stay in the dead-letter queue: {reasons}")
 
 
+def purge_letters(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete all messages in the dead-letter queue for good, once you have said yes.
+
+    Example: alerts dlq purge
+    """
+    with connected() as target:
+        url = target.dead_letter_queue_url
+        count = read_queue(target.sqs, url).total
+        if not yes:
+            if not sys.stdin.isatty():
+                raise WrongUsage("nobody is there to be asked: add --yes")
+            # On stderr, so that stdout is what was done.
+            sys.stderr.write(f"Delete about {_counted(count)} of {_name_of(url)} for good? [y/N] ")
+            sys.stderr.flush()
+            if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+                raise CliError("nothing was deleted")
+        purge(target.sqs, url)
+    if as_json:
+        write_json({"purged": count})
+    else:
+        write_line(f"about {_counted(count)} deleted; SQS takes up to a minute")
+
+
+def _name_of(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+def _counted(count: int) -> str:
+    return f"{count} {'message' if count == 1 else 'messages'}"
+
+
 def _moved(done: Redrive) -> str:
-    return f"moved {done.moved} {'message' if done.moved == 1 else 'messages'} back"
+    return f"moved {_counted(done.moved)} back"

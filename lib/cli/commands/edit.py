@@ -19,6 +19,7 @@ from lib.cli.options import (
     RuleId,
     TriggerOption,
     WithinOption,
+    check_changeable,
     reject_options,
 )
 from lib.cli.rule_views import write_changed
@@ -27,7 +28,7 @@ from lib.client.session import connected, now_microseconds
 from lib.formats.errors import WrongUsage
 from lib.formats.words import rule_from_words, words_of
 from price_alerts.domain.conditions import Condition
-from price_alerts.domain.rules import Rule, check_rule_id
+from price_alerts.domain.rules import Rule
 
 
 def edit(  # noqa: PLR0913, PLR0917  # each is an argument or an option
@@ -53,8 +54,10 @@ def edit(  # noqa: PLR0913, PLR0917  # each is an argument or an option
 
     With another condition, trigger, cooldown or rearm it starts over, like one resumed; with
     other texts or another expiry it goes on.
+
+    Example: alerts edit aapl-7f3k2q above 210 --expires 30d
     """
-    check_rule_id(rule_id)
+    check_changeable(rule_id)
     words = values or []
     reject_options("edit", *words)
     optional = {

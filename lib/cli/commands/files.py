@@ -34,6 +34,8 @@ def import_rules(
     """Add the rules of a file; existing ones stay as they are. If one is invalid, none is added.
 
     Expired rules are skipped. A rule without an id is added again each time.
+
+    Example: alerts import rules.yaml
     """
     now = now_microseconds()
     rules = read_rules(file, now)
@@ -82,6 +84,8 @@ def apply_rules(
     """Make the stack's rules those of a file: add and change them; with --prune, remove others.
 
     The difference is shown first. Paused rules stay paused.
+
+    Example: alerts apply rules.yaml --prune --dry-run
     """
     now = now_microseconds()
     entries = read_entries(file, now)
@@ -129,6 +133,8 @@ def export_rules(
     """Print all rules as a file for import, without their status.
 
     Rules that cannot be read (set aside) are skipped.
+
+    Example: alerts export > rules.yaml
     """
     with connected() as target:
         found = list(RuleStore(target.table_called(table or target.names.table)).rules())

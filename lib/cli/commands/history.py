@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from lib.cli.options import CsvOption, JsonOption, UtcOption
 from lib.cli.output import waiting, write_csv, write_json, write_line, write_table
-from lib.client.history import KEYS, firings_of_all, firings_of_symbol
+from lib.client.history import KEYS, firings_of, followed
 from lib.client.session import connected, now_microseconds
+from lib.formats.errors import WrongUsage
 from lib.formats.quantities import local_moment, since_of
 from lib.formats.words import symbol_of
 from price_alerts.domain.ticks import format_moment, parse_timestamp
@@ -33,19 +36,29 @@ def history(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the newest N.")
     ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C, a line for each firing.")
+    ] = False,
     utc: UtcOption = False,
     as_csv: CsvOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what fired, newest last."""
+    """Show what fired, newest last.
+
+    Example: alerts history AAPL --since 7d
+    """
     now = now_microseconds()
     wanted = None if symbol is None else symbol_of(symbol)
-    with connected() as target, waiting("Reading the history"):
-        if wanted is None:
-            firings = firings_of_all(target.table, since_of(since or _LAST_DAY, now), now)
-        else:
-            first = 0 if since is None else since_of(since, now)
-            firings = firings_of_symbol(target.table, wanted, first)
+    first = since_of(since or _LAST_DAY, now) if since or not wanted else 0
+    if follow and as_csv:
+        raise WrongUsage("--follow prints lines, or with --json an object a line: leave out --csv")
+    with connected() as target:
+        if follow:
+            for firing in followed(target.table, wanted, first, limit):
+                sys.stdout.write(f"{json.dumps(firing) if as_json else _line_of(firing, utc)}\n")
+                sys.stdout.flush()
+        with waiting("Reading the history"):
+            firings = firings_of(target.table, wanted, first, now)
     firings = firings[-limit:] if limit else firings
     if as_json:
         write_json(firings)
@@ -61,6 +74,11 @@ def history(  # noqa: PLR0913, PLR0917  # each is an argument or an option
         write_line(f"nothing has fired since {since}")
     else:
         write_line("nothing has fired" if symbol else _NOTHING_LATELY)
+
+
+def _line_of(firing: dict[str, Any], is_exact: bool) -> str:
+    at, symbol, condition, before, price, rule_id, _ = _firing_row(firing, is_exact=is_exact)
+    return f"{at}  {symbol} {condition}: {price}, {before} before  ({rule_id})"
 
 
 def _firing_row(firing: dict[str, Any], *, is_exact: bool) -> list[str]:

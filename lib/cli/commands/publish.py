@@ -58,6 +58,8 @@ def publish_prices(  # noqa: PLR0913, PLR0917  # each is an option
 
     Prices of a file are sent in the order of time, a hundred per message.
     Messages with prices of the same symbol may still arrive out of order.
+
+    Example: alerts publish AAPL=201.5 BTC-USD=97000
     """
     hints = hints_from(symbol, price_column, time_column, time_zone)
     if prices and not file:

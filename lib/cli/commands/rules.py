@@ -23,6 +23,7 @@ from lib.cli.options import (
     TriggerOption,
     UtcOption,
     WithinOption,
+    check_changeable,
     reject_options,
 )
 from lib.cli.output import write_csv, write_json, write_line
@@ -77,9 +78,15 @@ def add(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     rule_id: Annotated[
         str | None, typer.Option("--id", metavar="ID", help="Id of the rule (default: generated).")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Add it even if another rule says the same.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Add a rule. It counts from the symbol's next price on."""
+    """Add a rule. It counts from the symbol's next price on.
+
+    Example: alerts add AAPL crosses-up 200 --trigger every --note "sell half"
+    """
     reject_options("add", symbol, condition, *values)
     words = RuleWords(
         id=rule_id,
@@ -95,9 +102,13 @@ def add(  # noqa: PLR0913, PLR0917  # each is an argument or an option
         note=note or "",
         message=message or "",
     )
-    rule = rule_from_words(words, now_microseconds())
+    now = now_microseconds()
+    rule = rule_from_words(words, now)
     with connected() as target:
-        RuleStore(target.table).add(rule)
+        store = RuleStore(target.table)
+        if not force and (same := store.same_as(rule, now)):
+            raise CliError(f"{same.rule_id} says the same already: --force adds another")
+        store.add(rule)
     write_changed("added", rule, as_json=as_json)
 
 
@@ -111,14 +122,18 @@ def list_rules(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     as_csv: CsvOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List rules by symbol and id."""
+    """List rules by symbol and id.
+
+    Example: alerts list AAPL --status active
+    """
     wanted = None if symbol is None else symbol_of(symbol)
     now = now_microseconds()
     with connected() as target:
         store = RuleStore(target.table)
+        own = [target.high_price_rule] if wanted is None and target.high_price_rule else []
         rules = [
             rule
-            for rule in _of_owner(store.rules(wanted), owner)
+            for rule in _of_owner([*own, *store.rules(wanted)], owner)
             if status in (None, status_of(rule, now))
         ]
         last_prices = store.last_prices(rule.symbol for rule in rules)
@@ -144,10 +159,14 @@ def _of_owner(rules: Iterable[Rule | SetAside], owner: str | None) -> Iterator[R
 
 
 def show(rule_id: RuleId, utc: UtcOption = False, as_json: JsonOption = False) -> None:
-    """Show a rule and its status."""
+    """Show a rule and its status.
+
+    Example: alerts show aapl-7f3k2q
+    """
     check_rule_id(rule_id)
     with connected() as target:
-        rule = RuleStore(target.table).look_up(rule_id)
+        own = target.high_price_rule
+        rule = own if own and own.rule_id == rule_id else RuleStore(target.table).look_up(rule_id)
     if as_json:
         write_json(rule_document(rule, now_microseconds()))
     else:
@@ -160,7 +179,10 @@ def pause(
     owner: OfOwnerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Pause rules until they are resumed: by their ids, or all active ones of a symbol or owner."""
+    """Pause rules until they are resumed: by their ids, or all active ones of a symbol or owner.
+
+    Example: alerts pause aapl-7f3k2q
+    """
     chosen = _Chosen(rule_ids or [], symbol, owner, (Status.ACTIVE,))
     _change("paused", RuleStore.pause, chosen, as_json)
 
@@ -174,6 +196,8 @@ def resume(
     """Resume paused or triggered rules, as if newly added.
 
     By their ids, or all paused ones of a symbol or owner.
+
+    Example: alerts resume --symbol AAPL
     """
     chosen = _Chosen(rule_ids or [], symbol, owner, (Status.PAUSED,))
     _change("resumed", RuleStore.resume, chosen, as_json)
@@ -185,7 +209,10 @@ def remove(
     owner: OfOwnerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove rules: by their ids, or all of a symbol or owner. Firings stay in the history."""
+    """Remove rules: by their ids, or all of a symbol or owner. Firings stay in the history.
+
+    Example: alerts remove aapl-7f3k2q
+    """
     chosen = _Chosen(rule_ids or [], symbol, owner, tuple(Status))
     _change("removed", RuleStore.remove, chosen, as_json)
 
@@ -204,7 +231,7 @@ class _Chosen(NamedTuple):
         if is_filter == bool(self.rule_ids):
             raise WrongUsage("name rules by their ids, or by --symbol and --owner")
         for rule_id in self.rule_ids:
-            check_rule_id(rule_id)
+            check_changeable(rule_id)
 
     def ids_in(self, store: RuleStore) -> list[str]:
         """Return the ids, each once."""

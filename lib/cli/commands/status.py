@@ -14,7 +14,10 @@ from lib.formats.errors import CliError
 
 
 def status(as_json: JsonOption = False) -> None:
-    """Show the status of the stack: queues, rules, function."""
+    """Show the status of the stack: queues, rules, function.
+
+    Example: alerts status
+    """
     with connected() as target:
         with waiting("Reading the table"):
             found = read_status(target, now_microseconds())
@@ -28,7 +31,10 @@ def status(as_json: JsonOption = False) -> None:
 
 
 def repair_stack(as_json: JsonOption = False) -> None:
-    """Deliver unfinished firings now, without waiting for the next price."""
+    """Deliver unfinished firings now, without waiting for the next price.
+
+    Example: alerts repair
+    """
     with connected() as target, waiting("Repairing"):
         stuck = read_status(target, now_microseconds()).table.stuck
         done = repair(target.functions, target.names.function, stuck)

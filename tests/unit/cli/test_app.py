@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from lib.cli.app import COMMANDS, main
+from lib.cli.app import COMMANDS, _help_of, main
 from lib.client import session
 from lib.client.rule_store import RuleStore
 from lib.client.target import Target
@@ -79,6 +80,23 @@ def test_every_command_has_help_and_json(run: Run, command: str) -> None:
     assert f"Usage: alerts {command} [OPTIONS]" in ended.out
     assert "--json" in ended.out
     assert "--environment" in ended.out
+
+
+@pytest.mark.usefixtures("stack")
+def test_the_example_of_every_command_is_one(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rule = "- {id: aapl-7f3k2q, symbol: AAPL, condition: above, levels: [200]}"
+    Path("rules.yaml").write_text(rule)
+    Path("prices.csv").write_text("timestamp,symbol,price\n2026-01-01,AAPL,201\n")
+    run("import", "rules.yaml")
+    for command in COMMANDS:
+        [example] = re.findall("Example: alerts (.+)", " ".join(_help_of(command).splitlines()))
+        words = shlex.split(example.partition(" > ")[0])
+        assert " ".join(words).startswith(command)
+        ended = run(*words, *(["--yes"] if command == "dlq purge" else []))
+        assert ended.exit_code == 0, ended.err
 
 
 @pytest.mark.parametrize(

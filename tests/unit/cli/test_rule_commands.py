@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lib.client.target import Target
+from lib.config.settings import Settings
 from price_alerts.adapters.items import rule_key, state_key
 from tests.unit.cli.conftest import in_zone
 from tests.unit.client.doubles import answer_with, refusal
@@ -228,8 +230,8 @@ def test_rules_are_listed_by_their_status(
     run: Run, alerts: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("active", "paused", "triggered"):
-        run("add", "AAPL", "above", "200", "--id", name)
-    run("add", "AAPL", "above", "200", "--id", "expired", "--expires", "1h")
+        run("add", "AAPL", "above", "200", "--id", name, "--force")
+    run("add", "AAPL", "above", "201", "--id", "expired", "--expires", "1h")
     run("pause", "paused")
     put(alerts, "triggered", status="triggered")
     monkeypatch.setattr("time.time_ns", lambda: (NOW + 3_600_000_000) * 1_000)
@@ -241,7 +243,7 @@ def test_several_rules_are_changed_and_one_that_cannot_be_does_not_hold_up_the_o
     run: Run, replay: Replay
 ) -> None:
     for name in "abc":
-        run("add", "AAPL", "above", "200", "--id", name)
+        run("add", "AAPL", "above", "200", "--id", name, "--force")
     run("pause", "b")
     replay("""
         $ pause a b none c a
@@ -329,6 +331,57 @@ def test_a_list_has_the_last_price_and_how_far_away_the_nearest_level_is(
     ]
 
 
+def test_a_rule_that_says_what_another_one_says_is_added_only_by_force(
+    run: Run, replay: Replay, alerts: Table
+) -> None:
+    run("add", "AAPL", "above", "210", "--id", "broken")
+    put(alerts, "broken", trigger="often")
+    replay("""
+        $ add aapl above 200.0 --id a --expires 1d
+        added a: AAPL above 200, once, until 2026-11-23T15:04:05.250000Z
+        $ add AAPL above 200 --id b
+        error: a says the same already: --force adds another
+        ? 1
+        $ add AAPL above 200 --id c --note more
+        added c: AAPL above 200, once
+        $ add AAPL above 200 --id b --force
+        added b: AAPL above 200, once
+        $ remove b
+        removed b: AAPL above 200, once
+        """)
+    put(alerts, "a", expires_at_microseconds=NOW)
+    assert run("add", "AAPL", "above", "200", "--id", "b").exit_code == 0  # a has expired
+    put(alerts, "b", status="triggered")
+    assert run("add", "AAPL", "above", "200", "--id", "d").exit_code == 0
+
+
+SETTINGS = Settings(environment="test", region="us-east-1", high_price_threshold=Decimal(150))
+
+
+def test_the_stacks_own_rule_is_shown_like_others_and_not_changed(
+    run: Run, replay: Replay, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, "_settings", SETTINGS)
+    run("add", "AAPL", "above", "200", "--id", "a")
+    replay("""
+        $ list
+        id symbol condition trigger status last fired owner
+        high-price-threshold ANY above 150 every active never stack
+        a AAPL above 200 once active never
+        $ list --owner me
+        no such rules
+        $ pause high-price-threshold
+        error: high-price-threshold is the stack's own rule: set high_price_threshold in cdktf…
+        ? 2
+        $ edit high-price-threshold 160
+        error: high-price-threshold is the stack's own rule: set high_price_threshold in cdktf…
+        ? 2
+        """)
+    assert [rule["id"] for rule in run("list", "AAPL", "--json").json] == ["a"]
+    shown = run("show", "high-price-threshold", "--json").json
+    assert (shown["levels"], shown["owner"]) == (["150"], "stack")
+
+
 def test_a_list_can_be_csv(run: Run) -> None:
     run("add", "AAPL", "enters", "190", "220", "--id", "a", "--note", 'sell, "all"')
     [rule] = csv.DictReader(io.StringIO(run("list", "--csv").out))
@@ -364,7 +417,7 @@ def test_a_rule_that_is_set_aside_is_shown_with_the_reason(
     run: Run, replay: Replay, alerts: Table
 ) -> None:
     run("add", "AAPL", "above", "200", "--id", "fine")
-    run("add", "AAPL", "above", "200", "--id", "aside")
+    run("add", "AAPL", "above", "201", "--id", "aside")
     put(alerts, "aside", trigger="often")
     names = "condition levels within trigger cooldown rearm expires owner note message armed"
     aside = dict.fromkeys([*names.split(), "last_fired_at", "last_firing_id"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lib.client import history as history_module
 from lib.client.target import Target
 from price_alerts.adapters.items import rule_item, rule_key, state_key, state_listing
 from price_alerts.domain.progress import Progress, Status
@@ -76,6 +77,22 @@ def test_a_history_can_be_csv_of_the_newest_and_in_another_zone(
             price of symbol condition before price rule published
             2026-11-22T15:04:06.250000Z AAPL crosses-up 200 none 200.25 r-1 not yet
             """)
+
+
+def test_a_history_is_followed_until_it_is_interrupted(
+    run: Run, alerts: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(history_module.followed, "__kwdefaults__", {"sleep": interrupt})
+    record(alerts, "f-1")
+    ended = run("history", "AAPL", "--follow")
+    assert (ended.exit_code, ended.err) == (130, "interrupted\n")
+    line = "2026-11-22T15:04:05.250000Z  AAPL crosses-up 200: 200.25, none before  (r-1)\n"
+    assert ended.out == line
+    assert json.loads(run("history", "--follow", "--json").out)["firing_id"] == "f-1"
+    assert "leave out --csv" in run("history", "--follow", "--csv").error
 
 
 def test_the_history_is_that_of_the_last_day_or_of_a_symbol(run: Run, alerts: Table) -> None:
@@ -247,3 +264,48 @@ def test_a_repair_invokes_the_function_for_what_is_stuck(
         error: still stuck: AAPL: the function's log says why, and docs/runbook.md what to do …
         ? 1
         """)
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Somebody at a terminal answers what is asked."""
+
+    def answer(text: str) -> None:
+        terminal = io.StringIO(text)
+        monkeypatch.setattr(terminal, "isatty", lambda: True)
+        monkeypatch.setattr("sys.stdin", terminal)
+
+    return answer
+
+
+@pytest.mark.usefixtures("stack")
+def test_dead_letters_are_deleted_when_somebody_says_so(
+    run: Run, sqs: SQSClient, dlq_url: str, answers: Callable[[str], None]
+) -> None:
+    def left() -> int:
+        return int(run("status", "--json").json["dead_letter_queue"]["waiting"])
+
+    for body in "ab":
+        sqs.send_message(QueueUrl=dlq_url, MessageBody=body)
+    answers("\n")
+    ended = run("dlq", "purge")
+    assert (ended.exit_code, ended.out, left()) == (1, "", 2)
+    asked, _, error = ended.err.partition(" error: ")
+    assert asked == "Delete about 2 messages of tap-test-prices-dlq for good? [y/N]"
+    assert error == "nothing was deleted\n"
+    answers("y\n")
+    assert run("dlq", "purge").out == "about 2 messages deleted; SQS takes up to a minute\n"
+    assert left() == 0
+
+
+@pytest.mark.usefixtures("stack")
+def test_where_nobody_can_be_asked_a_purge_needs_yes(
+    run: Run, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert run("dlq", "purge").error == "nobody is there to be asked: add --yes"
+    assert run("dlq", "purge", "--yes", "--json").json == {"purged": 0}
+    refused = refusal("AWS.SimpleQueueService.PurgeQueueInProgress")
+    answer_with(target.sqs, "PurgeQueue", lambda _: refused)
+    error = run("dlq", "purge", "--yes").error
+    assert error == "the queue is being purged already: try again in a minute"

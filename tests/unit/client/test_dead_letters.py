@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lib.client.dead_letters import Redrive, letter_of, list_dead_letters, redrive
+from lib.client.dead_letters import Redrive, letter_of, list_dead_letters, purge, redrive
 from price_alerts.adapters.sqs import carried_attributes
 from price_alerts.domain.ticks import parse_message
 from tests.unit.client.doubles import Answer, answer_with, refusal
@@ -276,3 +276,9 @@ def test_a_message_of_a_standard_queue_may_have_a_group(
     redrive(sqs, dlq_url, queue_url, NOW)
     assert requests[0]["MessageGroupId"] == "AAPL"
     assert "MessageDeduplicationId" not in requests[0]
+
+
+def test_why_a_purge_is_rejected_is_not_hidden(sqs: SQSClient, dlq_url: str) -> None:
+    answer_with(sqs, "PurgeQueue", lambda _: refusal("AccessDenied"))
+    with pytest.raises(ClientError, match="AccessDenied"):
+        purge(sqs, dlq_url)

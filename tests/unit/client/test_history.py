@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lib.client.history import firings_of_all, firings_of_symbol
+from lib.client.history import firings_of_all, firings_of_symbol, followed
 from price_alerts.domain.ticks import format_timestamp
 from tests.unit.doubles import NOW, SECOND
 
@@ -158,3 +158,27 @@ def test_a_symbols_firings_may_fill_many_pages(alerts: Table) -> None:
     for number in range(4):
         record(alerts, f"f-{number}", is_spread=False, at=NOW + number, note="x" * 390_000)
     assert of_symbol(alerts) == ["f-0", "f-1", "f-2", "f-3"]
+
+
+@pytest.mark.parametrize("symbol", [None, "AAPL"])
+def test_who_follows_gets_the_newest_and_then_each_firing_once(
+    alerts: Table, monkeypatch: pytest.MonkeyPatch, symbol: str | None
+) -> None:
+    for number in range(3):
+        record(alerts, f"f-{number}", at=NOW - (9 - number) * SECOND)
+    present = iter([NOW, NOW + 2 * SECOND, NOW + 4 * SECOND])
+    monkeypatch.setattr("lib.client.history.present_microseconds", lambda: next(present))
+    naps: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        # Its price is an old one; another symbol fires, too.
+        record(alerts, f"late-{len(naps)}", at=NOW - HOUR, fired_at=NOW + SECOND * len(naps))
+        record(alerts, f"ibm-{len(naps)}", symbol="IBM", fired_at=NOW + SECOND * len(naps))
+
+    found = followed(alerts, symbol, NOW - DAY, 2, sleep=sleep)
+    wanted = ["f-1", "f-2", "late-1", "late-2"]
+    if symbol is None:
+        wanted = ["f-1", "f-2", "late-1", "ibm-1", "late-2", "ibm-2"]
+    assert [next(found)["firing_id"] for _ in wanted] == wanted
+    assert naps == [2.0, 2.0]

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -32,6 +33,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from lib.client.errors import explained
+from lib.client.local_stack import LocalStack
 from lib.client.target import Target
 from lib.formats.errors import CliError, WrongUsage
 from price_alerts.domain.shapes import SHAPES
@@ -194,6 +196,38 @@ def test_a_missing_profile_is_named_before_a_region_is_known(
     with pytest.raises(ProfileNotFound) as error:
         _ = target.sqs
     assert "no-such-profile" in str(target.explained(error.value))
+
+
+def test_a_stack_that_is_missing_where_another_region_is_named_is_said_to_be_elsewhere(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    with pytest.raises(ClientError) as error:
+        _ = target.queue_url
+    assert str(target.explained(error.value)) == (
+        "there is no stack tap-test in eu-west-1, which AWS_REGION or the profile names; test is "
+        "in us-east-1: add --region us-east-1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "local", "levels"),
+    [
+        ({}, None, (Decimal(150),)),
+        ({"no_such": 1}, None, None),
+        ({}, LocalStack("", "", "test", "", "", 1), None),  # it is deployed without
+    ],
+)
+def test_the_stacks_own_rule_is_that_of_the_settings(
+    tmp_path: Path, more: dict[str, int], local: LocalStack | None, levels: object
+) -> None:
+    settings = {"region": "us-east-1", "high_price_threshold": 150, **more}
+    file = tmp_path / "cdktf.json"
+    file.write_text(json.dumps({"context": {"environments": {"test": settings}}}))
+    target = Target("test", file)
+    target.local = local
+    rule = target.high_price_rule
+    assert (rule and rule.terms.levels) == levels
 
 
 # --- what errors mean --------------------------------------------------------------------
