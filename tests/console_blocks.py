@@ -21,6 +21,7 @@ _ANOTHER_EACH_TIME = (
     (re.compile(r"\b[0-9a-f]{32}\b"), "<firing>"),
     (re.compile(r"(?<=127\.0\.0\.1:)\d+"), "<port>"),
     (re.compile(_NOW), "<time>"),
+    (re.compile(r"\b\d+[smhdw] ago\b"), "<a while> ago"),
     (re.compile(r"\b\d+(?:\.\d+)? ?m?s\b"), "<duration>"),
     # As wide as what stands below.
     (re.compile("─+"), "─"),

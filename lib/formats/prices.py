@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,8 @@ from typing import Any, NamedTuple, TextIO
 from lib.formats.errors import CliError
 from lib.formats.price_layout import HEAD_LINES, Hints, Layout, layout_of, rows_in
 from lib.formats.price_times import read_time
+from lib.formats.quantities import THOUSANDS, number_of
+from price_alerts.domain.conditions import RuleError
 from price_alerts.domain.ticks import (
     MAX_CLOCK_SKEW_MICROSECONDS,
     InvalidMessage,
@@ -29,7 +30,6 @@ from price_alerts.domain.ticks import (
 _BUFFER_BYTES = 64 * 1024
 _REMEMBERED = 65_536
 _GZIP = b"\x1f\x8b"  # RFC 1952, section 2.3.1
-_THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(?:,[0-9]{3})+(\.[0-9]+)?")
 
 
 class Price(NamedTuple):
@@ -69,8 +69,8 @@ def price_in(word: str) -> Price:
     try:
         if not equals:
             raise InvalidMessage("the price is missing")
-        return Price(parse_symbol(symbol), parse_price(price))
-    except InvalidMessage as reason:
+        return Price(parse_symbol(symbol), number_of(price))
+    except (InvalidMessage, RuleError) as reason:
         raise CliError(f"{word}: {reason}; write SYMBOL=PRICE, say AAPL=201.5") from None
 
 
@@ -214,7 +214,7 @@ def _price_of(text: str, delimiter: str) -> Decimal:
     """Read a price that may have commas between its thousands."""
     if "," not in text:
         return read_price(text)
-    thousands = _THOUSANDS.fullmatch(text)
+    thousands = THOUSANDS.fullmatch(text)
     if not thousands:
         raise InvalidMessage(
             "price must have a decimal point, and commas only between thousands, as in 1,612.34"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from price_alerts.domain.conditions import Distance, RuleError
 from price_alerts.domain.ticks import (
@@ -13,6 +14,8 @@ from price_alerts.domain.ticks import (
     parse_timestamp,
 )
 
+# A number as some write it.
+THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(?:,[0-9]{3})+(\.[0-9]+)?")
 _UNITS_SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"([1-9][0-9]{0,9})([wdhms])")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,14 +23,20 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LAST_MICROSECONDS = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
 
 
+def number_of(word: str, examples: str = "200, 0.25 or -3") -> Decimal:
+    """Read a number that could be a price; raises RuleError if it is none."""
+    try:
+        return parse_price(word)
+    except InvalidMessage:
+        if THOUSANDS.fullmatch(word):
+            raise RuleError(f"{word!r} has commas: write {word.replace(',', '')}") from None
+        raise RuleError(f"{word!r} is not a number ({NUMBER_LIMITS}): write {examples}") from None
+
+
 def distance_of(word: str) -> Distance:
     """Read ``200`` or ``5%``; raises RuleError if it could not be a price."""
-    try:
-        return Distance(parse_price(word.removesuffix("%")), word.endswith("%"))
-    except InvalidMessage:
-        raise RuleError(
-            f"{word!r} is not a number ({NUMBER_LIMITS}): write 200, 0.25, -3 or 5%"
-        ) from None
+    number = number_of(word.removesuffix("%"), "200, 0.25, -3 or 5%")
+    return Distance(number, word.endswith("%"))
 
 
 def seconds_of(word: str) -> int:

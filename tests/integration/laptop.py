@@ -32,7 +32,8 @@ class Laptop:
     def __init__(self, folder: Path, toolchain: Toolchain, emulator: Emulator) -> None:
         self.folder = folder
         self.emulator = emulator
-        self._environment = cdktf_environment(folder, toolchain, emulator)
+        # Times on the pages are those of a machine in UTC.
+        self._environment = {**cdktf_environment(folder, toolchain, emulator), "TZ": "UTC"}
         for name in _INSTALLED:
             (folder / name).symlink_to(PROJECT / name)
         for name in _COPIED:

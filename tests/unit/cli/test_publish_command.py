@@ -152,7 +152,10 @@ ZONE = "--time-zone: there is no zone {}: write, say, UTC or America/New_York"
         ("AAPL=1 --time-zone UTC", "options of --file do not apply to typed prices"),
         ("AAPL=1 --symbol A", "options of --file do not apply to typed prices"),
         ("AAPL=1 --environment nope", "there is no environment 'nope': name dev or prod "),
-        ("AAPL=1 IBM=1e31", "IBM=1e31: price must be 0 or between 1e-30 and 1e30 in size, with"),
+        (
+            "AAPL=1 IBM=1e31",
+            "IBM=1e31: '1e31' is not a number (0 or between 1e-30 and 1e30 in size",
+        ),
         *[
             (f"--file x --time-zone {zone}", ZONE.format(zone))
             for zone in ("Mars", "America", "/etc")

@@ -33,7 +33,7 @@ MOST = "9" * 34
         ("above 5 within 1h", f"above {PRICE}"),
         ("above 5%", f"above {PRICE}"),
         ("rises 5", f"rises needs a window: {WINDOWS}"),
-        ("falls 5 within 2h", f"falls needs a window: {WINDOWS}"),
+        ("falls 5 within 2h", f"falls needs a window, and 2h is none: {WINDOWS}"),
         ("falls 0 within 1h", f"falls {MOVE}"),
         ("rises -5% within 1h", f"rises {MOVE}"),
         ("above 5 rearm 0", REARM),

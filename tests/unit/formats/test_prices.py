@@ -56,7 +56,12 @@ def test_a_word_is_a_symbol_and_its_price(word: str, symbol: str, price: str) ->
     [
         ("AAPL", "the price is missing"),
         ("=1", "symbol must be 1 to 64 printable characters, with no blank at either end"),
-        ("EURUSD=X", NO_PRICE),
+        (
+            "EURUSD=X",
+            "'X' is not a number (0 or between 1e-30 and 1e30 in size, with at most 34 significant "
+            "digits): write 200, 0.25 or -3",
+        ),
+        ("AAPL=-1,000.5", "'-1,000.5' has commas: write -1000.5"),
     ],
 )
 def test_another_word_is_rejected_with_an_example(word: str, what: str) -> None:

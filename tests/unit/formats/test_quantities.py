@@ -27,15 +27,20 @@ def test_a_distance_is_read_exactly(word: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["", "%", "5 %", "5%%", "1,000", "1_000", "NaN", "a lot", "1.1e30", "1e-31"]
+    "word", ["", "%", "5 %", "5%%", "1,00", "1_000", "NaN", "a lot", "1.1e30", "1e-31"]
 )
 def test_anything_else_is_rejected_with_examples(word: str) -> None:
     with pytest.raises(RuleError) as error:
         distance_of(word)
     assert str(error.value) == (
-        f"{word!r} is not a number (0 or between 1e-30 and 1e30 in size, with at most 34 "
-        "significant digits): write 200, 0.25, -3 or 5%"
+        f"{word.removesuffix('%')!r} is not a number (0 or between 1e-30 and 1e30 in size, with at "
+        "most 34 significant digits): write 200, 0.25, -3 or 5%"
     )
+
+
+def test_commas_between_thousands_are_not_read_but_understood() -> None:
+    with pytest.raises(RuleError, match=r"^'1,000\.5' has commas: write 1000\.5$"):
+        distance_of("1,000.5%")
 
 
 @given(st.integers(1, 9_999_999_999), st.sampled_from(["seconds", "minutes", "hours", "days"]))

@@ -82,7 +82,7 @@ ALL = (
         ({"levels": ["90", "110"]}, "above takes one level"),
         ({"levels": ["5%"]}, "above takes a price, no percentage and no window"),
         ({"condition": "enters", "levels": ["5%", "10"]}, "enters takes a price, no percentage"),
-        ({"condition": "rises", "within": "2h"}, "rises needs a window: within 1m 5m 15m"),
+        ({"condition": "rises", "within": "2h"}, "rises needs a window, and 2h is none: within 1m"),
         ({"levels": ["--5"]}, "'--5' is not a number (0 or between"),
         ({"symbol": "A B "}, "'A B ': symbol must be 1 to 64 printable characters"),
         ({"trigger": "twice"}, "'twice' is not a trigger: write once or every"),

@@ -235,7 +235,8 @@ def _check_move(terms: Terms) -> None:
         if terms.window is not None or terms.is_percent:
             raise RuleError(f"{word} takes a price, no percentage and no window")
     elif terms.window not in WINDOWS_SECONDS:
-        raise RuleError(f"{word} needs a window: within {' '.join(WINDOWS_SECONDS)}")
+        given = f", and {terms.window} is none" if terms.window else ""
+        raise RuleError(f"{word} needs a window{given}: within {' '.join(WINDOWS_SECONDS)}")
     elif terms.levels[0] <= 0:
         raise RuleError(f"{word} takes an amount or a percentage greater than 0")
 
