@@ -76,6 +76,7 @@ def test_the_subscriber_gets_each_alert_once(
     finally:
         sns.unsubscribe(SubscriptionArn=subscription)
         functions.delete_function(FunctionName=arn)
+        logs.delete_log_group(logGroupName="/aws/lambda/example-subscriber")
 
 
 def alert(symbol: str) -> dict[str, str]:

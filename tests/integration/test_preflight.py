@@ -151,6 +151,7 @@ def test_a_lock_that_was_left_behind_is_taken_away_by_what_is_told(
     assert told(preflight(laptop)[1], "error") == []
 
 
+@pytest.mark.deep
 def test_a_lock_table_that_is_missing_is_made_by_what_is_told(laptop: Laptop) -> None:
     laptop.write_backend("s3", {**BLOCK, "bucket": "states", "use_lockfile": True})
     assert laptop.make("migrate", "state")[0] == 0
