@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from lib.cli import completing
 from lib.formats.errors import CliError, WrongUsage
 from price_alerts.domain.conditions import RuleError
 
@@ -36,6 +37,7 @@ COMMANDS = {
     "status": "status.status",
     "repair": "status.repair_stack",
     "backtest": "backtest.backtest",
+    "completion": "completion.completion",
     "dlq list": "dead_letters.list_letters",
     "dlq redrive": "dead_letters.redrive_letters",
     "dlq purge": "dead_letters.purge_letters",
@@ -172,6 +174,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         words, variables = _where(words)
         command = get_command(_app())
+        if completing.VARIABLE in os.environ:
+            return completing.answer(command)
         # Not by calling it: Typer would end the process, and format its errors in many lines.
         with _set(variables), command.make_context("alerts", words or ["--help"]) as context:
             command.invoke(context)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
+from lib.cli import completing
 from lib.formats.errors import WrongUsage
 from lib.formats.price_layout import Hints
 from price_alerts.domain.conditions import WINDOWS_SECONDS, Condition
@@ -32,7 +33,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV, with the keys of --json.")]
 UtcOption = Annotated[bool, typer.Option("--utc", help="Show exact times, in UTC.")]
 # A rule.
-RuleId = Annotated[str, typer.Argument(metavar="ID", help="Id of the rule; alerts list shows it.")]
+RuleId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="Id of the rule; alerts list shows it.", autocompletion=completing.ids
+    ),
+]
 CONDITIONS = ", ".join(condition.word for condition in Condition)
 WithinOption = Annotated[
     str | None, _option("--within", "W", f"Window of rises and falls: {' '.join(WINDOWS_SECONDS)}.")
@@ -53,7 +59,12 @@ ExpiresOption = Annotated[
     str | None, _option("--expires", "30d|DATE", "Expiry: a duration or a date.")
 ]
 OfOwnerOption = Annotated[str | None, _option("--owner", "O", "All rules of this owner.")]
-OfSymbolOption = Annotated[str | None, _option("--symbol", "SYMBOL", "All rules of this symbol.")]
+OfSymbolOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SYMBOL", help="All rules of this symbol.", autocompletion=completing.symbols
+    ),
+]
 OwnerOption = Annotated[str | None, _option("--owner", "O", "Owner of the rule.")]
 NoteOption = Annotated[str | None, _option("--note", "T", "Note included in the alert.")]
 MessageOption = Annotated[

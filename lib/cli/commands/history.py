@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lib.cli import completing
 from lib.cli.options import CsvOption, JsonOption, UtcOption
 from lib.cli.output import waiting, write_csv, write_json, write_line, write_table
 from lib.client.history import KEYS, firings_of, followed
@@ -23,7 +24,12 @@ _NOTHING_LATELY = f"nothing has fired in the last {_LAST_DAY}: --since 30d looks
 
 def history(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     symbol: Annotated[
-        str | None, typer.Argument(metavar="SYMBOL", help="Only firings of this symbol.")
+        str | None,
+        typer.Argument(
+            metavar="SYMBOL",
+            help="Only firings of this symbol.",
+            autocompletion=completing.symbols,
+        ),
     ] = None,
     since: Annotated[
         str | None,

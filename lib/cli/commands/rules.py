@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from lib.cli import completing
 from lib.cli.options import (
     CONDITIONS,
     CooldownOption,
@@ -50,13 +51,23 @@ from price_alerts.domain.progress import Status
 from price_alerts.domain.rules import Rule, check_rule_id
 
 RuleIds = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]", help="Ids of rules; alerts list shows them.")
+    list[str] | None,
+    typer.Argument(
+        metavar="[ID]",
+        help="Ids of rules; alerts list shows them.",
+        autocompletion=completing.ids,
+    ),
 ]
 
 
 def add(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     symbol: Annotated[
-        str, typer.Argument(metavar="SYMBOL", help="Symbol, such as AAPL or BTC-USD.")
+        str,
+        typer.Argument(
+            metavar="SYMBOL",
+            help="Symbol, such as AAPL or BTC-USD.",
+            autocompletion=completing.symbols,
+        ),
     ],
     condition: Annotated[str, typer.Argument(metavar="CONDITION", help=CONDITIONS)],
     values: Annotated[
@@ -114,7 +125,12 @@ def add(  # noqa: PLR0913, PLR0917  # each is an argument or an option
 
 def list_rules(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     symbol: Annotated[
-        str | None, typer.Argument(metavar="SYMBOL", help="Only rules of this symbol.")
+        str | None,
+        typer.Argument(
+            metavar="SYMBOL",
+            help="Only rules of this symbol.",
+            autocompletion=completing.symbols,
+        ),
     ] = None,
     status: Annotated[ShownStatus | None, typer.Option(help="Only rules with this status.")] = None,
     owner: OfOwnerOption = None,

@@ -33,12 +33,13 @@ def test_the_help_lists_every_command_with_its_first_sentence(run: Run) -> None:
     """Without an import of any of them."""
     ended = run()
     assert (ended.exit_code, ended.err, ended.out) == (0, "", run("--help").out)
-    for line in (
-        " add       Add a rule. It counts from the symbol's next price on. ",
-        " backtest  Report when rules would have fired on past prices; needs no ",
-        " dlq       Inspect and redrive the dead-letter queue: messages that failed ",
+    shown = " ".join(ended.out.split())
+    for text in (
+        "add Add a rule. It counts from the symbol's next price on. │",
+        "backtest Report when rules would have fired on past prices; needs no │",
+        "dlq Inspect and redrive the dead-letter queue: messages that failed │",
     ):
-        assert line in ended.out
+        assert text in shown
     names = [*(name for name in COMMANDS if " " not in name), "dlq"]
     first_words = re.findall(r"^│ (\S+)", ended.out, re.MULTILINE)
     assert [word for word in first_words if word in names] == names
@@ -78,7 +79,7 @@ def test_every_command_has_help_and_json(run: Run, command: str) -> None:
     ended = run(*command.split(), "--help")
     assert (ended.exit_code, ended.err) == (0, "")
     assert f"Usage: alerts {command} [OPTIONS]" in ended.out
-    assert "--json" in ended.out
+    assert ("--json" in ended.out) == (command != "completion")
     assert "--environment" in ended.out
 
 
@@ -238,3 +239,57 @@ def test_help_imports_nothing_that_takes_long(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PYTHONPATH", f"{PROJECT}{os.pathsep}{PROJECT / 'lib' / 'lambda'}")
     exit_code, _, err = run_in(PROJECT, sys.executable, "-c", code)
     assert (exit_code, err) == (0, "")
+
+
+@pytest.mark.usefixtures("alerts")
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        (["pau"], ["pause"]),
+        (["dlq", "r"], ["redrive"]),
+        (["show", "aapl-"], ["aapl-high", "aapl-low"]),
+        (["remove", "aapl-low", "ms"], ["msft"]),
+        (["list", "A"], ["AAPL"]),
+        (["list", "--status", "act"], ["active"]),
+        (["pause", "--symbol", "M"], ["MSFT"]),
+        (["show", "none"], []),
+    ],
+    ids=str,
+)
+def test_a_shell_completes_commands_ids_and_symbols(
+    run: Run, monkeypatch: pytest.MonkeyPatch, typed: list[str], completed: list[str]
+) -> None:
+    for symbol, name in (("AAPL", "aapl-high"), ("AAPL", "aapl-low"), ("MSFT", "msft")):
+        run("add", symbol, "above", "200", "--id", name, "--force")
+    assert "_ALERTS_COMPLETE=complete_bash" in run("completion", "bash").out
+    monkeypatch.setenv("_ALERTS_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", " ".join(["alerts", *typed]))
+    monkeypatch.setenv("COMP_CWORD", str(len(typed)))
+    ended = run()
+    assert (ended.exit_code, ended.err, ended.out.split()) == (0, "", completed)
+
+
+def test_a_shell_gets_no_error_from_a_stack_that_is_not_there(
+    run: Run, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (
+        ("_ALERTS_COMPLETE", "complete_zsh"),
+        ("_TYPER_COMPLETE_ARGS", "alerts show a"),
+    ):
+        monkeypatch.setenv(name, value)
+    ended = run()
+    assert (ended.exit_code, ended.err) == (0, "")
+
+
+def test_bash_takes_the_script(tmp_path: Path) -> None:
+    bash = shutil.which("bash")
+    assert bash
+    script = """
+        source <(alerts completion bash)
+        COMP_WORDS=(alerts pau) COMP_CWORD=1
+        _alerts_completion alerts
+        echo "${COMPREPLY[@]}"
+    """
+    environment = {**os.environ, "PATH": f"{PROJECT}:{os.environ['PATH']}"}
+    printed = subprocess.check_output([bash, "-c", script], env=environment, text=True)
+    assert printed == "pause\n"
