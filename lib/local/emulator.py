@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import ssl
 import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -25,6 +26,8 @@ from lib.local.processes import Running, supervised
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 _HOST = "127.0.0.1"
+# Below those that a system gives to outgoing connections: 32768 and up on Linux, 49152 elsewhere.
+_PORTS = range(20_000, 32_768)
 _START_SECONDS = 60
 _POLL_SECONDS = 0.05
 
@@ -83,11 +86,12 @@ class Emulator:
 
 
 def free_port() -> int:
-    """Return a port of this machine that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind((_HOST, 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port of this machine that nothing has, not even an outgoing connection soon."""
+    while True:
+        port = random.choice(_PORTS)  # noqa: S311  # no secret
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind((_HOST, port))
+            return port
 
 
 def is_free(port: int) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import socket
 import urllib.error
 import urllib.request
 from contextlib import nullcontext
@@ -104,6 +106,16 @@ def test_it_can_keep_what_is_in_it_and_come_back_at_the_same_port(tmp_path: Path
         environment, _ = json.loads(record.read_text())
         assert (emulator.endpoint, module.is_free(port)) == (f"http://127.0.0.1:{port}", False)
     assert (environment["PERSIST_STATE"], environment["STATE_DIR"]) == ("1", str(tmp_path))
+
+
+def test_a_free_port_is_none_that_others_have_or_get_for_a_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        ports = iter([taken.getsockname()[1], 20_001, 20_001])
+        monkeypatch.setattr(random, "choice", lambda _: next(ports))
+        assert module.free_port() == 20_001
 
 
 class Slow:
