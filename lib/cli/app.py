@@ -35,6 +35,7 @@ COMMANDS = {
     "publish": "publish.publish_prices",
     "history": "history.history",
     "status": "status.status",
+    "test": "status.send_test",
     "repair": "status.repair_stack",
     "backtest": "backtest.backtest",
     "completion": "completion.completion",

@@ -134,7 +134,7 @@ def test_rules_change_while_prices_flow(
     crossing = ("crosses-up", "105", "--trigger", "every")
     alerts.run("add", symbol, *crossing, "--id", steady)
     begin = flowing()
-    alerts.run("add", symbol, *crossing, "--id", other)
+    alerts.run("add", symbol, *crossing, "--id", other, "--force")
     here = fired(alerts, symbol)[other]
     wait_for_ups(flowing, 3)
     assert fired(alerts, symbol)[other] >= here + 2

@@ -114,6 +114,16 @@ def test_a_filter_policy_lets_through_what_it_names(
     assert json.loads(alert)["rule_id"] == f"{symbol}-crosses-up"
 
 
+def test_a_test_alert_reaches_who_is_subscribed(
+    alerts: Alerts, subscribed: Callable[..., Callable[[], list[str]]]
+) -> None:
+    received = subscribed("topic_arn", symbol=[{"prefix": "TEST."}], owner=["test"])
+    firing_id = json.loads(alerts.run("test", "--json"))["firing_id"]
+    assert eventually(lambda: bool(received()))
+    (alert,) = map(json.loads, received())
+    assert (alert["firing_id"], alert["text"].partition(":")[0]) == (firing_id, "Test alert")
+
+
 def test_people_get_the_sentence_from_a_topic_of_their_own(
     alerts: Alerts,
     symbol: str,

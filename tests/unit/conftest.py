@@ -46,6 +46,19 @@ FUNCTION_ENVIRONMENT = {
 }
 
 
+# Their histories only come by lines that other tests come by, and being traced takes half their time.
+HISTORIES = {
+    *("test_backtest_exact", "test_engine_oracle", "test_faults", "test_histories"),
+    *("test_interruptions", "test_late", "test_memory", "test_release_before", "test_simulation"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem in HISTORIES:
+            item.add_marker(pytest.mark.no_cover)
+
+
 class CurrentStdout:
     """Whatever is stdout when something is written: pytest changes it after each set-up."""
 

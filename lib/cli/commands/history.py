@@ -59,10 +59,11 @@ def history(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     if follow and as_csv:
         raise WrongUsage("--follow prints lines, or with --json an object a line: leave out --csv")
     with connected() as target:
-        if follow:
-            for firing in followed(target.table, wanted, first, limit):
-                sys.stdout.write(f"{json.dumps(firing) if as_json else _line_of(firing, utc)}\n")
-                sys.stdout.flush()
+        coming = followed(target.table, wanted, first, limit)
+        while follow:
+            firing = next(coming)
+            write_line(json.dumps(firing) if as_json else _line_of(firing, utc))
+            sys.stdout.flush()
         with waiting("Reading the history"):
             firings = firings_of(target.table, wanted, first, now)
     firings = firings[-limit:] if limit else firings

@@ -1,8 +1,11 @@
-"""The commands about a stack as a whole: status and repair."""
+"""The commands about a stack as a whole: status, test and repair."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
+
+import typer
 
 from lib.cli.options import JsonOption
 from lib.cli.output import waiting, write_facts, write_json, write_line, write_table
@@ -10,6 +13,7 @@ from lib.client.repair import repair
 from lib.client.session import connected, now_microseconds
 from lib.client.status import Status, read_status
 from lib.client.target import Target
+from lib.client.trial import TEXT, send_test_alert
 from lib.formats.errors import CliError
 
 
@@ -28,6 +32,26 @@ def status(as_json: JsonOption = False) -> None:
             write_json(stack | asdict(found) | {"table": table})
         else:
             _write_status(target, found)
+
+
+def send_test(
+    patience_seconds: Annotated[
+        float, typer.Option("--patience-seconds", min=1, metavar="S", help="How long to wait.")
+    ] = 60.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Send one alert, marked as a test, to all subscribers.
+
+    Who filters by symbol or owner gets it for the symbols TEST.*, of the owner test.
+
+    Example: alerts test
+    """
+    with connected() as target, waiting("Waiting for the alert to be published"):
+        firing_id = send_test_alert(target, patience_seconds)
+    if as_json:
+        write_json({"firing_id": firing_id})
+    else:
+        write_line(f"published a test alert, {firing_id}: {TEXT}")
 
 
 def repair_stack(as_json: JsonOption = False) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from lib.cli.app import COMMANDS, _help_of, main
+from lib.cli.commands import status
 from lib.client import session
 from lib.client.rule_store import RuleStore
 from lib.client.target import Target
@@ -92,12 +93,14 @@ def test_the_example_of_every_command_is_one(
     Path("rules.yaml").write_text(rule)
     Path("prices.csv").write_text("timestamp,symbol,price\n2026-01-01,AAPL,201\n")
     run("import", "rules.yaml")
+    monkeypatch.setattr(status, "send_test_alert", lambda *_: "f-1")
     for command in COMMANDS:
         [example] = re.findall("Example: alerts (.+)", " ".join(_help_of(command).splitlines()))
         words = shlex.split(example.partition(" > ")[0])
         assert " ".join(words).startswith(command)
         ended = run(*words, *(["--yes"] if command == "dlq purge" else []))
         assert ended.exit_code == 0, ended.err
+    assert run("test", "--json").json == {"firing_id": "f-1"}
 
 
 @pytest.mark.parametrize(
