@@ -46,16 +46,16 @@ FUNCTION_ENVIRONMENT = {
 }
 
 
-# Their histories only come by lines that other tests come by, and being traced takes half their time.
-HISTORIES = {
-    *("test_backtest_exact", "test_engine_oracle", "test_faults", "test_histories"),
-    *("test_interruptions", "test_late", "test_memory", "test_release_before", "test_simulation"),
+# They only come by lines that other tests come by, and being traced takes half their time.
+UNTRACED = {
+    *("test_faults", "test_histories", "test_interruptions", "test_memory"),
+    *("test_release_before", "test_simulation"),
 }
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.stem in HISTORIES:
+        if item.path.stem in UNTRACED:
             item.add_marker(pytest.mark.no_cover)
 
 
