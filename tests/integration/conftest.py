@@ -57,7 +57,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # Set-up counts: test_state makes several deployments, beside two other workers.
         item.add_marker(pytest.mark.timeout(1_800))
         item.add_marker(pytest.mark.integration)
-        item.add_marker(pytest.mark.no_cover)  # unit tests come by every line, and in less time
     ours.sort(
         key=lambda item: (
             item.path in shared,

@@ -46,19 +46,6 @@ FUNCTION_ENVIRONMENT = {
 }
 
 
-# They only come by lines that other tests come by, and being traced takes half their time.
-UNTRACED = {
-    *("test_faults", "test_histories", "test_interruptions", "test_memory"),
-    *("test_release_before", "test_simulation"),
-}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.stem in UNTRACED:
-            item.add_marker(pytest.mark.no_cover)
-
-
 class CurrentStdout:
     """Whatever is stdout when something is written: pytest changes it after each set-up."""
 
