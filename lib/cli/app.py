@@ -47,7 +47,11 @@ _WHERE = {"--environment": "TAP_ENVIRONMENT", "--profile": "AWS_PROFILE", "--reg
 _EPILOG = f"{', '.join(_WHERE)}: see alerts --help"
 # Levels may be below 0: -5 is no option.
 _WITH_LEVELS = ("add", "edit")
-_OPTIONS: Any = {"add_completion": False, "pretty_exceptions_enable": False}
+_OPTIONS: Any = {
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": None,  # Rich's help would take as long as all the rest
+}
 _HELP = {"help_option_names": ["-h", "--help"]}
 _CHANGELOG = Path(__file__).parents[2] / "CHANGELOG.md"
 
@@ -118,8 +122,8 @@ def _app() -> typer.Typer:
     help_text = "Manage price alerts: rules, what fired, and the status of the stack."
     app = typer.Typer(cls=_Group, help=help_text, context_settings=_HELP, **_OPTIONS)
     app.callback()(_root)
-    help_text = "Inspect and redrive the dead-letter queue: messages that failed for good."
-    dlq = typer.Typer(cls=_Group, help=help_text, context_settings=_HELP)
+    help_text = "Inspect, redrive or purge messages that failed for good."
+    dlq = typer.Typer(cls=_Group, help=help_text, context_settings=_HELP, **_OPTIONS)
     for name in COMMANDS:
         group, _, word = name.rpartition(" ")
         (dlq if group else app).command(word, help=_help_of(name))(lambda: None)

@@ -63,9 +63,9 @@ def backtest(  # noqa: PLR0913, PLR0917  # each is an option
     time_zone: TimeZoneOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Report when rules would have fired on past prices; needs no deployed stack.
+    """Report when rules would have fired on past prices.
 
-    Prices count in the order of time, as they do for deployed rules: a file out
+    No stack is needed. Prices count in the order of time, as they do for deployed rules: a file out
     of order is sorted first, and no row is skipped.
 
     Example: alerts backtest --rules rules.yaml --prices prices.csv --plot fired.png

@@ -15,7 +15,9 @@ def completion(
         Literal["bash", "zsh", "fish"], typer.Argument(metavar="SHELL", help="bash, zsh or fish.")
     ],
 ) -> None:
-    """Print a script that completes commands, options, ids and symbols.
+    """Print a script by which a shell completes what is typed.
+
+    It completes commands, options, and from the stack ids and symbols.
 
     For alerts on the path, or an alias of that name; in ~/.bashrc: source <(alerts completion bash)
 

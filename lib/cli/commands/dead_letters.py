@@ -18,7 +18,7 @@ from price_alerts.domain.ticks import format_moment
 
 
 def list_letters(as_json: JsonOption = False) -> None:
-    """Show the messages in the dead-letter queue, and why each was rejected.
+    """Show the dead letters, and why each was rejected.
 
     Example: alerts dlq list
     """
@@ -87,7 +87,7 @@ def purge_letters(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete all messages in the dead-letter queue for good, once you have said yes.
+    """Delete all dead letters for good, once you have said yes.
 
     Example: alerts dlq purge
     """

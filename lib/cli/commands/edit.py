@@ -50,10 +50,10 @@ def edit(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     message: MessageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change a rule; what is not given stays, and an empty text removes it.
+    """Change a rule; what is not given stays.
 
-    With another condition, trigger, cooldown or rearm it starts over, like one resumed; with
-    other texts or another expiry it goes on.
+    An empty text removes it. With another condition, trigger, cooldown or rearm it starts over,
+    like one resumed; with other texts or another expiry it goes on.
 
     Example: alerts edit aapl-7f3k2q above 210 --expires 30d
     """

@@ -81,9 +81,10 @@ def apply_rules(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the stack's rules those of a file: add and change them; with --prune, remove others.
+    """Make the stack's rules those of a file.
 
-    The difference is shown first. Paused rules stay paused.
+    Rules are added and changed; with --prune, others are removed. The difference is shown first.
+    Paused rules stay paused.
 
     Example: alerts apply rules.yaml --prune --dry-run
     """

@@ -195,7 +195,9 @@ def pause(
     owner: OfOwnerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Pause rules until they are resumed: by their ids, or all active ones of a symbol or owner.
+    """Pause rules until they are resumed.
+
+    By their ids, or all active ones of a symbol or owner.
 
     Example: alerts pause aapl-7f3k2q
     """

@@ -55,7 +55,7 @@ def send_test(
 
 
 def repair_stack(as_json: JsonOption = False) -> None:
-    """Deliver unfinished firings now, without waiting for the next price.
+    """Deliver unfinished firings now, not with the next price.
 
     Example: alerts repair
     """

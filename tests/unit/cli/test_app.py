@@ -34,16 +34,9 @@ def test_the_help_lists_every_command_with_its_first_sentence(run: Run) -> None:
     """Without an import of any of them."""
     ended = run()
     assert (ended.exit_code, ended.err, ended.out) == (0, "", run("--help").out)
-    shown = " ".join(ended.out.split())
-    for text in (
-        "add Add a rule. It counts from the symbol's next price on. │",
-        "backtest Report when rules would have fired on past prices; needs no │",
-        "dlq Inspect and redrive the dead-letter queue: messages that failed │",
-    ):
-        assert text in shown
+    assert "..." not in ended.out.partition("Commands:")[2]  # nothing is cut off
     names = [*(name for name in COMMANDS if " " not in name), "dlq"]
-    first_words = re.findall(r"^│ (\S+)", ended.out, re.MULTILINE)
-    assert [word for word in first_words if word in names] == names
+    assert re.findall(r"^  (\w+)", ended.out.partition("Commands:")[2], re.MULTILINE) == names
     assert " redrive  Send the messages in the dead-letter queue back" in run("dlq", "--help").out
 
 
