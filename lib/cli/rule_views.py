@@ -11,7 +11,7 @@ from rich.text import Text
 
 from lib.cli.output import Cell, write_facts, write_json, write_line, write_table
 from lib.client.session import now_microseconds
-from lib.formats.quantities import ago, local_moment
+from lib.formats.quantities import ago, shown_moment
 from lib.formats.words import (
     KEYS,
     SetAside,
@@ -49,13 +49,14 @@ def rule_document(rule: Rule | SetAside, now_microseconds: int) -> dict[str, Any
     status = str(status_of(rule, now_microseconds))
     if isinstance(rule, SetAside):
         return {**keys, "status": status, "unreadable": rule.reason}
+    last = rule.progress.last_fired_at_microseconds
     return {
         **keys,
         **asdict(words_of(rule)),
         "trigger": str(rule.trigger),
         "status": status,
         "armed": rule.progress.disarmed is None,
-        "last_fired_at": _last_fired(rule),
+        "last_fired_at": None if last is None else format_moment(last),
         "last_firing_id": rule.progress.last_firing_id,
         "unreadable": None,
     }
@@ -66,16 +67,15 @@ def write_rules(
     last_prices: Mapping[str, Decimal],
     now_microseconds: int,
     *,
-    is_exact: bool = False,
+    is_utc: bool = False,
 ) -> None:
     """Print rules as a table; columns in which nothing stands are left out.
 
-    ``is_exact``: whether times are shown as they are, in UTC, and not as how long ago they were.
+    ``is_utc``: whether times are shown as they are, in UTC, and not as how long ago they were.
     """
     names = ["id", "symbol", "condition", "last price", "trigger", "status", "last fired", "owner"]
     rows = [
-        _row(rule, last_prices.get(rule.symbol), now_microseconds, is_exact=is_exact)
-        for rule in rules
+        _row(rule, last_prices.get(rule.symbol), now_microseconds, is_utc=is_utc) for rule in rules
     ]
     used = [place for place in range(len(names)) if any(str(row[place]) for row in rows)]
     write_table(
@@ -85,14 +85,18 @@ def write_rules(
     )
 
 
-def write_rule(rule: Rule | SetAside, now_microseconds: int, *, is_exact: bool = False) -> None:
-    """Print everything about a rule; ``is_exact`` is as in `write_rules`."""
+def write_rule(rule: Rule | SetAside, now_microseconds: int, *, is_utc: bool = False) -> None:
+    """Print everything about a rule; ``is_utc`` is as in `write_rules`."""
     status = _status(rule, now_microseconds)
     facts: dict[str, Cell] = {"id": rule.rule_id, "symbol": rule.symbol}
     if isinstance(rule, SetAside):
         write_facts(facts | {"status": status, "reason": rule.reason})
         return
-    words = words_of(rule)
+    words, expires_at = words_of(rule), rule.expires_at_microseconds
+    last = rule.progress.last_fired_at_microseconds
+    fired = _fired(rule, now_microseconds, is_utc=is_utc)
+    if last is not None and not is_utc:
+        fired = f"{shown_moment(last, is_utc=False)}, {fired}"
     side = rule.progress.disarmed
     back = "and the price has not moved back far enough"
     facts |= {
@@ -100,13 +104,13 @@ def write_rule(rule: Rule | SetAside, now_microseconds: int, *, is_exact: bool =
         "trigger": str(rule.trigger),
         "cooldown": words.cooldown or "none",
         "rearm": words.rearm or "none",
-        "expires": _moment(rule.expires_at_microseconds, is_exact=is_exact) or "never",
+        "expires": "never" if expires_at is None else shown_moment(expires_at, is_utc=is_utc),
         "owner": rule.owner,
         "note": rule.note,
         "message": rule.message or "default",
         "status": status,
         "armed": f"no: it fired on the {side} side, {back}" if side else "yes",
-        "last fired": _fired_exactly(rule, now_microseconds, is_exact=is_exact),
+        "last fired": fired,
         "last firing": rule.progress.last_firing_id or "none",
     }
     write_facts(facts)
@@ -121,7 +125,7 @@ def write_changed(done: str, rule: Rule | SetAside, *, as_json: bool = False) ->
 
 
 def _row(
-    rule: Rule | SetAside, last_price: Decimal | None, now_microseconds: int, *, is_exact: bool
+    rule: Rule | SetAside, last_price: Decimal | None, now_microseconds: int, *, is_utc: bool
 ) -> list[Cell]:
     key = [rule.rule_id, rule.symbol]
     status = _status(rule, now_microseconds)
@@ -133,7 +137,7 @@ def _row(
         "" if last_price is None else price_in_words(rule, last_price),
         trigger_in_words(rule),
         status,
-        _fired(rule, now_microseconds, is_exact=is_exact),
+        _fired(rule, now_microseconds, is_utc=is_utc),
         rule.owner,
     ]
 
@@ -152,25 +156,8 @@ def _status(rule: Rule | SetAside, now_microseconds: int) -> Cell:
     return Text(str(status), _STYLES[status])
 
 
-def _last_fired(rule: Rule) -> str | None:
-    last = rule.progress.last_fired_at_microseconds
-    return None if last is None else format_moment(last)
-
-
-def _fired(rule: Rule, now_microseconds: int, *, is_exact: bool) -> str:
+def _fired(rule: Rule, now_microseconds: int, *, is_utc: bool) -> str:
     last = rule.progress.last_fired_at_microseconds
     if last is None:
         return "never"
-    return format_moment(last) if is_exact else ago(last, now_microseconds)
-
-
-def _fired_exactly(rule: Rule, now_microseconds: int, *, is_exact: bool) -> str:
-    fired = _fired(rule, now_microseconds, is_exact=is_exact)
-    at = None if is_exact else _moment(rule.progress.last_fired_at_microseconds, is_exact=False)
-    return f"{at}, {fired}" if at else fired
-
-
-def _moment(microseconds: int | None, *, is_exact: bool) -> str | None:
-    if microseconds is None:
-        return None
-    return format_moment(microseconds) if is_exact else local_moment(microseconds)
+    return format_moment(last) if is_utc else ago(last, now_microseconds)

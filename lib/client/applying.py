@@ -9,7 +9,7 @@ from lib.client.rule_store import RuleStore
 from lib.formats.errors import CliError
 from lib.formats.quantities import is_duration
 from lib.formats.rules_file import Entry
-from lib.formats.words import RuleWords, SetAside, ShownStatus, status_of, words_of
+from lib.formats.words import RuleWords, SetAside, ShownStatus, rule_in_words, status_of, words_of
 from price_alerts.domain.rules import Rule
 
 
@@ -100,19 +100,19 @@ def _as_wanted(before: Rule, words: RuleWords, rule: Rule) -> Rule:
     return rule
 
 
-def apply(store: RuleStore, wanted: Difference, on_change: Callable[[str, int], object]) -> None:
-    """Make a stack's rules what they are to be; ``on_change`` hears what was done to how many.
+def apply(store: RuleStore, wanted: Difference, on_change: Callable[[int], object]) -> None:
+    """Make a stack's rules what they are to be; ``on_change`` gets how many each step changed.
 
     A rule that gets another symbol is removed, and added as a new one. Raises the errors of
     `RuleStore`; what was done before stays.
     """
     for change in wanted.changed:
         _change(store, change)
-        on_change("changed", 1)
-    store.add_all(wanted.added, lambda chunk: on_change("added", len(chunk)))
+        on_change(1)
+    store.add_all(wanted.added, lambda chunk: on_change(len(chunk)))
     for rule in wanted.removed:
         store.remove(rule.rule_id)
-        on_change("removed", 1)
+        on_change(1)
 
 
 def _change(store: RuleStore, change: Change) -> None:
@@ -124,16 +124,16 @@ def _change(store: RuleStore, change: Change) -> None:
         store.add(rule)
 
 
-def lines_of(wanted: Difference, in_words: Callable[[Rule | SetAside], str]) -> Iterator[str]:
+def lines_of(wanted: Difference) -> Iterator[str]:
     """Yield a line for each rule that is to be added (+), changed (~) or removed (-)."""
-    yield from (f"+ {rule.rule_id}: {in_words(rule)}" for rule in wanted.added)
+    yield from (f"+ {rule.rule_id}: {rule_in_words(rule)}" for rule in wanted.added)
     for change in wanted.changed:
         words = [
             f"{key} {_shown(before)} → {_shown(after)}"
             for key, (before, after) in change.words.items()
         ]
         yield f"~ {change.after.rule_id}: {', '.join(words)}"
-    yield from (f"- {rule.rule_id}: {in_words(rule)}" for rule in wanted.removed)
+    yield from (f"- {rule.rule_id}: {rule_in_words(rule)}" for rule in wanted.removed)
 
 
 def _shown(value: object) -> str:

@@ -18,7 +18,7 @@ from lib.client.reading import items_in, listed_keys
 from lib.client.rule_actions import MAX_ACTIONS_PER_RULE, Action, RuleActions
 from lib.client.session import now_microseconds
 from lib.formats.errors import CliError
-from lib.formats.words import SetAside, rule_in
+from lib.formats.words import SetAside, ShownStatus, rule_in, status_of
 from price_alerts.adapters.items import (
     Item,
     UnreadableItem,
@@ -58,6 +58,7 @@ _MAX_ATTEMPTS = 200
 # Long enough for a price to get its turn between two changes of rules.
 _TURN_SECONDS = (0.02, 0.04)
 _MAX_RULES_PER_TRANSACTION = (MAX_ACTIONS_PER_TRANSACTION - 1) // MAX_ACTIONS_PER_RULE
+_MAY_FIRE = (ShownStatus.ACTIVE, ShownStatus.PAUSED)  # once it is resumed
 # All lines on which a rule can have watches.
 _LINES = lines_of(dict.fromkeys(EXTREMES, ()))
 
@@ -142,12 +143,14 @@ class RuleStore:
 
         Neither its id nor its expiry makes a difference.
         """
+        bare = _bare(rule)
         for other in self.rules(rule.symbol):
-            if isinstance(other, Rule) and other.progress.status is not Status.TRIGGERED:
-                expires_at = other.expires_at_microseconds
-                lasts = expires_at is None or expires_at > now_microseconds
-                if lasts and _bare(replace(other, rule_id=rule.rule_id)) == _bare(rule):
-                    return other
+            if (
+                isinstance(other, Rule)
+                and status_of(other, now_microseconds) in _MAY_FIRE
+                and _bare(replace(other, rule_id=rule.rule_id)) == bare
+            ):
+                return other
         return None
 
     def pause(self, rule_id: str) -> Rule:

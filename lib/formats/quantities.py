@@ -10,6 +10,7 @@ from price_alerts.domain.conditions import Distance, RuleError
 from price_alerts.domain.ticks import (
     NUMBER_LIMITS,
     InvalidMessage,
+    format_moment,
     parse_price,
     parse_timestamp,
 )
@@ -84,8 +85,10 @@ def since_of(word: str, now_microseconds: int) -> int:
     return moment_of(word, now_microseconds)
 
 
-def local_moment(moment_microseconds: int) -> str:
-    """Return a moment in this machine's zone, like ``2027-01-31T16:00:00+01:00``."""
+def shown_moment(moment_microseconds: int, *, is_utc: bool) -> str:
+    """Return a moment in UTC, or in this machine's zone, like ``2027-01-31T16:00:00+01:00``."""
+    if is_utc:
+        return format_moment(moment_microseconds)
     local = (_EPOCH + timedelta(microseconds=moment_microseconds)).astimezone()
     return local.isoformat().replace("+00:00", "Z")
 

@@ -16,10 +16,16 @@ _MODULES = os.pathsep.join(map(str, (_PROJECT, _PROJECT / "lib" / "lambda")))
 
 
 class CommandLine:
-    """``./alerts`` for the stack in an embedded AWS."""
+    """``./alerts`` for the stack in an embedded AWS.
+
+    Attributes
+    ----------
+    environment
+        The variables that it runs with.
+    """
 
     def __init__(self, emulator: Emulator) -> None:
-        self._environment = {
+        self.environment = {
             **own_environment(),
             **emulator.variables,
             "AWS_DEFAULT_REGION": emulator.region,
@@ -38,7 +44,7 @@ class CommandLine:
         done = subprocess.run(
             [sys.executable, "-m", "lib.cli", *words],
             cwd=_PROJECT,
-            env=self._environment,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -19,7 +19,8 @@ import pytest
 
 from lib.cli.app import main
 from lib.client.subscriber import Subscriber
-from lib.local.deployment import ENVIRONMENT, QUICK_RETRIES, Deployment, own_environment
+from lib.local.command_line import CommandLine
+from lib.local.deployment import QUICK_RETRIES, Deployment
 from lib.local.emulator import Emulator, running_emulator
 from lib.local.replay import Pipeline, find_pipeline
 from lib.local.toolchain import Toolchain, find_toolchain
@@ -51,20 +52,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Each worker has a deployment of its own, and takes whole files, in their order. Files that make
     more deployments take longest, so they come first; what destroys the deployment comes last.
     """
-    ours = [item for item in items if Path(__file__).parent in item.path.parents]
-    shared = {item.path for item in ours if "deployed" in getattr(item, "fixturenames", ())}
-    for item in ours:
-        # Set-up counts: test_state makes several deployments, beside two other workers.
-        item.add_marker(pytest.mark.timeout(1_800))
-        item.add_marker(pytest.mark.integration)
-    ours.sort(
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            # Set-up counts: test_state makes several deployments, beside two other workers.
+            item.add_marker(pytest.mark.timeout(1_800))
+            item.add_marker(pytest.mark.integration)
+    shared = {item.path for item in items if "deployed" in getattr(item, "fixturenames", ())}
+    items.sort(
         key=lambda item: (
+            item.get_closest_marker("integration") is None,
             item.path in shared,
             item.get_closest_marker("destroys") is not None,
         )
     )
-    others = [item for item in items if Path(__file__).parent not in item.path.parents]
-    items[:] = [*ours, *others]
 
 
 @pytest.fixture(scope="session")
@@ -157,25 +157,17 @@ def deployed(
     return Deployed(deployment, emulator, outputs, pipeline, subscriber)
 
 
-class Alerts:
+class Alerts(CommandLine):
     """``./alerts`` for an embedded AWS, in this process: a new one would take a second each time.
 
     What a process of its own prints is held against README and the docs by test_readme.
     """
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._environment = {
-            **own_environment(),
-            **emulator.variables,
-            "AWS_DEFAULT_REGION": emulator.region,
-            "TAP_ENVIRONMENT": ENVIRONMENT,
-        }
-
     def run(self, *words: str) -> str:
         """Run a command that must work, and return what it prints."""
         out, err = StringIO(), StringIO()
         with (
-            patch.dict(os.environ, self._environment, clear=True),
+            patch.dict(os.environ, self.environment, clear=True),
             redirect_stdout(out),
             redirect_stderr(err),
         ):

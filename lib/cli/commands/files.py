@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +15,7 @@ from lib.client.applying import apply, check_ids, difference, lines_of
 from lib.client.rule_store import RuleStore
 from lib.client.session import connected, now_microseconds, reporting
 from lib.formats.rules_file import read_entries, read_rules, written_rules
-from lib.formats.words import SetAside, ShownStatus, rule_in_words, status_of, words_of
+from lib.formats.words import SetAside, ShownStatus, status_of, words_of
 from price_alerts.domain.rules import Rule
 
 
@@ -91,20 +90,21 @@ def apply_rules(
     now = now_microseconds()
     entries = read_entries(file, now)
     check_ids(entries)
-    done = Counter[str]()
+    done = 0
     with (
-        reporting(lambda: f"{done.total() or 'no'} changes were made"),
+        reporting(lambda: f"{done or 'no'} changes were made"),
         connected() as target,
         progress("Changing rules", None) as show,
     ):
 
-        def on_change(what: str, count: int) -> None:
-            done[what] += count
-            show(done.total())
+        def on_change(count: int) -> None:
+            nonlocal done
+            done += count
+            show(done)
 
         store = RuleStore(target.table)
         wanted = difference(entries, store.rules(), now, prunes=prune)
-        for line in [] if as_json else lines_of(wanted, rule_in_words):
+        for line in [] if as_json else lines_of(wanted):
             write_line(line)
         if not dry_run:
             apply(store, wanted, on_change)

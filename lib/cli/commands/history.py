@@ -14,9 +14,9 @@ from lib.cli.output import waiting, write_csv, write_json, write_line, write_tab
 from lib.client.history import KEYS, firings_of, followed
 from lib.client.session import connected, now_microseconds
 from lib.formats.errors import WrongUsage
-from lib.formats.quantities import local_moment, since_of
+from lib.formats.quantities import shown_moment, since_of
 from lib.formats.words import symbol_of
-from price_alerts.domain.ticks import format_moment, parse_timestamp
+from price_alerts.domain.ticks import parse_timestamp
 
 _LAST_DAY = "24h"
 _NOTHING_LATELY = f"nothing has fired in the last {_LAST_DAY}: --since 30d looks further back"
@@ -74,7 +74,7 @@ def history(  # noqa: PLR0913, PLR0917  # each is an argument or an option
     elif firings:
         write_table(
             ["price of", "symbol", "condition", "before", "price", "rule", "published"],
-            [_firing_row(firing, is_exact=utc) for firing in firings],
+            [_firing_row(firing, is_utc=utc) for firing in firings],
             texts=["condition"],
         )
     elif since:
@@ -83,16 +83,15 @@ def history(  # noqa: PLR0913, PLR0917  # each is an argument or an option
         write_line("nothing has fired" if symbol else _NOTHING_LATELY)
 
 
-def _line_of(firing: dict[str, Any], is_exact: bool) -> str:
-    at, symbol, condition, before, price, rule_id, _ = _firing_row(firing, is_exact=is_exact)
+def _line_of(firing: dict[str, Any], is_utc: bool) -> str:
+    at, symbol, condition, before, price, rule_id, _ = _firing_row(firing, is_utc=is_utc)
     return f"{at}  {symbol} {condition}: {price}, {before} before  ({rule_id})"
 
 
-def _firing_row(firing: dict[str, Any], *, is_exact: bool) -> list[str]:
+def _firing_row(firing: dict[str, Any], *, is_utc: bool) -> list[str]:
     window = f" within {firing['window']}" if firing["window"] else ""
-    at = parse_timestamp(firing["timestamp"])
     return [
-        format_moment(at) if is_exact else local_moment(at),
+        shown_moment(parse_timestamp(firing["timestamp"]), is_utc=is_utc),
         firing["symbol"],
         " ".join([firing["condition"], *firing["levels"]]) + window,
         firing["previous_price"] or "none",

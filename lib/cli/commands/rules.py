@@ -153,16 +153,17 @@ def list_rules(  # noqa: PLR0913, PLR0917  # each is an argument or an option
             if status in (None, status_of(rule, now))
         ]
         last_prices = store.last_prices(rule.symbol for rule in rules)
-    texts = {symbol: f"{price:f}" for symbol, price in last_prices.items()}
-    documents = [
-        rule_document(rule, now) | {"last_price": texts.get(rule.symbol)} for rule in rules
-    ]
-    if as_json:
-        write_json(documents)
-    elif as_csv:
-        write_csv([*DOCUMENT_KEYS, "last_price"], documents)
+    if as_json or as_csv:
+        texts = {symbol: f"{price:f}" for symbol, price in last_prices.items()}
+        documents = [
+            rule_document(rule, now) | {"last_price": texts.get(rule.symbol)} for rule in rules
+        ]
+        if as_json:
+            write_json(documents)
+        else:
+            write_csv([*DOCUMENT_KEYS, "last_price"], documents)
     elif rules:
-        write_rules(rules, last_prices, now, is_exact=utc)
+        write_rules(rules, last_prices, now, is_utc=utc)
     else:
         write_line("no such rules" if symbol or status or owner else "no rules")
 
@@ -186,7 +187,7 @@ def show(rule_id: RuleId, utc: UtcOption = False, as_json: JsonOption = False) -
     if as_json:
         write_json(rule_document(rule, now_microseconds()))
     else:
-        write_rule(rule, now_microseconds(), is_exact=utc)
+        write_rule(rule, now_microseconds(), is_utc=utc)
 
 
 def pause(

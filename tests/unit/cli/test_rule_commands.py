@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lib.client.target import Target
-from lib.config.settings import Settings
 from price_alerts.adapters.items import rule_key, state_key
+from price_alerts.domain.rules import high_price_rule
 from tests.unit.cli.conftest import in_zone
 from tests.unit.client.doubles import answer_with, refusal
 from tests.unit.doubles import NOW, SECOND
@@ -355,13 +355,10 @@ def test_a_rule_that_says_what_another_one_says_is_added_only_by_force(
     assert run("add", "AAPL", "above", "200", "--id", "d").exit_code == 0
 
 
-SETTINGS = Settings(environment="test", region="us-east-1", high_price_threshold=Decimal(150))
-
-
 def test_the_stacks_own_rule_is_shown_like_others_and_not_changed(
     run: Run, replay: Replay, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(target, "_settings", SETTINGS)
+    monkeypatch.setattr(target, "high_price_rule", high_price_rule(Decimal(150)))
     run("add", "AAPL", "above", "200", "--id", "a")
     replay("""
         $ list
