@@ -16,10 +16,33 @@ from lib.formats.errors import CliError
 from lib.formats.prices import Price
 from lib.formats.words import RuleWords, rule_from_words
 from price_alerts.adapters.items import state_key
+from price_alerts.domain.rules import Rule
 
 TEXT = "Test alert: no price has crossed anything. It was sent by ./alerts test."
 _LEVEL, _PRICE = Decimal(0), Decimal(1)
 _POLL_SECONDS = 0.25
+
+
+def trial_rule(owner: str, condition: str, level: Decimal, **words: str) -> Rule:
+    """Return a rule for a symbol of its own, both named after the owner, with more words of it."""
+    name = secrets.token_hex(6)
+    rule_words = RuleWords(
+        id=f"{owner}-{name}",
+        symbol=f"{owner}.{name}",
+        condition=condition,
+        levels=[str(level)],
+        owner=owner,
+        expires="1h",  # should this process not live to remove it
+        **words,
+    )
+    return rule_from_words(rule_words, now_microseconds())
+
+
+def remove_trial(target: Target, rule: Rule) -> None:
+    """Remove a rule of `trial_rule`; raises CliError if its firings stay undelivered."""
+    RuleStore(target.table).remove(rule.rule_id)
+    # Nothing of the symbol is left to be delivered, and nothing needs its state again.
+    target.table.delete_item(Key=state_key(rule.symbol))
 
 
 def send_test_alert(
@@ -39,19 +62,8 @@ def send_test_alert(
     CliError
         If the queue rejects its price, or it is not published in time.
     """
-    name = secrets.token_hex(4)
-    words = RuleWords(
-        id=f"test-{name}",
-        symbol=f"TEST.{name.upper()}",
-        condition="above",
-        levels=[str(_LEVEL)],
-        owner="test",
-        expires="1h",  # should this process not live to remove it
-        message=TEXT,
-    )
-    rule = rule_from_words(words, now_microseconds())
-    store = RuleStore(target.table)
-    store.add(rule)
+    rule = trial_rule("test", "above", _LEVEL, message=TEXT)
+    RuleStore(target.table).add(rule)
     try:
         price = Price(rule.symbol, _PRICE, now_microseconds())
         for refusal in publish(target.sqs, target.queue_url, [price]).refusals:
@@ -71,5 +83,4 @@ def send_test_alert(
                 )
             sleep(_POLL_SECONDS)
     finally:
-        store.remove(rule.rule_id)
-        target.table.delete_item(Key=state_key(rule.symbol))
+        remove_trial(target, rule)

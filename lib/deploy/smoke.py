@@ -8,7 +8,6 @@ the stack's key is no obstacle. Rule, queue and subscription are temporary and a
 from __future__ import annotations
 
 import argparse
-import secrets
 import signal
 import sys
 import time
@@ -24,11 +23,10 @@ from lib.client.rule_store import RuleStore
 from lib.client.session import connected, now_microseconds
 from lib.client.subscriber import Subscriber, wait_for
 from lib.client.target import Target
+from lib.client.trial import remove_trial, trial_rule
 from lib.config.names import Account
 from lib.formats.errors import CliError, LocalError
 from lib.formats.prices import Price
-from lib.formats.words import RuleWords, rule_from_words
-from price_alerts.adapters.items import state_key
 from price_alerts.domain.rules import Rule
 
 _PATIENCE_SECONDS = 120.0
@@ -45,22 +43,12 @@ def smoke(target: Target, patience_seconds: float) -> float:
     CliError, LocalError
         With one line, if no alert comes in time.
     """
-    name = secrets.token_hex(6)
-    words = RuleWords(
-        id=f"smoke-{name}",
-        symbol=f"SMOKE.{name.upper()}",
-        condition="crosses-up",
-        levels=[str(_LEVEL)],
-        trigger="every",
-        owner="smoke",
-        expires="1h",  # should this process not live to remove it
-    )
-    rule = rule_from_words(words, now_microseconds())
+    rule = trial_rule("smoke", "crosses-up", _LEVEL, trigger="every")
     topic = _topic(target)
     with ExitStack() as cleaning:
         RuleStore(target.table, time.sleep).add(rule)
-        cleaning.callback(_clean, f"the rule {rule.rule_id}", lambda: _remove(target, rule))
-        subscriber = Subscriber(target.sqs, f"{target.names.stack}-smoke-{name}")
+        cleaning.callback(_clean, f"the rule {rule.rule_id}", lambda: remove_trial(target, rule))
+        subscriber = Subscriber(target.sqs, f"{target.names.stack}-{rule.rule_id}")
         cleaning.callback(_clean, f"the queue {subscriber.arn}", subscriber.close)
         answer = target.topics.subscribe(
             TopicArn=topic, Protocol="sqs", Endpoint=subscriber.arn, ReturnSubscriptionArn=True
@@ -112,12 +100,6 @@ def _send(target: Target, symbol: str) -> None:
     prices = [Price(symbol, _LOW, now - 1), Price(symbol, _HIGH, now)]
     for refusal in publish(target.sqs, target.queue_url, prices).refusals:
         raise CliError(f"the queue of {target.names.stack} accepts no prices: {refusal.reason}")
-
-
-def _remove(target: Target, rule: Rule) -> None:
-    RuleStore(target.table, time.sleep).remove(rule.rule_id)
-    # Nothing of the symbol is left to be delivered, and nothing needs its state again.
-    target.table.delete_item(Key=state_key(rule.symbol))
 
 
 def _clean(what: str, clean: Callable[[], object]) -> None:
