@@ -69,7 +69,7 @@ def write_rules(
     *,
     is_utc: bool = False,
 ) -> None:
-    """Print rules as a table; columns in which nothing stands are left out.
+    """Print rules as a table; empty columns are left out.
 
     ``is_utc``: whether times are shown as they are, in UTC, and not as how long ago they were.
     """

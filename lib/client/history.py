@@ -84,7 +84,7 @@ def followed(
 ) -> Iterator[dict[str, Any]]:
     """Yield `firings_of`, the newest ``limit`` of them first, and go on with those that come.
 
-    DynamoDB tells nobody of a new item, so the last minutes are read every two seconds, those of
+    DynamoDB does not notify of new items, so the last minutes are read every two seconds, those of
     all symbols: a late price may make a rule fire in the past of its symbol.
     """
     now = present_microseconds()

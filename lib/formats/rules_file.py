@@ -44,7 +44,7 @@ _Dumper.add_representer(_Plain, _represent_plain)
 
 
 class Entry(NamedTuple):
-    """A rule of a file: where it stands, as it is written, and what that means."""
+    """A rule of a file: its place, its words, and the rule that they mean."""
 
     place: str
     words: RuleWords

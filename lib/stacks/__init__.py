@@ -1,6 +1,6 @@
 """What is deployed. Only here is cdktf imported.
 
-Importing cdktf starts jsii's Node, so what Node is told is told here, before that.
+Importing cdktf starts jsii's Node, so Node's options are set here, before that.
 """
 
 from __future__ import annotations
